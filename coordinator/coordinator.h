@@ -1,0 +1,141 @@
+// The coordinator's decisions: who is a member, whom a request asks, what was promised to whom. A
+// plain class on one executor, driven by values; runs unchanged on the simulated network.
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "coordinator/store.h"
+#include "core/executor.h"
+#include "core/failure.h"
+#include "core/node_info.h"
+#include "core/principal.h"
+#include "core/random.h"
+#include "transport/membership.h"
+#include "transport/node_client.h"
+
+namespace quell {
+
+// Takes one node's tasks. Called on whatever thread received them, one call at a time.
+class TaskSink {
+ public:
+  virtual ~TaskSink() = default;
+  virtual void OnTasks(std::span<const TaskView> page) = 0;
+};
+// Makes the sink for one slot, on the executor, before the node is asked.
+using TaskSinkFactory = std::function<std::shared_ptr<TaskSink>(const NodeInfo&)>;
+
+// One selected node in an answer: it answered, or it failed. A node that failed midway has failed,
+// and what its sink got must not be shown.
+struct Slot {
+  std::optional<NodeInfo> node;  // None: a token or an id that names nobody.
+  std::optional<NodeFailure> failure;
+  std::shared_ptr<TaskSink> sink;  // What answered, rendered.
+  std::optional<NodeReply> reply;  // If it answered.
+};
+
+// Every selected node exactly once, in the order of selection.
+struct Gathered {
+  std::vector<Slot> slots;
+  std::optional<IntentId> intent;  // Of a cancel that committed one.
+  std::size_t selected() const { return slots.size(); }
+  std::size_t failed() const;
+};
+
+// Which nodes: tokens as OpenSearch's `nodes` takes them (id, name, name with '*', _all, _local);
+// none: all that are known.
+struct NodeSelection {
+  std::vector<std::string> tokens;
+  // A token without '*' that names nobody: a failed slot (true, "documented") or nothing
+  // ("strict").
+  bool unknown_token_fails = true;
+};
+
+struct ListQuery {
+  NodeSelection nodes;
+  TaskFilter filter;
+  bool detailed = false;
+};
+
+struct GetAnswer {
+  NodeInfo node;
+  bool ended = false;
+  std::optional<Receipt> receipt;
+  std::shared_ptr<TaskSink> sink;  // Got one page of one task.
+};
+
+struct CancelQuery {
+  std::variant<TaskIdText, NodeSelection> where;  // One task, or a filter over nodes.
+  TaskFilter filter;                              // With a NodeSelection.
+  std::string reason;
+  std::chrono::milliseconds grace{0};  // 0: limits::kGraceDefault.
+};
+
+struct MemberStatus {
+  NodeInfo info;
+  bool is_self = false;
+  bool alive = false;             // A heartbeat within limits::kSilentAfter.
+  std::optional<MonoTime> heard;  // In this life of the coordinator.
+  std::size_t pending = 0;        // Intents it has not acknowledged.
+};
+
+struct CoordinatorOptions {
+  NodeInfo self;  // Its own place as a member; hosts the tasks of its own requests.
+};
+
+struct CoordinatorServices {
+  Executor& executor;
+  Random& random;
+  Store& store;
+  NodeClient& nodes;
+};
+
+// Not thread-safe: everything on the executor. The services must outlive it. Callbacks run on the
+// executor, exactly once.
+class Coordinator final : public MembershipHandler {
+ public:
+  Coordinator(CoordinatorOptions options, const CoordinatorServices& services,
+              StoreState recovered);
+  ~Coordinator() override;
+  Coordinator(const Coordinator&) = delete;
+  Coordinator& operator=(const Coordinator&) = delete;
+
+  // `timeout` is each node's deadline. The answer comes by then, whatever the nodes do.
+  // Errors: kInvalidArgument (selection), kResourceExhausted (too many fan-outs in flight).
+  void List(ListQuery query, MonoClock::duration timeout, TaskSinkFactory sinks,
+            std::function<void(Result<Gathered>)> done);
+
+  // Errors: kNotFound (nobody has that node part, or its node does not know the number),
+  // kUnavailable and kDeadlineExceeded (the node is silent: it may well exist).
+  void Get(TaskIdText id, MonoClock::duration timeout, TaskSinkFactory sinks,
+           std::function<void(Result<GetAnswer>)> done);
+
+  // The one function from which a 200 of a cancel can come: it has a value only after the commit
+  // (or where there is nothing to commit: then no slot answered). Errors: as List, and
+  // kOutcomeUnknown, kResourceExhausted, kInternal from the store.
+  void Cancel(CancelQuery query, const Principal& who, MonoClock::duration timeout,
+              TaskSinkFactory sinks, std::function<void(Result<Gathered>)> done);
+
+  std::vector<MemberStatus> Members() const;
+  // Its tasks and the intents pending for it are given up. Errors: kNotFound, kFailedPrecondition
+  // (it is alive: stop it first).
+  void Forget(const NodeId& node, std::function<void(Status)> done);
+
+  void OnJoin(JoinRequest request, const Principal& who,
+              std::function<void(Result<JoinReply>)> reply) override;
+  void OnHeartbeat(HeartbeatRequest request, const Principal& who,
+                   std::function<void(Result<HeartbeatReply>)> reply) override;
+  void OnLeave(LeaveRequest request, const Principal& who,
+               std::function<void(Status)> reply) override;
+
+ private:
+  class Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace quell

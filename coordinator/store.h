@@ -1,0 +1,57 @@
+// What a coordinator must not forget: the nodes it has known and the intents it has promised.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <vector>
+
+#include "core/ids.h"
+#include "core/intent.h"
+#include "core/node_info.h"
+#include "core/receipt.h"
+#include "core/result.h"
+
+namespace quell {
+
+struct KnownNode {
+  NodeInfo info;
+  std::uint64_t next_number = 0;  // The highest it has told.
+  bool left = false;              // Cleanly: not selected until it joins again.
+
+  friend bool operator==(const KnownNode&, const KnownNode&) = default;
+};
+
+struct StoredIntent {
+  Intent intent;
+  WallTime durable_at;
+  std::vector<NodeId> pending;  // Have not acknowledged it yet.
+
+  friend bool operator==(const StoredIntent&, const StoredIntent&) = default;
+};
+
+struct StoreState {
+  std::vector<KnownNode> nodes;
+  std::vector<StoredIntent> intents;  // Those with somebody pending.
+};
+
+// Callbacks run on the coordinator's executor, exactly once, in the order of the calls, never
+// inside them. Errors: kOutcomeUnknown (it may be durable or not: repeating the call with the same
+// ids is safe), kResourceExhausted (full disk; nothing is durable), kInternal (nothing is durable).
+class Store {
+ public:
+  virtual ~Store() = default;
+
+  // Durable when `done` has a value. An intent on a task that has one already strengthens that one:
+  // the kept intent is what comes back, with the time at which it first became durable.
+  virtual void CommitIntent(Intent intent, std::vector<NodeId> pending,
+                            std::function<void(Result<StoredIntent>)> done) = 0;
+  // The node has journaled it: no longer pending there. Written behind; losing it costs a
+  // repetition.
+  virtual void Acknowledge(const NodeId& node, const IntentId& intent,
+                           const std::vector<Receipt>& receipts) = 0;
+  // Durable when `done` says so.
+  virtual void PutNode(KnownNode node, std::function<void(Status)> done) = 0;
+  virtual void ForgetNode(const NodeId& node, std::function<void(Status)> done) = 0;
+};
+
+}  // namespace quell

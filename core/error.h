@@ -1,0 +1,39 @@
+// Errors are values. A code exists only where a caller can react to it; `docs/errors.md` says how
+// each one looks on every face. Thread-safety: plain values.
+#pragma once
+
+#include <ostream>
+#include <string>
+#include <string_view>
+
+namespace quell {
+
+enum class ErrorCode {
+  kInvalidArgument,     // The request is wrong whatever the state is: correct it, do not repeat it.
+  kNotFound,            // The named thing does not exist (any more).
+  kAlreadyExists,       // Somebody else holds the name or the id.
+  kFailedPrecondition,  // The state forbids it now: mend the state first, then repeat.
+  kResourceExhausted,   // A limit is met: come back later, or ask for less.
+  kUnavailable,         // Nobody was reached, nothing happened: repeat the call.
+  kDeadlineExceeded,    // No answer in time to a call that changes nothing.
+  kCancelled,           // The caller went away or took the call back.
+  kUnauthenticated,     // Nobody knows who is asking.
+  kPermissionDenied,    // It is known who asks, and he may not.
+  kInternal,            // A bug or a broken file of ours; see the log.
+  kOutcomeUnknown,      // It may or may not have been applied: repeat only with the same id.
+};
+
+// The code's name as documented: "invalid_argument", "outcome_unknown", ...
+std::string_view ToString(ErrorCode code);
+
+// `message` names the thing that is wrong and, where there is one, the remedy.
+struct Error {
+  ErrorCode code = ErrorCode::kInternal;
+  std::string message;
+
+  friend bool operator==(const Error&, const Error&) = default;
+};
+
+std::ostream& operator<<(std::ostream& out, const Error& error);
+
+}  // namespace quell

@@ -1,0 +1,63 @@
+// Every bound of the system, in one place, with its reason. Meeting one is tested.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+
+namespace quell::limits {
+
+using namespace std::chrono_literals;
+
+// Time.
+inline constexpr auto kNodeDeadline =
+    5s;  // A fan-out waits so long for a node unless told otherwise.
+inline constexpr auto kNodeDeadlineMax = 60s;
+inline constexpr auto kHeartbeatInterval = 1s;
+inline constexpr auto kHeartbeatDeadline = 3s;
+inline constexpr auto kSilentAfter = 4s;    // Without a heartbeat a node counts as silent.
+inline constexpr auto kProbeDeadline = 1s;  // Is the older holder of a node id still alive?
+inline constexpr auto kJoinBackoffMin = 100ms;
+inline constexpr auto kJoinBackoffMax = 2s;
+inline constexpr auto kSessionLease =
+    60s;  // A session without stream and pid; each call renews it.
+inline constexpr auto kGraceDefault = 10s;
+inline constexpr auto kGraceMax = 3600s;
+inline constexpr auto kStopDeadline = 5s;  // A daemon that is told to stop has stopped by then.
+
+// Names and texts, in bytes. OpenSearch sets none; these keep a task near a kilobyte.
+inline constexpr std::size_t kActionMax = 128;
+inline constexpr std::size_t kDescriptionMax = 4096;
+inline constexpr std::size_t kStatusMax = 16 * 1024;
+inline constexpr std::size_t kReasonMax = 256;
+inline constexpr std::size_t kNodeNameMax = 128;
+inline constexpr std::size_t kHeadersMax = 8;
+inline constexpr std::size_t kHeaderValueMax = 1024;
+inline constexpr std::size_t kAncestorsMax = 16;
+
+// Tables of a node.
+inline constexpr std::size_t kTasksPerNodeMax = 200'000;
+inline constexpr std::size_t kTasksPerUidMax = 20'000;
+inline constexpr std::size_t kSessionsMax = 4096;
+inline constexpr std::size_t kEndedKept =
+    10'000;  // Ended tasks kept readable, oldest forgotten first.
+inline constexpr std::size_t kTombstonesMax =
+    100'000;                                     // Full: new cancels are refused, none forgotten.
+inline constexpr std::uint64_t kIdBlock = 1000;  // Numbers reserved ahead in one durable write.
+inline constexpr std::size_t kRegisterBatchMax = 10'000;
+inline constexpr std::size_t kCommandsQueuedMax = 10'000;  // Per session whose stream is not read.
+
+// Tables of a coordinator.
+inline constexpr std::size_t kNodesMax = 10'000;
+inline constexpr std::size_t kIntentsMax = 1'000'000;
+inline constexpr std::size_t kIntentsPerReply =
+    256;                                         // Pending intents in one answer to a heartbeat.
+inline constexpr std::size_t kFanOutsMax = 256;  // In flight; more are refused with 429.
+
+// The wire between node and coordinator.
+inline constexpr std::size_t kPageTasks = 500;  // Tasks in one message, and in one turn of a loop.
+inline constexpr std::size_t kPageBytes = 512 * 1024;
+inline constexpr std::size_t kGrpcMessageMax = 4 * 1024 * 1024;
+inline constexpr std::size_t kAsksPerNodeMax = 1024;  // Waiting for one node.
+
+}  // namespace quell::limits

@@ -1,0 +1,26 @@
+// What a node says of itself when it joins, and what answers show of it.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "core/ids.h"
+#include "core/task.h"
+
+namespace quell {
+
+struct NodeInfo {
+  NodeId id;
+  Incarnation incarnation = Incarnation::kNone;
+  std::string name;                // For people; not unique.
+  std::string address;             // Where its gRPC listens, "127.0.0.1:9300"; numeric.
+  std::string host;                // "127.0.0.1"
+  std::vector<std::string> roles;  // Sorted; OpenSearch's role names.
+  std::vector<Header> attributes;
+  std::string version;
+  std::string boot_id;  // Of the host: equal ids mean one and the same clock.
+
+  friend bool operator==(const NodeInfo&, const NodeInfo&) = default;
+};
+
+}  // namespace quell

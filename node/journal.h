@@ -1,0 +1,62 @@
+// What a node must not forget: which numbers it may have given out, in which life it is, which
+// intents it has applied and which tasks they hit. Live tasks are not in it: programs bring them
+// back.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <vector>
+
+#include "core/ids.h"
+#include "core/intent.h"
+#include "core/receipt.h"
+#include "core/result.h"
+#include "core/task.h"
+
+namespace quell {
+
+// A task of this node that is cancelled for ever, whether it lives, ended, or is not known at all:
+// a descendant that registers later is born cancelled.
+struct Tombstone {
+  std::uint64_t number = 0;
+  CancelMark mark;
+
+  friend bool operator==(const Tombstone&, const Tombstone&) = default;
+};
+
+// One intent as this node has applied it.
+struct AppliedIntent {
+  Intent intent;
+  std::vector<Tombstone> tombstones;  // Its target, and each task that it marked.
+  std::vector<Receipt> receipts;
+
+  friend bool operator==(const AppliedIntent&, const AppliedIntent&) = default;
+};
+
+struct JournalState {
+  Incarnation incarnation = Incarnation::kNone;  // Of this start; the file already has it.
+  std::uint64_t next_number = 1;                 // Everything below may have been given out.
+  std::vector<IntentId> applied;
+  std::vector<Tombstone> tombstones;
+};
+
+// Callbacks run on the node's executor, exactly once, in the order of the calls, never inside them.
+// An error (kInternal, kResourceExhausted for a full disk; the message names file and remedy) means
+// that nothing of that call is durable.
+class Journal {
+ public:
+  using Done = std::function<void(Status)>;
+  virtual ~Journal() = default;
+
+  // Numbers below `end` may be given out once `done` says so.
+  virtual void ReserveNumbers(std::uint64_t end, Done done) = 0;
+  // Durable when `done` says so. Repeating it for the same intent adds what is new.
+  virtual void RecordApplied(AppliedIntent applied, Done done) = 0;
+  // Written behind: a crash may lose the last moments of these.
+  virtual void RecordReceipt(const Receipt& receipt) = 0;
+  virtual void RecordEnded(const Task& task) = 0;
+  // An ended task of an earlier life or one that memory has let go; kNotFound.
+  virtual void FindEnded(std::uint64_t number, std::function<void(Result<Task>)> done) = 0;
+};
+
+}  // namespace quell

@@ -1,0 +1,85 @@
+// The node's decisions: the tasks of its host, their sessions, the cancels that hit them. A plain
+// class on one executor, driven by values; runs unchanged on the simulated network.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "core/executor.h"
+#include "core/node_info.h"
+#include "core/principal.h"
+#include "core/random.h"
+#include "node/journal.h"
+#include "node/program.h"
+#include "transport/membership.h"
+#include "transport/node_handler.h"
+
+namespace quell {
+
+// Watches processes of this host.
+class ProcessWatch {
+ public:
+  virtual ~ProcessWatch() = default;
+  // Runs `exited` once on the node's executor when the process `pid` ends, unless the handle is
+  // dropped before. Errors: kNotFound (no such process), kPermissionDenied (it does not belong to
+  // `uid`; root may name any).
+  virtual Result<std::shared_ptr<void>> Watch(std::int32_t pid, std::uint32_t uid,
+                                              std::function<void()> exited) = 0;
+};
+
+struct NodeOptions {
+  NodeInfo info;  // incarnation is filled in from the journal.
+};
+
+struct NodeServices {
+  Executor& executor;
+  Random& random;
+  Journal& journal;
+  ProcessWatch& processes;
+  MembershipClient* coordinator = nullptr;  // None: the node serves its programs alone.
+};
+
+// Not thread-safe: everything on the executor, constructor and destructor included. The services
+// must outlive it. Callbacks of requests run on the executor, exactly once, possibly inside the
+// call.
+class Node final : public NodeHandler {
+ public:
+  Node(NodeOptions options, const NodeServices& services, JournalState recovered);
+  ~Node() override;
+  Node(const Node&) = delete;
+  Node& operator=(const Node&) = delete;
+
+  // Joins, and keeps on trying. `joined` (may be empty) runs after each successful join.
+  // `refused` (may be empty): another living daemon has this id; the daemon should end.
+  void Start(std::function<void()> joined, std::function<void(Error)> refused);
+  // Leaves the cluster (waits at most limits::kStopDeadline for the answer), closes all streams;
+  // then `done`. Programs keep running.
+  void Stop(std::function<void()> done);
+
+  // Programs. Errors: kInvalidArgument, kNotFound (task, session), kPermissionDenied (another's),
+  // kResourceExhausted (a limit, a full disk), kFailedPrecondition (the task has ended).
+  void Register(RegisterRequest request, const Principal& who,
+                std::function<void(Result<RegisterReply>)> done);
+  Result<ReportReply> Report(const TaskId& task, std::optional<SessionToken> session,
+                             const Principal& who, ReportRequest report);
+  Status Finish(const TaskId& task, std::optional<SessionToken> session, const Principal& who,
+                TaskState outcome);
+  // At most one stream a session: a new one takes the older one's place. All cancels that have not
+  // been acknowledged are sent again. `sink` must live until OnClosed() or CloseCommands().
+  Status OpenCommands(const SessionToken& session, const Principal& who,
+                      std::shared_ptr<CommandSink> sink);
+  void CloseCommands(const SessionToken& session, const CommandSink* sink);
+
+  // Coordinators.
+  void OnRequest(NodeRequest request, const Principal& who, MonoTime deadline,
+                 std::shared_ptr<ReplyWriter> writer) override;
+
+  const NodeInfo& info() const;
+
+ private:
+  class Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace quell

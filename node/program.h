@@ -1,0 +1,84 @@
+// What programs say to their node and hear from it, as values. The local door (node/local_door.h)
+// carries them over HTTP; the simulation calls Node directly.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/clock.h"
+#include "core/ids.h"
+#include "core/task.h"
+
+namespace quell {
+
+struct NewTask {
+  std::string action;
+  std::string description;
+  std::optional<TaskId> parent;
+  std::vector<TaskId>
+      grandparents;      // The parent's own chain, nearest first, where the program knows it.
+  std::int32_t pid = 0;  // The process that does the work; 0: not named.
+  std::string status_json;
+  std::vector<Header> headers;
+  bool cancellable = true;
+  // Resume after the daemon's restart: the id and the start that the task had. Only for tasks of
+  // the same uid, with a number that this node has given out and that is not live and has not
+  // ended.
+  std::optional<TaskId> resume;
+  std::optional<WallTime> start_wall;  // Also for late registration; never in the future.
+};
+
+struct RegisterRequest {
+  std::optional<SessionToken> session;  // None: make one.
+  std::vector<NewTask> tasks;           // All or none are registered.
+};
+
+// A cancel on its way to the program.
+struct CancelCommand {
+  TaskId task;
+  IntentId intent;
+  std::string by;
+  std::string reason;
+  std::chrono::milliseconds grace{0};
+  WallTime at;
+
+  friend bool operator==(const CancelCommand&, const CancelCommand&) = default;
+};
+
+struct RegisteredTask {
+  TaskId id;
+  std::optional<CancelCommand> cancel;  // Born cancelled, or cancelled while it was away.
+};
+
+struct RegisterReply {
+  SessionToken session;
+  std::vector<RegisteredTask> tasks;
+};
+
+// What a program says about a task while it runs. Absent members say nothing.
+struct ReportRequest {
+  std::optional<std::string> status_json;
+  std::optional<bool> stopping;         // It knows of the cancel and stops.
+  std::optional<std::string> deferred;  // It knows, and cannot stop now: why.
+  std::optional<std::string> ignoring;  // The wrapper could not force it: what is left.
+  bool killed = false;                  // The wrapper forced it after the grace.
+};
+
+struct ReportReply {
+  std::optional<CancelCommand> cancel;
+};
+
+// The program's open stream.
+class CommandSink {
+ public:
+  virtual ~CommandSink() = default;
+  // On the node's executor. What is sent counts as delivered.
+  virtual void OnCancel(const CancelCommand& command) = 0;
+  // The node ends the stream: the session is over, or another stream took its place.
+  virtual void OnClosed() = 0;
+};
+
+}  // namespace quell

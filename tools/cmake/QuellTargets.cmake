@@ -1,0 +1,38 @@
+# One folder is one target, and its sources are what lies in it: nothing is listed, so nothing can be
+# forgotten.
+
+# quell_library(NAME LIBS ...): the folder's *.cc without main.cc, as a static library.
+function(quell_library name)
+  cmake_parse_arguments(arg "" "" "LIBS;SUBFOLDERS" ${ARGN})
+  file(GLOB sources CONFIGURE_DEPENDS *.cc)
+  foreach(folder IN LISTS arg_SUBFOLDERS)
+    file(GLOB more CONFIGURE_DEPENDS ${folder}/*.cc)
+    list(APPEND sources ${more})
+  endforeach()
+  list(FILTER sources EXCLUDE REGEX "(^|/)main\\.cc$")
+  if(NOT sources)
+    message(FATAL_ERROR "${CMAKE_CURRENT_SOURCE_DIR} has no sources")
+  endif()
+  add_library(${name} STATIC ${sources})
+  target_include_directories(${name} PUBLIC ${PROJECT_SOURCE_DIR})
+  target_link_libraries(${name} PUBLIC ${arg_LIBS})
+endfunction()
+
+# quell_program(NAME LIBS ...): the folder's main.cc, as build/bin/NAME.
+function(quell_program name)
+  cmake_parse_arguments(arg "" "" "LIBS" ${ARGN})
+  add_executable(${name} main.cc)
+  target_link_libraries(${name} PRIVATE ${arg_LIBS})
+endfunction()
+
+# quell_tests(NAME FOLDER LIBS ...): all of FOLDER's *_test.cc as one program, one ctest test.
+function(quell_tests name folder)
+  cmake_parse_arguments(arg "" "" "LIBS" ${ARGN})
+  file(GLOB sources CONFIGURE_DEPENDS ${folder}/*.cc)
+  if(NOT sources)
+    message(FATAL_ERROR "${CMAKE_CURRENT_SOURCE_DIR}/${folder} has no tests")
+  endif()
+  add_executable(${name} ${sources})
+  target_link_libraries(${name} PRIVATE ${arg_LIBS} GTest::gmock GTest::gtest_main)
+  add_test(NAME ${name} COMMAND ${name})
+endfunction()

@@ -1,0 +1,52 @@
+// HTTP messages as our own values; Beast stays in the .cc files.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "core/principal.h"
+#include "core/task.h"
+
+namespace quell::http {
+
+enum class Method : std::uint8_t { kGet, kHead, kPost, kPut, kDelete, kOptions, kPatch };
+std::string_view ToString(Method method);
+
+struct QueryParam {
+  std::string name;
+  std::string value;
+  bool has_value = false;  // "?v=" has one, "?v" has none.
+};
+
+// A request that has passed the gate: one Host, origin form, no Transfer-Encoding, within the
+// limits.
+struct Request {
+  Method method = Method::kGet;
+  std::string target;                 // As sent: path and query.
+  std::string path;                   // Still percent-encoded, without the query.
+  std::vector<std::string> segments;  // Of the path, decoded; "/_tasks/a%3A5" is {"_tasks", "a:5"}.
+  std::vector<QueryParam> query;      // Decoded, in order.
+  std::vector<Header> headers;        // Names as sent.
+  std::string body;
+  Principal principal;
+  std::vector<std::string> captures;  // What the route's {...} matched, decoded, in order.
+
+  // The last parameter of this name, as OpenSearch takes it.
+  const QueryParam* Param(std::string_view name) const;
+  // The first header of this name, whatever its case.
+  std::optional<std::string_view> HeaderValue(std::string_view name) const;
+};
+
+struct Response {
+  int status = 200;
+  std::string content_type = "application/json; charset=UTF-8";
+  std::vector<Header>
+      headers;  // Content-Type, Content-Length, Date and Connection are not among them.
+  std::string body;
+};
+
+}  // namespace quell::http

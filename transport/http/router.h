@@ -1,0 +1,46 @@
+// Which handler answers what. A route without a permission does not compile.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/principal.h"
+#include "transport/http/exchange.h"
+
+namespace quell::http {
+
+struct Route {
+  Method method;
+  std::string pattern;  // "/_tasks/{id}/_cancel": literal segments, {...} for exactly one segment.
+  Permission permission;
+  Handler handler;
+};
+
+class Router {
+ public:
+  // Literal segments win over captures. A HEAD without a route of its own is no GET.
+  void Add(Method method, std::string pattern, Permission permission, Handler handler);
+
+  // Answers what no route takes: a known path with another method gets 405 and `Allow`, an unknown
+  // path 404, a principal without the permission 403. `error_body(status, type, reason)` renders
+  // the body, so that each face keeps its own error shape.
+  using ErrorBody = std::function<std::string(int, std::string_view, std::string_view)>;
+  void SetErrorBody(ErrorBody body) { error_body_ = std::move(body); }
+
+  struct Match {
+    const Route* route = nullptr;  // Null: nothing, see allowed.
+    std::vector<std::string> captures;
+    std::vector<Method> allowed;  // What the path would take; empty: the path is unknown.
+  };
+  Match Find(Method method, const std::vector<std::string>& segments) const;
+
+  std::string RenderError(int status, std::string_view type, std::string_view reason) const;
+
+ private:
+  std::vector<Route> routes_;
+  std::vector<std::vector<std::string>> segments_;  // Of routes_, split.
+  ErrorBody error_body_;
+};
+
+}  // namespace quell::http

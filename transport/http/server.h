@@ -1,0 +1,58 @@
+// HTTP/1.1 on TCP and unix sockets, behind the strict gate (docs/http.md).
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "core/result.h"
+#include "transport/http/router.h"
+
+namespace boost::asio {
+class io_context;
+}
+
+namespace quell::http {
+
+struct ServerLimits {
+  std::size_t connections_max = 1024;
+  std::size_t request_line_max = 4096;  // 414
+  std::size_t header_bytes_max = 8192;  // 431, all fields together
+  std::size_t header_fields_max = 64;   // 431
+  std::size_t body_max = 64 * 1024;     // 413
+  std::chrono::milliseconds head_timeout{
+      10'000};  // From the first byte to the end of the head: 408.
+  std::chrono::milliseconds body_timeout{15'000};   // 408
+  std::chrono::milliseconds write_timeout{30'000};  // For each part of an answer; then it is cut.
+  std::chrono::milliseconds idle_timeout{60'000};   // Between requests.
+};
+
+// All of it runs on `context`, which one thread runs and which must outlive the server. Not
+// thread-safe; exchanges are.
+class Server {
+ public:
+  Server(boost::asio::io_context& context, const Router& router, ServerLimits limits);
+  ~Server();
+  Server(const Server&) = delete;
+  Server& operator=(const Server&) = delete;
+
+  // Port 0 picks one. Returns the port. Errors: kPermissionDenied if `host` is not loopback (until
+  // there is authentication), kAlreadyExists if the port is taken, kInvalidArgument; each names the
+  // remedy.
+  Result<std::uint16_t> ListenTcp(const std::string& host, std::uint16_t port);
+
+  // Access mode 0660. A socket file that nobody listens on is replaced. Errors: kAlreadyExists if
+  // somebody does, kInvalidArgument if the path is longer than sockaddr_un takes (107 bytes).
+  Status ListenUnix(const std::string& path);
+
+  // Takes no more connections, ends idle ones, cuts the others after `grace`; then `done` runs.
+  void Stop(std::chrono::milliseconds grace, std::function<void()> done);
+
+ private:
+  class Impl;
+  std::shared_ptr<Impl> impl_;
+};
+
+}  // namespace quell::http

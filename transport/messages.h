@@ -1,0 +1,110 @@
+// What a coordinator asks of a node and what a node says to a coordinator, as values. Requests and
+// replies are idempotent: a message may be lost, doubled or reordered without harm.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "core/clock.h"
+#include "core/filter.h"
+#include "core/ids.h"
+#include "core/intent.h"
+#include "core/node_info.h"
+#include "core/receipt.h"
+
+namespace quell {
+
+// ---- Coordinator to node
+// -------------------------------------------------------------------------
+
+// The live tasks that match, in ascending order of their numbers, as pages.
+struct ListRequest {
+  TaskFilter filter;
+  bool detailed = false;  // Description and status too.
+};
+
+// One task, live or ended. The task itself comes as a page of one.
+struct GetRequest {
+  std::uint64_t number = 0;
+};
+
+// Intents to be applied and journaled. The tasks that an intent hit itself (not their descendants)
+// come as pages; an intent on one task shows it also if it was cancelled before.
+struct ApplyRequest {
+  std::vector<Intent> intents;
+};
+
+// Are you there, and in which life?
+struct ProbeRequest {};
+
+using NodeRequest = std::variant<ListRequest, GetRequest, ApplyRequest, ProbeRequest>;
+
+struct ListReply {
+  std::uint64_t count = 0;  // Tasks in all pages.
+};
+
+// A GetRequest for a number that never was issued, or was forgotten, is answered by kNotFound.
+struct GetReply {
+  bool ended = false;
+  std::optional<Receipt> receipt;  // If it was cancelled.
+};
+
+// The node has journaled the intent; nothing can make it forget.
+struct IntentAck {
+  IntentId intent;
+  std::vector<Receipt> receipts;  // One for each task marked under it, descendants included.
+  std::vector<TaskId> doubtful;   // Began too close to the intent's moment to tell: spared.
+
+  friend bool operator==(const IntentAck&, const IntentAck&) = default;
+};
+
+struct ApplyReply {
+  std::vector<IntentAck> acks;
+};
+
+struct ProbeReply {
+  NodeId node;
+  Incarnation incarnation = Incarnation::kNone;
+};
+
+using NodeReply = std::variant<ListReply, GetReply, ApplyReply, ProbeReply>;
+
+// ---- Node to coordinator
+// -------------------------------------------------------------------------
+
+struct JoinRequest {
+  NodeInfo node;
+  std::uint64_t next_number = 0;  // The lowest number it may still give out.
+};
+
+struct JoinReply {
+  NodeId coordinator;
+  std::string coordinator_name;
+  std::uint64_t next_number = 0;  // Give out no number below this (a data directory was restored).
+  std::vector<Intent> pending;    // At most limits::kIntentsPerReply; the rest with the heartbeats.
+  WallTime wall;                  // The coordinator's clock as it answered.
+};
+
+struct HeartbeatRequest {
+  NodeId node;
+  Incarnation incarnation = Incarnation::kNone;
+  std::uint64_t next_number = 0;
+  std::vector<IntentAck>
+      acks;  // Of intents that came with a join or heartbeat; repeated until answered.
+};
+
+struct HeartbeatReply {
+  bool rejoin = false;  // The coordinator does not know this life of the node: join again.
+  std::vector<Intent> pending;
+  WallTime wall;
+};
+
+struct LeaveRequest {
+  NodeId node;
+  Incarnation incarnation = Incarnation::kNone;
+};
+
+}  // namespace quell

@@ -20,6 +20,7 @@ namespace quell {
 struct Tombstone {
   std::uint64_t number = 0;
   CancelMark mark;
+  bool cascade = true;  // False: catches no descendants.
 
   friend bool operator==(const Tombstone&, const Tombstone&) = default;
 };

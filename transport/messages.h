@@ -86,6 +86,7 @@ struct JoinReply {
   std::uint64_t next_number = 0;  // Give out no number below this (a data directory was restored).
   std::vector<Intent> pending;    // At most limits::kIntentsPerReply; the rest with the heartbeats.
   WallTime wall;                  // The coordinator's clock as it answered.
+  std::string boot_id;            // Of the coordinator's host: the node's own means one clock.
 };
 
 struct HeartbeatRequest {

@@ -1,0 +1,31 @@
+#include "core/receipt.h"
+
+#include <array>
+#include <ostream>
+
+namespace quell {
+namespace {
+
+// In the order of the enumeration.
+constexpr std::array<std::string_view, 9> kNames = {"cancel_requested", "delivered",   "stopping",
+                                                    "deferred",         "ignoring",    "killed",
+                                                    "orphaned",         "unreachable", "ended"};
+
+}  // namespace
+
+std::string_view ToString(ReceiptState state) {
+  return kNames[static_cast<std::size_t>(state)];
+}
+
+std::optional<ReceiptState> ReceiptStateFromString(std::string_view text) {
+  for (std::size_t i = 0; i < kNames.size(); ++i) {
+    if (kNames[i] == text) return static_cast<ReceiptState>(i);
+  }
+  return std::nullopt;
+}
+
+std::ostream& operator<<(std::ostream& out, ReceiptState state) {
+  return out << ToString(state);
+}
+
+}  // namespace quell

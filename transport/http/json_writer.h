@@ -1,14 +1,17 @@
 // Writes JSON into a buffer as it is told, without a tree: what a list needs. Commas are its own
-// business; balance is the caller's, and checked in debug builds.
+// business; balance is the caller's, and checked by assertions (debug builds).
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
 
 namespace quell::http {
 
-// Appends to a string that outlives it. Not thread-safe.
+// Appends to a string that outlives it. Outside every object and array it takes keys and values as
+// parts of a fragment, "\"a\":1,\"b\":2", which somebody else puts brackets around. At most 64
+// deep. Not thread-safe.
 class JsonWriter {
  public:
   explicit JsonWriter(std::string& out) : out_(out) {}
@@ -34,11 +37,23 @@ class JsonWriter {
   JsonWriter& Field(std::string_view key, int value) { return Key(key).Int(value); }
   JsonWriter& Field(std::string_view key, bool value) { return Key(key).Bool(value); }
 
+  // All that was begun has ended.
+  bool complete() const { return depth_ == 0 && !after_key_; }
+
  private:
+  static constexpr int kDepthMax = 64;
+
   void Separate();
+  void BeforeValue();
+  void Open(char bracket, bool object);
+  void Close(char bracket, bool object);
+  bool InObject() const { return (objects_ & 1U) != 0; }
 
   std::string& out_;
+  std::uint64_t objects_ = 0;  // One bit for each open bracket, the innermost lowest: an object?
+  int depth_ = 0;
   bool need_comma_ = false;
+  bool after_key_ = false;
 };
 
 }  // namespace quell::http

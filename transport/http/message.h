@@ -15,6 +15,13 @@ namespace quell::http {
 
 enum class Method : std::uint8_t { kGet, kHead, kPost, kPut, kDelete, kOptions, kPatch };
 std::string_view ToString(Method method);
+// Upper case only, as methods are.
+std::optional<Method> MethodFromString(std::string_view name);
+
+// "Not Found"; empty for a status without a phrase here.
+std::string_view ReasonPhrase(int status);
+// The `type` in the error body of an answer that the server gives by itself: "not_found".
+std::string_view ErrorType(int status);
 
 struct QueryParam {
   std::string name;
@@ -28,8 +35,9 @@ struct Request {
   Method method = Method::kGet;
   std::string target;                 // As sent: path and query.
   std::string path;                   // Still percent-encoded, without the query.
-  std::vector<std::string> segments;  // Of the path, decoded; "/_tasks/a%3A5" is {"_tasks", "a:5"}.
-  std::vector<QueryParam> query;      // Decoded, in order.
+  std::vector<std::string> segments;  // Of the path, decoded; "/_tasks/a%3A5" is {"_tasks", "a:5"},
+                                      // and so is "/_tasks/a:5/". "%2F" never separates.
+  std::vector<QueryParam> query;      // Decoded, in order; '&' and ';' separate, '+' is a blank.
   std::vector<Header> headers;        // Names as sent.
   std::string body;
   Principal principal;
@@ -44,8 +52,8 @@ struct Request {
 struct Response {
   int status = 200;
   std::string content_type = "application/json; charset=UTF-8";
-  std::vector<Header>
-      headers;  // Content-Type, Content-Length, Date and Connection are not among them.
+  // Content-Type, Content-Length, Transfer-Encoding and Connection are not among them.
+  std::vector<Header> headers;
   std::string body;
 };
 

@@ -1,8 +1,10 @@
 // Which handler answers what. A route without a permission does not compile.
 #pragma once
 
+#include <functional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "core/principal.h"
@@ -19,7 +21,8 @@ struct Route {
 
 class Router {
  public:
-  // Literal segments win over captures. A HEAD without a route of its own is no GET.
+  // Literal segments win over captures, whatever the method: "/_tasks/_cancel" never reaches
+  // "/_tasks/{id}". A capture is not empty. A HEAD without a route of its own is no GET.
   void Add(Method method, std::string pattern, Permission permission, Handler handler);
 
   // Answers what no route takes: a known path with another method gets 405 and `Allow`, an unknown
@@ -33,8 +36,11 @@ class Router {
     std::vector<std::string> captures;
     std::vector<Method> allowed;  // What the path would take; empty: the path is unknown.
   };
+  // Valid until the next Add().
   Match Find(Method method, const std::vector<std::string>& segments) const;
 
+  // The body of an error answer; without SetErrorBody()
+  // {"error":{"type":TYPE,"reason":REASON},"status":STATUS}.
   std::string RenderError(int status, std::string_view type, std::string_view reason) const;
 
  private:

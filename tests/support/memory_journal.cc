@@ -1,0 +1,91 @@
+#include "tests/support/memory_journal.h"
+
+#include <algorithm>
+
+namespace quell {
+namespace {
+
+void Merge(JournalFile& file, AppliedIntent added) {
+  for (const Tombstone& tombstone : added.tombstones) {
+    const auto [kept, fresh] = file.tombstones.emplace(tombstone.number, tombstone);
+    // A mark stays as it was; only what makes it stronger is taken over.
+    if (!fresh) kept->second.cascade = kept->second.cascade || tombstone.cascade;
+  }
+  for (const Receipt& receipt : added.receipts) {
+    file.receipts[{receipt.task.number, receipt.intent}] = receipt;
+  }
+  const IntentId id = added.intent.id;
+  const auto [kept, fresh] = file.applied.emplace(id, added);
+  if (fresh) return;
+  kept->second.intent = added.intent;
+  for (Tombstone& tombstone : added.tombstones) {
+    auto& all = kept->second.tombstones;
+    const bool known = std::any_of(all.begin(), all.end(), [&tombstone](const Tombstone& other) {
+      return other.number == tombstone.number;
+    });
+    if (!known) all.push_back(std::move(tombstone));
+  }
+  for (Receipt& receipt : added.receipts) {
+    auto& all = kept->second.receipts;
+    const auto same = std::find_if(all.begin(), all.end(), [&receipt](const Receipt& other) {
+      return other.task == receipt.task;
+    });
+    if (same == all.end()) {
+      all.push_back(std::move(receipt));
+    } else {
+      *same = std::move(receipt);
+    }
+  }
+}
+
+}  // namespace
+
+JournalState JournalFile::Open() {
+  incarnation = Incarnation{static_cast<std::uint64_t>(incarnation) + 1};
+  JournalState state;
+  state.incarnation = incarnation;
+  state.next_number = next_number;
+  for (const auto& [id, intent] : applied)
+    state.applied.push_back(id);
+  for (const auto& [number, tombstone] : tombstones)
+    state.tombstones.push_back(tombstone);
+  return state;
+}
+
+void MemoryJournal::ReserveNumbers(std::uint64_t end, Done done) {
+  queue_.Commit([this, end] { file_.next_number = std::max(file_.next_number, end); },
+                std::move(done));
+}
+
+void MemoryJournal::RecordApplied(AppliedIntent applied, Done done) {
+  queue_.Commit([this, applied = std::move(applied)] { Merge(file_, applied); }, std::move(done));
+}
+
+void MemoryJournal::RecordReceipt(const Receipt& receipt) {
+  queue_.Behind([this, receipt] {
+    file_.receipts[{receipt.task.number, receipt.intent}] = receipt;
+  });
+}
+
+void MemoryJournal::RecordEnded(const Task& task) {
+  const std::uint64_t number = task.id.number;
+  ended_behind_[number] = task;
+  queue_.Behind([this, number] {
+    const auto behind = ended_behind_.find(number);
+    if (behind == ended_behind_.end()) return;
+    file_.ended[number] = std::move(behind->second);
+    ended_behind_.erase(behind);
+  });
+}
+
+void MemoryJournal::FindEnded(std::uint64_t number, std::function<void(Result<Task>)> done) {
+  queue_.Read([this, number, done = std::move(done)] {
+    const auto behind = ended_behind_.find(number);
+    if (behind != ended_behind_.end()) return done(behind->second);
+    const auto durable = file_.ended.find(number);
+    if (durable != file_.ended.end()) return done(durable->second);
+    done(Error{ErrorCode::kNotFound, "no ended task " + std::to_string(number)});
+  });
+}
+
+}  // namespace quell

@@ -1,0 +1,47 @@
+// A node's journal in memory. The file outlives the process: what was committed survives a crash,
+// what was only written behind may be lost.
+#pragma once
+
+#include <map>
+#include <utility>
+
+#include "core/executor.h"
+#include "core/random.h"
+#include "node/journal.h"
+#include "tests/support/sim_disk.h"
+
+namespace quell {
+
+// What is durable. Survives the node; tests may read it at any time.
+struct JournalFile {
+  Incarnation incarnation = Incarnation::kNone;
+  std::uint64_t next_number = 1;
+  std::map<IntentId, AppliedIntent> applied;
+  std::map<std::uint64_t, Tombstone> tombstones;  // By task number; the first mark stays.
+  std::map<std::pair<std::uint64_t, IntentId>, Receipt> receipts;
+  std::map<std::uint64_t, Task> ended;
+  SimDisk disk;
+
+  // The next start of the daemon: raises the incarnation, durably.
+  JournalState Open();
+};
+
+class MemoryJournal final : public Journal {
+ public:
+  // `random` may be null: then the disk always takes its least time.
+  MemoryJournal(Executor& executor, JournalFile& file, Random* random = nullptr)
+      : file_(file), queue_(executor, file.disk, random) {}
+
+  void ReserveNumbers(std::uint64_t end, Done done) override;
+  void RecordApplied(AppliedIntent applied, Done done) override;
+  void RecordReceipt(const Receipt& receipt) override;
+  void RecordEnded(const Task& task) override;
+  void FindEnded(std::uint64_t number, std::function<void(Result<Task>)> done) override;
+
+ private:
+  JournalFile& file_;
+  SimDiskQueue queue_;
+  std::map<std::uint64_t, Task> ended_behind_;  // Read back before it is durable.
+};
+
+}  // namespace quell

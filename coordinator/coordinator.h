@@ -6,7 +6,9 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
+#include <string_view>
 #include <variant>
 #include <vector>
 
@@ -122,6 +124,8 @@ class Coordinator final : public MembershipHandler {
               TaskSinkFactory sinks, std::function<void(Result<Gathered>)> done);
 
   std::vector<MemberStatus> Members() const;
+  // Is this the id of a member (not of one that has left)?
+  bool Knows(std::string_view node) const;
   // Its tasks and the intents pending for it are given up. Errors: kNotFound, kFailedPrecondition
   // (it is alive: stop it first).
   void Forget(const NodeId& node, std::function<void(Status)> done);

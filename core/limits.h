@@ -53,6 +53,7 @@ inline constexpr std::size_t kIntentsMax = 1'000'000;
 inline constexpr std::size_t kIntentsPerReply =
     256;                                         // Pending intents in one answer to a heartbeat.
 inline constexpr std::size_t kFanOutsMax = 256;  // In flight; more are refused with 429.
+inline constexpr std::size_t kNodePatternsMax = 64;  // Patterns of node names in one request.
 
 // The wire between node and coordinator.
 inline constexpr std::size_t kPageTasks = 500;  // Tasks in one message, and in one turn of a loop.

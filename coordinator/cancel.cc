@@ -1,0 +1,277 @@
+#include "coordinator/cancel.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "coordinator/failures.h"
+#include "coordinator/fan_out.h"
+#include "coordinator/selection.h"
+#include "core/limits.h"
+
+namespace quell {
+namespace {
+
+// What the check of one task needs to know of it. Written on the thread that received it, read on
+// the executor after the slot was gathered.
+class CheckSink final : public TaskSink {
+ public:
+  explicit CheckSink(const TaskFilter& filter) : filter_(filter) {}
+
+  void OnTasks(std::span<const TaskView> page) override {
+    for (const TaskView& view : page) {
+      cancellable_ = view.cancellable;
+      Task task;
+      task.action = view.action;
+      if (view.parent) task.ancestors.push_back(*view.parent);
+      matches_ = filter_.Matches(task);
+    }
+  }
+
+  bool cancellable() const { return cancellable_; }
+  bool matches() const { return matches_; }
+
+ private:
+  const TaskFilter filter_;
+  bool cancellable_ = false;
+  bool matches_ = false;
+};
+
+// Counts what passes through.
+class CountingSink final : public TaskSink {
+ public:
+  explicit CountingSink(std::shared_ptr<TaskSink> inner) : inner_(std::move(inner)) {}
+
+  void OnTasks(std::span<const TaskView> page) override {
+    count_ += page.size();
+    if (inner_ != nullptr) inner_->OnTasks(page);
+  }
+
+  std::size_t count() const { return count_; }
+  const std::shared_ptr<TaskSink>& inner() const { return inner_; }
+
+ private:
+  const std::shared_ptr<TaskSink> inner_;
+  std::size_t count_ = 0;
+};
+
+Status Validate(const CancelQuery& query) {
+  if (query.reason.size() > limits::kReasonMax) {
+    return Error{
+        ErrorCode::kInvalidArgument,
+        "the reason has more than " + std::to_string(limits::kReasonMax) + " bytes: shorten it"};
+  }
+  if (query.grace < std::chrono::milliseconds(0) || query.grace > limits::kGraceMax) {
+    return Error{ErrorCode::kInvalidArgument,
+                 "the grace must be between 0 and " +
+                     std::to_string(std::chrono::seconds(limits::kGraceMax).count()) + "s"};
+  }
+  return {};
+}
+
+}  // namespace
+
+struct Canceller::Operation {
+  CancelQuery query;
+  TaskSinkFactory sinks;
+  std::function<void(Result<Gathered>)> done;
+  Intent intent;
+  MonoTime start;
+  MonoTime deadline;
+  std::vector<FanOutSlot> slots;  // Those with `asked` get the push.
+  std::vector<bool> asked;
+  TimerId timer = TimerId::kNone;  // While the store has not answered.
+  PendingIntents::Strength strength = PendingIntents::Strength::kNone;
+  std::optional<IntentId> committed;
+
+  std::string task() const { return std::get<TaskIdText>(query.where).ToString(); }
+};
+
+Canceller::Canceller(const CoordinatorServices& services, const Membership& members,
+                     PendingIntents& pending)
+    : services_(services), members_(members), pending_(pending) {}
+
+void Canceller::Cancel(CancelQuery query, const Principal& who, MonoClock::duration timeout,
+                       TaskSinkFactory sinks, std::function<void(Result<Gathered>)> done) {
+  auto op = std::make_shared<Operation>();
+  op->query = std::move(query);
+  op->sinks = std::move(sinks);
+  op->done = std::move(done);
+  op->start = services_.executor.clock().Now();
+  op->deadline = op->start + timeout;
+  if (Status valid = Validate(op->query); !valid) return Answer(op, valid.error());
+
+  op->intent.id = IntentId::Make(services_.random);
+  op->intent.requested_at = services_.executor.clock().Wall();
+  op->intent.by = who.name();
+  op->intent.reason = op->query.reason;
+  op->intent.grace =
+      op->query.grace > std::chrono::milliseconds(0) ? op->query.grace : limits::kGraceDefault;
+  if (const auto* id = std::get_if<TaskIdText>(&op->query.where)) {
+    CancelTask(op, *id);
+  } else {
+    CancelMatching(op, std::get<NodeSelection>(op->query.where));
+  }
+}
+
+void Canceller::CancelTask(const Op& op, const TaskIdText& id) {
+  if (id.unset) return Answer(op, Error{ErrorCode::kInvalidArgument, "the task id is unset"});
+  op->slots.resize(1);
+  op->asked.assign(1, false);
+  FanOutSlot& slot = op->slots.front();
+  const Member* member = members_.FindPresent(id.node);
+  if (member == nullptr) {
+    slot.slot.failure = NoSuchNode(id.node);
+    return Push(op, {});
+  }
+  slot.slot.node = member->info;
+  slot.joined = member->joined;
+  std::optional<TaskId> target = id.Resolve();
+  if (member->is_self || !target) {
+    slot.slot.failure = TaskNotFound(member->info, id.ToString());
+    return Push(op, {});
+  }
+  op->intent.target = *target;
+
+  // Half of the time for the check: a node that is silent must leave the other half to the commit.
+  FanOutSlot check = slot;
+  check.slot.sink = std::make_shared<CheckSink>(op->query.filter);
+  check.request = GetRequest{target->number};
+  std::vector<FanOutSlot> checks;
+  checks.push_back(std::move(check));
+  FanOut(services_.executor, services_.nodes, kCancelAction, std::move(checks),
+         op->start + (op->deadline - op->start) / 2,
+         lifetime_.Guard([this, op](std::vector<Slot> slots) { Decide(op, std::move(slots[0])); }));
+}
+
+void Canceller::Decide(const Op& op, Slot checked) {
+  Slot& slot = op->slots.front().slot;
+  if (checked.failure) {
+    if (CodeOf(*checked.failure) == ErrorCode::kNotFound) {
+      slot.failure = TaskNotFound(*slot.node, op->task());
+      return Push(op, {});
+    }
+    slot.failure = std::move(checked.failure);
+    // Whether a filter matches, a silent node does not tell: then nothing may be promised.
+    if (op->query.filter != TaskFilter{}) return Push(op, {});
+    return Commit(op, {slot.node->id});
+  }
+  const auto& check = static_cast<const CheckSink&>(*checked.sink);
+  if (std::get<GetReply>(*checked.reply).ended) {
+    slot.failure = TaskNotFound(*slot.node, op->task());
+  } else if (!check.cancellable()) {
+    slot.failure = NotCancellable(*slot.node, op->task());
+  } else if (!check.matches()) {
+    slot.failure = FilterMismatch(*slot.node, op->task());
+  } else {
+    op->asked.front() = true;
+    slot.sink = std::make_shared<CountingSink>(op->sinks(*slot.node));
+    return Commit(op, {slot.node->id});
+  }
+  Push(op, {});
+}
+
+void Canceller::CancelMatching(const Op& op, const NodeSelection& where) {
+  Result<std::vector<Selected>> selected = SelectNodes(where, members_);
+  if (!selected) return Answer(op, selected.error());
+  std::vector<NodeId> pending;
+  for (const Selected& one : *selected) {
+    FanOutSlot& slot = op->slots.emplace_back();
+    op->asked.push_back(false);
+    if (one.member == nullptr) {
+      slot.slot.failure = NoSuchNode(one.token);
+      continue;
+    }
+    slot.slot.node = one.member->info;
+    slot.joined = one.member->joined;
+    slot.slot.sink = op->sinks(one.member->info);
+    if (one.member->is_self) {
+      slot.slot.reply = ApplyReply{};
+    } else {
+      op->asked.back() = true;
+      pending.push_back(one.member->info.id);
+    }
+  }
+  op->intent.target = op->query.filter;
+  if (pending.empty()) return Push(op, {});
+  Commit(op, std::move(pending));
+}
+
+void Canceller::Commit(const Op& op, std::vector<NodeId> pending) {
+  op->timer = services_.executor.At(op->deadline, lifetime_.Guard([this, op] {
+    op->timer = TimerId::kNone;
+    Answer(op, Error{ErrorCode::kOutcomeUnknown,
+                     "the store has not confirmed the cancel in time: it may be carried out or "
+                     "not; repeat it, a second cancel does no harm"});
+  }));
+  services_.store.CommitIntent(op->intent, std::move(pending),
+                               lifetime_.Guard([this, op](Result<StoredIntent> stored) {
+                                 services_.executor.Cancel(op->timer);
+                                 if (!stored) return Answer(op, stored.error());
+                                 Push(op, std::move(*stored));
+                               }));
+}
+
+// With nothing stored there is nothing to push: then all slots are settled already.
+void Canceller::Push(const Op& op, StoredIntent stored) {
+  if (!stored.intent.id.is_null()) {
+    op->committed = stored.intent.id;
+    op->strength = pending_.Add(stored);
+    if (!op->done) return;  // The caller was told that the outcome is unknown; the nodes pull it.
+    for (std::size_t i = 0; i < op->slots.size(); ++i) {
+      if (op->asked[i]) op->slots[i].request = ApplyRequest{{stored.intent}};
+    }
+  }
+  FanOut(services_.executor, services_.nodes, kCancelAction, std::move(op->slots), op->deadline,
+         lifetime_.Guard([this, op](std::vector<Slot> slots) { Finish(op, std::move(slots)); }));
+}
+
+void Canceller::Finish(const Op& op, std::vector<Slot> slots) {
+  for (std::size_t i = 0; i < slots.size(); ++i) {
+    Slot& slot = slots[i];
+    if (!op->asked[i] || !slot.reply) continue;
+    for (IntentAck& ack : std::get<ApplyReply>(*slot.reply).acks) {
+      TakeAck(slot.node->id, ack, &op->strength);
+    }
+    if (std::holds_alternative<TaskIdText>(op->query.where)) {
+      const auto& counted = static_cast<const CountingSink&>(*slot.sink);
+      const bool hit = counted.count() > 0;
+      slot.sink = counted.inner();
+      if (!hit) {  // It ended between the check and the push.
+        slot.failure = TaskNotFound(*slot.node, op->task());
+        slot.reply.reset();
+        slot.sink.reset();
+      }
+    }
+  }
+  Gathered gathered;
+  gathered.slots = std::move(slots);
+  gathered.intent = op->committed;
+  auto done = std::exchange(op->done, nullptr);
+  done(std::move(gathered));
+}
+
+// For answers without a fan-out.
+void Canceller::Answer(const Op& op, Result<Gathered> answer) {
+  if (!op->done) return;
+  auto done = std::exchange(op->done, nullptr);
+  services_.executor.Post(
+      [done = std::move(done), answer = std::make_shared<Result<Gathered>>(std::move(answer))] {
+        done(std::move(*answer));
+      });
+}
+
+void Canceller::TakeAcks(const NodeId& node, const std::vector<IntentAck>& acks) {
+  for (const IntentAck& ack : acks)
+    TakeAck(node, ack, nullptr);
+}
+
+void Canceller::TakeAck(const NodeId& node, IntentAck ack, const PendingIntents::Strength* sent) {
+  const bool was_pending = sent != nullptr ? pending_.Acknowledge(node, ack.intent, *sent)
+                                           : pending_.Acknowledge(node, ack.intent);
+  if (!was_pending) return;
+  // A node says nothing of tasks that it does not host.
+  std::erase_if(ack.receipts, [&](const Receipt& r) { return r.task.node != node; });
+  services_.store.Acknowledge(node, ack.intent, ack.receipts);
+}
+
+}  // namespace quell

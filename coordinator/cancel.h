@@ -1,0 +1,49 @@
+// How a cancel travels: check, commit, push, acknowledge. From the commit on the intent is pending
+// for its nodes until they have journaled it, whatever became of the caller.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <vector>
+
+#include "coordinator/coordinator.h"
+#include "coordinator/intents.h"
+#include "coordinator/lifetime.h"
+#include "coordinator/membership.h"
+
+namespace quell {
+
+// Not thread-safe: everything on the executor. All that is handed in must outlive it.
+class Canceller {
+ public:
+  Canceller(const CoordinatorServices& services, const Membership& members,
+            PendingIntents& pending);
+
+  // As Coordinator::Cancel(). `done` is never called inside the call, and at the latest at
+  // now + timeout.
+  void Cancel(CancelQuery query, const Principal& who, MonoClock::duration timeout,
+              TaskSinkFactory sinks, std::function<void(Result<Gathered>)> done);
+
+  // Acknowledgements that came with a heartbeat.
+  void TakeAcks(const NodeId& node, const std::vector<IntentAck>& acks);
+
+ private:
+  struct Operation;
+  using Op = std::shared_ptr<Operation>;
+
+  void CancelTask(const Op& op, const TaskIdText& id);
+  void Decide(const Op& op, Slot checked);
+  void CancelMatching(const Op& op, const NodeSelection& where);
+  void Commit(const Op& op, std::vector<NodeId> pending);
+  void Push(const Op& op, StoredIntent stored);
+  void Finish(const Op& op, std::vector<Slot> slots);
+  void Answer(const Op& op, Result<Gathered> answer);
+  void TakeAck(const NodeId& node, IntentAck ack, const PendingIntents::Strength* sent);
+
+  const CoordinatorServices services_;
+  const Membership& members_;
+  PendingIntents& pending_;
+  Lifetime lifetime_;
+};
+
+}  // namespace quell

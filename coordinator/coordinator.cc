@@ -1,0 +1,208 @@
+#include "coordinator/coordinator.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "coordinator/cancel.h"
+#include "coordinator/failures.h"
+#include "coordinator/fan_out.h"
+#include "coordinator/intents.h"
+#include "coordinator/joins.h"
+#include "coordinator/lifetime.h"
+#include "coordinator/membership.h"
+#include "coordinator/selection.h"
+#include "core/limits.h"
+
+namespace quell {
+
+std::size_t Gathered::failed() const {
+  return static_cast<std::size_t>(std::count_if(
+      slots.begin(), slots.end(), [](const Slot& slot) { return slot.failure.has_value(); }));
+}
+
+class Coordinator::Impl {
+ public:
+  Impl(CoordinatorOptions options, const CoordinatorServices& services, StoreState recovered)
+      : services_(services),
+        members_(std::move(options.self), std::move(recovered.nodes)),
+        pending_(std::move(recovered.intents)),
+        canceller_(services, members_, pending_),
+        joins_(services, members_, pending_, canceller_) {}
+
+  void List(ListQuery query, MonoClock::duration timeout, const TaskSinkFactory& sinks,
+            std::function<void(Result<Gathered>)> done) {
+    done = Admit(std::move(done));
+    if (!done) return;
+    Result<std::vector<Selected>> selected = SelectNodes(query.nodes, members_);
+    if (!selected) return Refuse(done, selected.error());
+    std::vector<FanOutSlot> slots;
+    slots.reserve(selected->size());
+    for (const Selected& one : *selected) {
+      FanOutSlot& slot = slots.emplace_back();
+      if (one.member == nullptr) {
+        slot.slot.failure = NoSuchNode(one.token);
+        continue;
+      }
+      slot.slot.node = one.member->info;
+      slot.slot.sink = sinks(one.member->info);
+      slot.joined = one.member->joined;
+      if (one.member->is_self) {
+        slot.slot.reply = ListReply{};
+      } else {
+        slot.request = ListRequest{query.filter, query.detailed};
+      }
+    }
+    FanOut(services_.executor, services_.nodes, kListAction, std::move(slots), DeadlineIn(timeout),
+           [done](std::vector<Slot> gathered) {
+             done(Gathered{std::move(gathered), {}});
+           });
+  }
+
+  void Get(const TaskIdText& id, MonoClock::duration timeout, const TaskSinkFactory& sinks,
+           std::function<void(Result<GetAnswer>)> done) {
+    done = Admit(std::move(done));
+    if (!done) return;
+    const std::string text = id.ToString();
+    if (id.unset) return Refuse(done, {ErrorCode::kInvalidArgument, "task id is required"});
+    const Member* member = members_.FindPresent(id.node);
+    if (member == nullptr) {
+      return Refuse(done, {ErrorCode::kNotFound,
+                           "task [" + text + "] belongs to the node [" + id.node +
+                               "] which isn't part of the cluster and there is no record of the "
+                               "task"});
+    }
+    const Error missing{ErrorCode::kNotFound,
+                        "task [" + text + "] isn't running and hasn't stored its results"};
+    std::optional<TaskId> task = id.Resolve();
+    if (member->is_self || !task) return Refuse(done, missing);
+    std::vector<FanOutSlot> slots(1);
+    slots[0].slot.node = member->info;
+    slots[0].slot.sink = sinks(member->info);
+    slots[0].joined = member->joined;
+    slots[0].request = GetRequest{task->number};
+    FanOut(services_.executor, services_.nodes, kGetAction, std::move(slots), DeadlineIn(timeout),
+           [done, missing](std::vector<Slot> gathered) {
+             Slot& slot = gathered[0];
+             if (slot.failure) {
+               const ErrorCode code = CodeOf(*slot.failure);
+               if (code == ErrorCode::kNotFound) return done(missing);
+               return done(Error{code, std::move(slot.failure->cause_reason)});
+             }
+             GetReply& reply = std::get<GetReply>(*slot.reply);
+             done(GetAnswer{std::move(*slot.node), reply.ended, std::move(reply.receipt),
+                            std::move(slot.sink)});
+           });
+  }
+
+  void Cancel(CancelQuery query, const Principal& who, MonoClock::duration timeout,
+              TaskSinkFactory sinks, std::function<void(Result<Gathered>)> done) {
+    done = Admit(std::move(done));
+    if (!done) return;
+    canceller_.Cancel(std::move(query), who, Bounded(timeout), std::move(sinks), std::move(done));
+  }
+
+  std::vector<MemberStatus> Members() const {
+    const MonoTime now = services_.executor.clock().Now();
+    std::vector<MemberStatus> all;
+    all.reserve(members_.present().size());
+    for (const Member* member : members_.present()) {
+      all.push_back({member->info, member->is_self, members_.IsAlive(*member, now), member->heard,
+                     pending_.CountFor(member->info.id)});
+    }
+    return all;
+  }
+
+  bool Knows(std::string_view node) const { return members_.FindPresent(node) != nullptr; }
+  Joins& joins() { return joins_; }
+
+ private:
+  // Takes a place among those in flight and gives it back with the answer. Empty: there is none,
+  // and the caller is told.
+  template <typename T>
+  std::function<void(Result<T>)> Admit(std::function<void(Result<T>)> done) {
+    if (in_flight_ >= limits::kFanOutsMax) {
+      services_.executor.Post([done = std::move(done)] {
+        done(Error{ErrorCode::kResourceExhausted,
+                   std::to_string(limits::kFanOutsMax) +
+                       " requests are waiting for nodes already: come back later"});
+      });
+      return nullptr;
+    }
+    ++in_flight_;
+    return lifetime_.Guard([this, done = std::move(done)](Result<T> result) {
+      --in_flight_;
+      done(std::move(result));
+    });
+  }
+
+  template <typename T>
+  void Refuse(const std::function<void(Result<T>)>& done, Error error) {
+    services_.executor.Post([done, error = std::move(error)] { done(error); });
+  }
+
+  static MonoClock::duration Bounded(MonoClock::duration timeout) {
+    return std::clamp<MonoClock::duration>(timeout, MonoClock::duration::zero(),
+                                           limits::kNodeDeadlineMax);
+  }
+  MonoTime DeadlineIn(MonoClock::duration timeout) const {
+    return services_.executor.clock().Now() + Bounded(timeout);
+  }
+
+  const CoordinatorServices services_;
+  Membership members_;
+  PendingIntents pending_;
+  Canceller canceller_;
+  Joins joins_;
+  std::size_t in_flight_ = 0;
+  Lifetime lifetime_;
+};
+
+Coordinator::Coordinator(CoordinatorOptions options, const CoordinatorServices& services,
+                         StoreState recovered)
+    : impl_(std::make_unique<Impl>(std::move(options), services, std::move(recovered))) {}
+
+Coordinator::~Coordinator() = default;
+
+void Coordinator::List(ListQuery query, MonoClock::duration timeout, TaskSinkFactory sinks,
+                       std::function<void(Result<Gathered>)> done) {
+  impl_->List(std::move(query), timeout, sinks, std::move(done));
+}
+
+void Coordinator::Get(TaskIdText id, MonoClock::duration timeout, TaskSinkFactory sinks,
+                      std::function<void(Result<GetAnswer>)> done) {
+  impl_->Get(id, timeout, sinks, std::move(done));
+}
+
+void Coordinator::Cancel(CancelQuery query, const Principal& who, MonoClock::duration timeout,
+                         TaskSinkFactory sinks, std::function<void(Result<Gathered>)> done) {
+  impl_->Cancel(std::move(query), who, timeout, std::move(sinks), std::move(done));
+}
+
+std::vector<MemberStatus> Coordinator::Members() const {
+  return impl_->Members();
+}
+
+bool Coordinator::Knows(std::string_view node) const {
+  return impl_->Knows(node);
+}
+
+void Coordinator::Forget(const NodeId& node, std::function<void(Status)> done) {
+  impl_->joins().Forget(node, std::move(done));
+}
+
+void Coordinator::OnJoin(JoinRequest request, const Principal&,
+                         std::function<void(Result<JoinReply>)> reply) {
+  impl_->joins().OnJoin(std::move(request), std::move(reply));
+}
+
+void Coordinator::OnHeartbeat(HeartbeatRequest request, const Principal&,
+                              std::function<void(Result<HeartbeatReply>)> reply) {
+  impl_->joins().OnHeartbeat(std::move(request), std::move(reply));
+}
+
+void Coordinator::OnLeave(LeaveRequest request, const Principal&,
+                          std::function<void(Status)> reply) {
+  impl_->joins().OnLeave(std::move(request), std::move(reply));
+}
+
+}  // namespace quell

@@ -1,0 +1,73 @@
+#include "coordinator/failures.h"
+
+namespace quell {
+namespace {
+
+std::string_view CauseType(ErrorCode code, bool joined) {
+  switch (code) {
+    case ErrorCode::kUnavailable:
+    case ErrorCode::kCancelled:
+      return joined ? "node_disconnected_exception" : "node_not_connected_exception";
+    case ErrorCode::kDeadlineExceeded:
+      return "receive_timeout_transport_exception";
+    case ErrorCode::kResourceExhausted:
+      return "rejected_execution_exception";
+    case ErrorCode::kNotFound:
+      return "resource_not_found_exception";
+    case ErrorCode::kInvalidArgument:
+    case ErrorCode::kAlreadyExists:
+    case ErrorCode::kFailedPrecondition:
+      return "illegal_argument_exception";
+    case ErrorCode::kUnauthenticated:
+    case ErrorCode::kPermissionDenied:
+      return "security_exception";
+    case ErrorCode::kInternal:
+    case ErrorCode::kOutcomeUnknown:
+      return "transport_serialization_exception";
+  }
+  return "transport_serialization_exception";
+}
+
+NodeFailure OfTask(const NodeInfo& node, std::string_view type, std::string_view task,
+                   std::string_view what) {
+  std::string reason = "task [";
+  reason.append(task).append("] ").append(what);
+  return {node.id.ToString(), std::string(type), std::move(reason)};
+}
+
+}  // namespace
+
+NodeFailure FailureOf(const NodeInfo& node, bool joined, std::string_view action,
+                      const Error& error) {
+  std::string reason;
+  reason.append("[").append(node.name).append("][").append(node.address).append("][");
+  reason.append(action).append("] ").append(error.message);
+  return {node.id.ToString(), std::string(CauseType(error.code, joined)), std::move(reason)};
+}
+
+ErrorCode CodeOf(const NodeFailure& failure) {
+  for (ErrorCode code :
+       {ErrorCode::kDeadlineExceeded, ErrorCode::kNotFound, ErrorCode::kResourceExhausted,
+        ErrorCode::kInvalidArgument, ErrorCode::kPermissionDenied, ErrorCode::kInternal}) {
+    if (failure.cause_type == CauseType(code, true)) return code;
+  }
+  return ErrorCode::kUnavailable;
+}
+
+NodeFailure NoSuchNode(const std::string& token) {
+  return {token, "no_such_node_exception", "No such node [" + token + "]"};
+}
+
+NodeFailure TaskNotFound(const NodeInfo& node, std::string_view task) {
+  return OfTask(node, "resource_not_found_exception", task, "is not found");
+}
+
+NodeFailure NotCancellable(const NodeInfo& node, std::string_view task) {
+  return OfTask(node, "illegal_argument_exception", task, "doesn't support cancellation");
+}
+
+NodeFailure FilterMismatch(const NodeInfo& node, std::string_view task) {
+  return OfTask(node, "illegal_argument_exception", task, "doesn't support this operation");
+}
+
+}  // namespace quell

@@ -1,0 +1,152 @@
+#include "coordinator/fan_out.h"
+
+#include <atomic>
+#include <memory>
+#include <utility>
+
+#include "coordinator/failures.h"
+
+namespace quell {
+namespace {
+
+// Shared by the executor and the threads that bring answers. Whoever takes a slot alone writes to
+// it; the last one to be done with his hands all of them to the executor.
+class Gather : public std::enable_shared_from_this<Gather> {
+ public:
+  Gather(Executor& executor, std::string_view action, MonoTime start, MonoTime deadline,
+         std::vector<FanOutSlot>& slots, std::function<void(std::vector<Slot>)> done)
+      : executor_(executor),
+        action_(action),
+        allowed_(std::chrono::duration_cast<std::chrono::milliseconds>(deadline - start)),
+        done_(std::move(done)),
+        slots_(slots.size()),
+        joined_(slots.size()),
+        taken_(std::make_unique<std::atomic<bool>[]>(slots.size())) {
+    std::size_t open = 0;
+    for (std::size_t i = 0; i < slots.size(); ++i) {
+      slots_[i] = std::move(slots[i].slot);
+      joined_[i] = slots[i].joined;
+      const bool asked = slots[i].request.has_value();
+      taken_[i].store(!asked, std::memory_order_relaxed);
+      if (asked) ++open;
+    }
+    open_.store(open, std::memory_order_relaxed);
+  }
+
+  // On the executor, before anybody is asked.
+  void Arm(MonoTime deadline) {
+    if (open_.load(std::memory_order_relaxed) == 0) {
+      executor_.Post([self = shared_from_this()] { self->Finish(); });
+      return;
+    }
+    timer_ = executor_.At(deadline, [self = shared_from_this()] { self->Expire(); });
+  }
+
+  bool IsOpen(std::size_t slot) const { return !taken_[slot].load(std::memory_order_acquire); }
+  const Slot& slot(std::size_t slot) const { return slots_[slot]; }
+
+  // Thread-safe.
+  void Answer(std::size_t slot, Result<NodeReply> reply) {
+    if (taken_[slot].exchange(true, std::memory_order_acq_rel)) return;
+    Slot& mine = slots_[slot];
+    if (reply) {
+      mine.reply = std::move(*reply);
+    } else {
+      mine.failure = FailureOf(*mine.node, joined_[slot], action_, reply.error());
+      mine.sink.reset();
+    }
+    if (open_.fetch_sub(1, std::memory_order_acq_rel) == 1) {
+      executor_.Post([self = shared_from_this()] { self->Finish(); });
+    }
+  }
+
+ private:
+  void Expire() {
+    timer_ = TimerId::kNone;
+    for (std::size_t i = 0; i < slots_.size(); ++i) {
+      if (!IsOpen(i)) continue;
+      Answer(i, Error{ErrorCode::kDeadlineExceeded,
+                      "no answer within [" + std::to_string(allowed_.count()) + "ms]"});
+    }
+  }
+
+  void Finish() {
+    executor_.Cancel(timer_);
+    auto done = std::move(done_);
+    done(std::move(slots_));
+  }
+
+  Executor& executor_;
+  const std::string_view action_;
+  const std::chrono::milliseconds allowed_;
+  std::function<void(std::vector<Slot>)> done_;
+  std::vector<Slot> slots_;
+  std::vector<char> joined_;
+  std::unique_ptr<std::atomic<bool>[]> taken_;
+  std::atomic<std::size_t> open_{0};
+  TimerId timer_ = TimerId::kNone;  // On the executor only.
+};
+
+// What one node's answer passes through, on the thread that received it.
+class SlotSink final : public ReplySink {
+ public:
+  SlotSink(std::shared_ptr<Gather> gather, std::size_t slot, NodeId node, std::size_t kind,
+           std::shared_ptr<TaskSink> sink)
+      : gather_(std::move(gather)), slot_(slot), node_(node), kind_(kind), sink_(std::move(sink)) {}
+
+  void OnTasks(std::span<const TaskView> page) override {
+    if (!gather_->IsOpen(slot_)) return;
+    for (const TaskView& task : page) {
+      if (task.id.node != node_) foreign_ = true;
+    }
+    tasks_ += page.size();
+    // A slot that expires meanwhile loses its sink: what is written here is never read.
+    if (!foreign_ && sink_ != nullptr) sink_->OnTasks(page);
+  }
+
+  void OnDone(Result<NodeReply> reply) override {
+    if (reply) {
+      const ListReply* list = std::get_if<ListReply>(&*reply);
+      std::string_view wrong;
+      if (reply->index() != kind_) {
+        wrong = "it answered another question than the one asked";
+      } else if (foreign_) {
+        wrong = "it reported tasks of another node";
+      } else if ((list != nullptr && list->count != tasks_) ||
+                 (std::holds_alternative<GetReply>(*reply) && tasks_ != 1)) {
+        wrong = "its answer is incomplete";
+      }
+      if (!wrong.empty()) reply = Error{ErrorCode::kInternal, std::string(wrong)};
+    }
+    gather_->Answer(slot_, std::move(reply));
+  }
+
+ private:
+  const std::shared_ptr<Gather> gather_;
+  const std::size_t slot_;
+  const NodeId node_;
+  const std::size_t kind_;  // The index of request and reply in their variants: they go in pairs.
+  const std::shared_ptr<TaskSink> sink_;
+  std::uint64_t tasks_ = 0;
+  bool foreign_ = false;
+};
+
+}  // namespace
+
+void FanOut(Executor& executor, NodeClient& nodes, std::string_view action,
+            std::vector<FanOutSlot> slots, MonoTime deadline,
+            std::function<void(std::vector<Slot>)> done) {
+  static_assert(std::variant_size_v<NodeRequest> == std::variant_size_v<NodeReply>);
+  auto gather = std::make_shared<Gather>(executor, action, executor.clock().Now(), deadline, slots,
+                                         std::move(done));
+  gather->Arm(deadline);
+  for (std::size_t i = 0; i < slots.size(); ++i) {
+    if (!slots[i].request) continue;
+    const Slot& slot = gather->slot(i);  // Nobody else's until it is asked.
+    const NodeId node = slot.node->id;
+    auto sink = std::make_shared<SlotSink>(gather, i, node, slots[i].request->index(), slot.sink);
+    nodes.Ask(node, std::move(*slots[i].request), deadline, std::move(sink));
+  }
+}
+
+}  // namespace quell

@@ -1,0 +1,179 @@
+#include "coordinator/joins.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "coordinator/fan_out.h"
+#include "core/limits.h"
+
+namespace quell {
+namespace {
+
+Error Busy(const NodeId& node) {
+  return {ErrorCode::kUnavailable,
+          "another change of node " + node.ToString() + " is under way: repeat"};
+}
+
+}  // namespace
+
+Joins::Joins(const CoordinatorServices& services, Membership& members, PendingIntents& pending,
+             Canceller& canceller)
+    : services_(services), members_(members), pending_(pending), canceller_(canceller) {
+  for (const Member* member : members_.present()) {
+    if (!member->is_self) services_.nodes.Connect(member->info);
+  }
+}
+
+void Joins::OnJoin(JoinRequest request, JoinDone reply) {
+  if (changing_.contains(request.node.id)) return reply(Busy(request.node.id));
+  Result<JoinVerdict> verdict = members_.DecideJoin(request.node, services_.executor.clock().Now());
+  if (!verdict) return reply(verdict.error());
+  switch (*verdict) {
+    case JoinVerdict::kNew:
+      return AdmitOnceDurable(std::move(request), std::move(reply));
+    case JoinVerdict::kReplace:
+    case JoinVerdict::kSame:
+      return AdmitNow(request, reply);
+    case JoinVerdict::kProbeFirst:
+      return AdmitUnlessKnownLives(std::move(request), std::move(reply));
+  }
+}
+
+void Joins::AdmitOnceDurable(JoinRequest request, JoinDone reply) {
+  const NodeId id = request.node.id;
+  KnownNode known{request.node, request.next_number, false};
+  if (const Member* before = members_.Find(id)) {
+    known.next_number = std::max(known.next_number, before->next_number);
+  }
+  changing_.insert(id);
+  services_.store.PutNode(std::move(known), lifetime_.Guard([this, id, request = std::move(request),
+                                                             reply](Status stored) {
+    changing_.erase(id);
+    if (!stored) return reply(stored.error());
+    members_.Admit(request.node, request.next_number, services_.executor.clock().Now());
+    services_.nodes.Connect(request.node);
+    Welcome(id, reply);
+  }));
+}
+
+void Joins::AdmitUnlessKnownLives(JoinRequest request, JoinDone reply) {
+  const NodeId id = request.node.id;
+  const Member* known = members_.Find(id);
+  std::vector<FanOutSlot> probe(1);
+  probe[0].slot.node = known->info;
+  probe[0].request = ProbeRequest{};
+  changing_.insert(id);
+  FanOut(services_.executor, services_.nodes, "probe", std::move(probe),
+         services_.executor.clock().Now() + limits::kProbeDeadline,
+         lifetime_.Guard([this, id, request = std::move(request), reply](std::vector<Slot> slots) {
+           changing_.erase(id);
+           const Slot& slot = slots[0];
+           const ProbeReply* answer = slot.reply ? std::get_if<ProbeReply>(&*slot.reply) : nullptr;
+           // Another id there: the port has found a new owner.
+           if (answer != nullptr && answer->node == id) {
+             return reply(Membership::Duplicate(request.node,
+                                                slot.node->name + " at " + slot.node->address));
+           }
+           AdmitNow(request, reply);
+         }));
+}
+
+// The store has the node already, so what it has is good enough to find it again: the write need
+// not be waited for, and a full disk keeps no known node out.
+void Joins::AdmitNow(const JoinRequest& request, const JoinDone& reply) {
+  const NodeId id = request.node.id;
+  const Member* before = members_.Find(id);
+  const bool moved = before == nullptr || before->info.address != request.node.address ||
+                     before->info.incarnation != request.node.incarnation;
+  const bool changed = before == nullptr || before->info != request.node ||
+                       before->stored_number < request.next_number;
+  const Member& member =
+      members_.Admit(request.node, request.next_number, services_.executor.clock().Now());
+  if (changed) services_.store.PutNode(ToKnown(member), [](Status) {});
+  if (moved) services_.nodes.Connect(request.node);
+  Welcome(id, reply);
+}
+
+void Joins::Welcome(const NodeId& node, const JoinDone& reply) {
+  JoinReply welcome;
+  welcome.coordinator = members_.self().id;
+  welcome.coordinator_name = members_.self().name;
+  welcome.next_number = members_.Find(node)->next_number;
+  welcome.pending = pending_.HandOver(node, limits::kIntentsPerReply);
+  welcome.wall = services_.executor.clock().Wall();
+  welcome.boot_id = members_.self().boot_id;
+  reply(std::move(welcome));
+}
+
+void Joins::OnHeartbeat(HeartbeatRequest request,
+                        std::function<void(Result<HeartbeatReply>)> reply) {
+  HeartbeatReply answer;
+  if (members_.Heard(request.node, request.incarnation, request.next_number,
+                     services_.executor.clock().Now())) {
+    canceller_.TakeAcks(request.node, request.acks);
+    if (members_.TakeNumbersToStore(request.node)) {
+      services_.store.PutNode(ToKnown(*members_.Find(request.node)), [](Status) {});
+    }
+    answer.pending = pending_.HandOver(request.node, limits::kIntentsPerReply);
+  } else {
+    answer.rejoin = true;
+  }
+  answer.wall = services_.executor.clock().Wall();
+  reply(std::move(answer));
+}
+
+void Joins::OnLeave(LeaveRequest request, std::function<void(Status)> reply) {
+  const Member* member = members_.Find(request.node);
+  // A goodbye that was delayed or doubled is true already, or says nothing of the present life.
+  if (member == nullptr || member->is_self || member->left ||
+      member->info.incarnation != request.incarnation) {
+    return reply(Status{});
+  }
+  if (changing_.contains(request.node)) return reply(Busy(request.node));
+  KnownNode known = ToKnown(*member);
+  known.left = true;
+  changing_.insert(request.node);
+  services_.store.PutNode(std::move(known),
+                          lifetime_.Guard([this, node = request.node, reply](Status stored) {
+                            changing_.erase(node);
+                            if (stored) {
+                              members_.MarkLeft(node);
+                              services_.nodes.Disconnect(node);
+                            }
+                            reply(std::move(stored));
+                          }));
+}
+
+void Joins::Forget(const NodeId& node, std::function<void(Status)> done) {
+  auto refuse = [&](ErrorCode code, std::string message) {
+    services_.executor.Post([done, error = Error{code, std::move(message)}] { done(error); });
+  };
+  const Member* member = members_.Find(node);
+  if (member == nullptr) {
+    return refuse(ErrorCode::kNotFound, "no node [" + node.ToString() + "] is known");
+  }
+  if (member->is_self) {
+    return refuse(ErrorCode::kFailedPrecondition, "this coordinator cannot forget itself");
+  }
+  if (members_.IsAlive(*member, services_.executor.clock().Now())) {
+    return refuse(ErrorCode::kFailedPrecondition,
+                  "node " + member->info.name + " [" + node.ToString() +
+                      "] is alive: stop it first, or wait until it counts as silent");
+  }
+  if (changing_.contains(node)) {
+    Error busy = Busy(node);
+    return refuse(busy.code, std::move(busy.message));
+  }
+  changing_.insert(node);
+  services_.store.ForgetNode(node, lifetime_.Guard([this, node, done](Status stored) {
+    changing_.erase(node);
+    if (stored) {
+      members_.Forget(node);
+      pending_.Drop(node);
+      services_.nodes.Disconnect(node);
+    }
+    done(std::move(stored));
+  }));
+}
+
+}  // namespace quell

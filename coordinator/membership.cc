@@ -1,0 +1,167 @@
+#include "coordinator/membership.h"
+
+#include <algorithm>
+#include <tuple>
+#include <utility>
+
+#include "core/limits.h"
+
+namespace quell {
+namespace {
+
+bool Before(const Member* a, const Member* b) {
+  return std::tie(a->info.name, a->info.id) < std::tie(b->info.name, b->info.id);
+}
+
+Status Validate(const NodeInfo& node) {
+  auto refuse = [](std::string what) {
+    return Error{ErrorCode::kInvalidArgument, std::move(what)};
+  };
+  if (node.id.is_null()) return refuse("the node has no id");
+  if (node.incarnation == Incarnation::kNone) return refuse("the node names no incarnation");
+  if (node.name.empty() || node.name.size() > limits::kNodeNameMax) {
+    return refuse("the node's name must have 1 to " + std::to_string(limits::kNodeNameMax) +
+                  " bytes: start it with another --name");
+  }
+  if (node.address.empty()) return refuse("the node names no address");
+  return {};
+}
+
+}  // namespace
+
+Membership::Membership(NodeInfo self, std::vector<KnownNode> recovered) {
+  for (KnownNode& known : recovered) {
+    NodeId id = known.info.id;
+    if (id == self.id) continue;
+    Member& member = members_[id];
+    member.info = std::move(known.info);
+    member.next_number = member.stored_number = known.next_number;
+    member.left = known.left;
+    if (!member.left) Show(member);
+  }
+  Member& own = members_[self.id];
+  own.info = std::move(self);
+  own.is_self = own.joined = true;
+  self_ = &own;
+  Show(own);
+}
+
+Result<JoinVerdict> Membership::DecideJoin(const NodeInfo& newcomer, MonoTime now) const {
+  if (Status valid = Validate(newcomer); !valid) return valid.error();
+  const Member* known = Find(newcomer.id);
+  if (known == nullptr) {
+    if (members_.size() > limits::kNodesMax) {
+      return Error{ErrorCode::kResourceExhausted,
+                   "the coordinator knows " + std::to_string(limits::kNodesMax) +
+                       " nodes already: forget some that are gone (DELETE /quell/v1/nodes/ID)"};
+    }
+    return JoinVerdict::kNew;
+  }
+  if (known->is_self) return Duplicate(newcomer, "this coordinator");
+  if (known->left) return JoinVerdict::kNew;
+
+  const NodeInfo& old = known->info;
+  const bool alive = IsAlive(*known, now);
+  const bool same_place = newcomer.address == old.address;
+  if (newcomer.incarnation > old.incarnation) {
+    // Nobody else can hold the address that the newcomer listens on: there the older life is over.
+    return alive && !same_place ? JoinVerdict::kProbeFirst : JoinVerdict::kReplace;
+  }
+  if (newcomer.incarnation == old.incarnation && same_place) return JoinVerdict::kSame;
+  // An older life, or a twin of the known one: a message that was delayed, or a copied or restored
+  // data directory.
+  if (alive) return Duplicate(newcomer, old.name + " at " + old.address);
+  // A twin's heartbeats would not tell it from the known one, so silence is not enough.
+  return newcomer.incarnation == old.incarnation ? JoinVerdict::kProbeFirst : JoinVerdict::kReplace;
+}
+
+Error Membership::Duplicate(const NodeInfo& newcomer, const std::string& holder) {
+  return Error{ErrorCode::kAlreadyExists,
+               "the node id " + newcomer.id.ToString() + " of " + newcomer.name + " at " +
+                   newcomer.address + " belongs to " + holder +
+                   ", which is running: a data directory serves one daemon only; stop the other, "
+                   "or give this one a data directory of its own"};
+}
+
+const Member& Membership::Admit(const NodeInfo& node, std::uint64_t next_number, MonoTime now) {
+  auto [it, added] = members_.try_emplace(node.id);
+  Member& member = it->second;
+  if (!added && !member.left) Hide(member);
+  member.info = node;
+  member.next_number = std::max(member.next_number, next_number);
+  member.stored_number = member.next_number;
+  member.left = false;
+  member.joined = true;
+  member.heard = now;
+  Show(member);
+  return member;
+}
+
+bool Membership::Heard(const NodeId& node, Incarnation incarnation, std::uint64_t next_number,
+                       MonoTime now) {
+  auto it = members_.find(node);
+  if (it == members_.end()) return false;
+  Member& member = it->second;
+  if (member.is_self || member.left || !member.joined || member.info.incarnation != incarnation) {
+    return false;
+  }
+  member.heard = now;
+  member.next_number = std::max(member.next_number, next_number);
+  return true;
+}
+
+bool Membership::TakeNumbersToStore(const NodeId& node) {
+  auto it = members_.find(node);
+  if (it == members_.end()) return false;
+  Member& member = it->second;
+  if (member.next_number < member.stored_number + limits::kIdBlock) return false;
+  member.stored_number = member.next_number;
+  return true;
+}
+
+void Membership::MarkLeft(const NodeId& node) {
+  auto it = members_.find(node);
+  if (it == members_.end() || it->second.left) return;
+  Hide(it->second);
+  it->second.left = true;
+  it->second.joined = false;
+  it->second.heard.reset();
+}
+
+void Membership::Forget(const NodeId& node) {
+  auto it = members_.find(node);
+  if (it == members_.end()) return;
+  if (!it->second.left) Hide(it->second);
+  members_.erase(it);
+}
+
+const Member* Membership::Find(const NodeId& node) const {
+  auto it = members_.find(node);
+  return it == members_.end() ? nullptr : &it->second;
+}
+
+const Member* Membership::FindPresent(std::string_view node) const {
+  std::optional<NodeId> id = NodeId::Parse(node);
+  const Member* member = id ? Find(*id) : nullptr;
+  return member != nullptr && !member->left ? member : nullptr;
+}
+
+bool Membership::IsAlive(const Member& member, MonoTime now) const {
+  if (member.is_self) return true;
+  return member.heard && now - *member.heard <= limits::kSilentAfter;
+}
+
+void Membership::Show(const Member& member) {
+  present_.insert(std::lower_bound(present_.begin(), present_.end(), &member, Before), &member);
+}
+
+void Membership::Hide(const Member& member) {
+  auto it = std::lower_bound(present_.begin(), present_.end(), &member, Before);
+  if (it != present_.end() && *it == &member) present_.erase(it);
+}
+
+KnownNode ToKnown(const Member& member) {
+  return KnownNode{member.info, member.next_number, member.left};
+}
+
+}  // namespace quell

@@ -1,0 +1,80 @@
+// Who is a member: known, alive, left; and whether a newcomer may be. Plain data and decisions; the
+// asking, storing and connecting is done by coordinator.cc.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "coordinator/store.h"
+#include "core/clock.h"
+#include "core/node_info.h"
+#include "core/result.h"
+
+namespace quell {
+
+struct Member {
+  NodeInfo info;
+  std::uint64_t next_number = 0;    // The highest it has told.
+  std::uint64_t stored_number = 0;  // The highest of these that the store was given.
+  bool is_self = false;             // This coordinator.
+  bool left = false;                // Cleanly: not selected until it joins again.
+  bool joined = false;              // In this life of the coordinator.
+  std::optional<MonoTime> heard;    // Likewise; a join or a heartbeat.
+};
+
+// What to do with a join.
+enum class JoinVerdict {
+  kNew,         // Unknown, or it had left: admit it once that is durable.
+  kReplace,     // A later life of a known node: admit it at once.
+  kSame,        // The life that is known: nothing changes.
+  kProbeFirst,  // Ask the known life whether it lives; if it does, refuse (kAlreadyExists).
+};
+
+// Not thread-safe.
+class Membership {
+ public:
+  Membership(NodeInfo self, std::vector<KnownNode> recovered);
+
+  // Errors: kInvalidArgument (what it says of itself cannot be), kAlreadyExists (the node id
+  // belongs to a daemon that lives), kResourceExhausted (limits::kNodesMax).
+  Result<JoinVerdict> DecideJoin(const NodeInfo& newcomer, MonoTime now) const;
+  // The refusal itself: `holder` names the daemon that lives.
+  static Error Duplicate(const NodeInfo& newcomer, const std::string& holder);
+
+  // The newcomer is a member from now on. Returns its record.
+  const Member& Admit(const NodeInfo& node, std::uint64_t next_number, MonoTime now);
+  // A sign of life. False if this life is not the one that joined: it must join (again).
+  bool Heard(const NodeId& node, Incarnation incarnation, std::uint64_t next_number, MonoTime now);
+  // True if its numbers have grown by limits::kIdBlock since the store was told; then takes them as
+  // told.
+  bool TakeNumbersToStore(const NodeId& node);
+  void MarkLeft(const NodeId& node);
+  void Forget(const NodeId& node);
+
+  // Null if nobody has it. A node that has left is found, with `left` set.
+  const Member* Find(const NodeId& node) const;
+  // As Find(), by the id as text, and not those that have left.
+  const Member* FindPresent(std::string_view node) const;
+  bool IsAlive(const Member& member, MonoTime now) const;
+
+  // Those that a request can select: known and not left, this coordinator among them, ordered by
+  // name and then id. Valid until the next change.
+  const std::vector<const Member*>& present() const { return present_; }
+  const NodeInfo& self() const { return self_->info; }
+
+ private:
+  void Show(const Member& member);
+  void Hide(const Member& member);
+
+  std::map<NodeId, Member> members_;
+  std::vector<const Member*> present_;
+  const Member* self_ = nullptr;
+};
+
+// As the store keeps it.
+KnownNode ToKnown(const Member& member);
+
+}  // namespace quell

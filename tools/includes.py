@@ -1,0 +1,187 @@
+"""Who may include whom: the table of the architecture, as a program.
+
+A *room* is a folder whose files obey one row. Our own headers are included from the root, in
+quotes; a row names the rooms they may come from and the libraries that may be used. Everything that
+is not in the row is an error.
+"""
+
+import pathlib
+import re
+
+from tree import Finding, cpp_code
+
+# Library -> what its headers look like between the angle brackets.
+LIBRARIES = {
+    "boost/system": r"boost/system/",
+    "boost/asio": r"boost/asio(/|\.hpp)",
+    "boost/beast": r"boost/beast(/|\.hpp)",
+    "boost/json": r"boost/json(/|\.hpp)",
+    "boost/url": r"boost/url(s)?(/|\.hpp)",
+    "boost": r"boost/",
+    "sqlite": r"sqlite3\.h",
+    "spdlog": r"(spdlog|fmt)/",
+    "cli11": r"CLI/",
+    "grpc": r"(grpc|grpcpp|grpc\+\+)/",
+    "protobuf": r"google/protobuf/",
+    "absl": r"absl/",
+    "gtest": r"(gtest|gmock)/",
+    # What the operating system offers beside the C++ standard library.
+    "posix": r"[a-z_/0-9]+\.h",
+}
+GENERATED = re.compile(r"quell/v1/\w+\.(grpc\.)?pb\.h")  # Counts as the library "protobuf".
+
+# Room -> (rooms of ours, libraries). A file belongs to the longest room that its path begins with.
+ROOMS = {
+    "core": ({"core"}, {"boost/system"}),
+    "host": ({"core", "host"}, {"boost/system", "boost/asio", "sqlite", "spdlog", "posix"}),
+    "transport": ({"core", "transport"}, {"boost/system"}),
+    "transport/http": ({"core", "transport", "transport/http"},
+                       {"boost/system", "boost/asio", "boost/beast", "boost/json", "boost/url",
+                        "posix"}),
+    "transport/grpc": ({"core", "transport", "transport/grpc"},
+                       {"boost/system", "grpc", "protobuf", "absl", "posix"}),
+    "node": ({"core", "host", "transport", "transport/http", "node"},
+             {"boost/system", "boost/asio", "boost/json", "cli11", "posix"}),
+    "node/main.cc": ({"core", "host", "transport", "transport/http", "transport/grpc", "node"},
+                     {"boost/system", "boost/asio", "boost/json", "cli11", "posix"}),
+    "coordinator": ({"core", "host", "transport", "transport/http", "coordinator"},
+                    {"boost/system", "boost/asio", "boost/json", "cli11", "posix"}),
+    "coordinator/main.cc": ({"core", "host", "transport", "transport/http", "transport/grpc",
+                             "coordinator"},
+                            {"boost/system", "boost/asio", "boost/json", "cli11", "posix"}),
+    "cli": ({"core", "host", "transport/http", "cli"},
+            {"boost/system", "boost/asio", "boost/json", "cli11", "posix"}),
+    "tests": ({"core", "host", "transport", "transport/http", "transport/grpc", "node",
+               "coordinator", "cli", "tests", "tests/support"}, set(LIBRARIES)),
+    "tests/unit/core": ({"core", "tests/support"}, {"boost/system", "gtest"}),
+    "tests/unit/node": ({"core", "host", "transport", "transport/http", "node", "tests/support"},
+                        {"boost/system", "boost/asio", "boost/json", "gtest", "posix"}),
+    "tests/unit/coordinator": ({"core", "host", "transport", "transport/http", "coordinator",
+                                "tests/support"},
+                               {"boost/system", "boost/asio", "boost/json", "gtest", "posix"}),
+    "tests/unit/cli": ({"core", "host", "transport/http", "cli", "tests/support"},
+                       {"boost/system", "boost/json", "gtest", "posix"}),
+    # The logic of the daemons without a network: whatever it includes must run on a simulated one.
+    "tests/sim": ({"core", "transport", "node", "coordinator", "tests/support", "tests/sim"},
+                  {"boost/system", "boost/json", "gtest"}),
+    "tests/support": ({"core", "host", "transport", "node", "coordinator", "tests/support"},
+                      {"boost/system", "boost/json", "gtest", "posix"}),
+}
+
+# What costs seconds to parse: not in a header that another room includes, so that each is paid for
+# once, in a .cc file.
+HEAVY = {"boost/asio", "boost/beast", "boost/json", "spdlog", "cli11", "grpc", "protobuf", "gtest"}
+# Forward declarations and the like: light parts of heavy libraries.
+LIGHT = re.compile(r"boost/json/fwd\.hpp|boost/asio/(any_io_executor|awaitable|io_context)\.hpp"
+                   r"|grpcpp/impl/codegen/completion_queue\.h")
+
+INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*([<"])([^>"]+)[>"]', re.MULTILINE)
+
+
+def room_of(path):
+    best = ""
+    for room in ROOMS:
+        if (path == room or path.startswith(room + "/")) and len(room) > len(best):
+            best = room
+    return best
+
+
+def library_of(header):
+    if GENERATED.fullmatch(header):
+        return "protobuf"
+    for library, pattern in LIBRARIES.items():
+        if re.match(pattern, header):
+            return library
+    return ""  # The C++ standard library.
+
+
+def includes_of(text):
+    """Yields (line, bracket, header)."""
+    code = cpp_code(text, keep_strings=True)
+    for match in INCLUDE.finditer(code):
+        yield code.count("\n", 0, match.start()) + 1, match.group(1), match.group(2)
+
+
+def shared_headers(tree):
+    """Headers of ours that a file of another room includes, directly or through others."""
+    direct = {}
+    for path in tree.names(".h", ".cc"):
+        direct[path] = {h for _, b, h in includes_of(tree.texts[path]) if b == '"'}
+    shared = {}
+    for path, headers in direct.items():
+        todo, seen = list(headers), set()
+        while todo:
+            header = todo.pop()
+            if header in seen or header not in direct:
+                continue
+            seen.add(header)
+            # The tests of a room count as the room's own; so do its sub-rooms' main files.
+            home = folder_of(header)
+            if folder_of(path) != home and not path.startswith("tests/"):
+                shared.setdefault(header, path)
+            todo.extend(direct[header])
+    return shared
+
+
+def folder_of(path):
+    room = room_of(path)
+    return str(pathlib.PurePosixPath(room).parent) if room.endswith(".cc") else room
+
+
+def check(tree):
+    findings = []
+    shared = shared_headers(tree)
+    for path in tree.names(".h", ".cc"):
+        room = room_of(path)
+        if not room:
+            findings.append(Finding(path, 0, "includes", "lies in no room of tools/includes.py"))
+            continue
+        ours, libraries = ROOMS[room]
+        for line, bracket, header in includes_of(tree.texts[path]):
+            generated = GENERATED.fullmatch(header)
+            if bracket == '"' and not generated:
+                target = room_of(header)
+                if header not in tree.texts:
+                    message = f'"{header}" is no file of ours: name it from the root'
+                elif target not in ours and folder_of(header) not in ours:
+                    message = f"{room} must not include {target}; it may: {', '.join(sorted(ours))}"
+                else:
+                    continue
+                findings.append(Finding(path, line, "includes", message))
+                continue
+            library = library_of(header)
+            if library and library not in libraries:
+                findings.append(Finding(
+                    path, line, "includes",
+                    f"{room} must not use {library} (<{header}>); "
+                    f"it may: {', '.join(sorted(libraries)) or 'the standard library only'}"))
+            elif path.endswith(".h") and library in HEAVY and path in shared \
+                    and not LIGHT.fullmatch(header):
+                findings.append(Finding(
+                    path, line, "includes",
+                    f"<{header}> costs seconds, and {shared[path]} includes this header: "
+                    "move it to the .cc file, behind a forward declaration or a private Impl"))
+    return findings
+
+
+def samples():
+    """(what the tree holds, how many findings it must give)"""
+    core = "#pragma once\n"
+    return [
+        ({"core/a.h": core, "node/b.cc": '#include "core/a.h"\n#include <vector>\n'}, 0),
+        ({"core/a.cc": '#include "node/b.h"\n', "node/b.h": core}, 1),
+        ({"core/a.cc": "#include <boost/asio/io_context.hpp>\n"}, 1),
+        ({"core/a.cc": "#include <unistd.h>\n"}, 1),
+        ({"core/a.cc": "// #include <unistd.h>\n"}, 0),
+        ({"node/b.cc": '#include "coordinator/c.h"\n', "coordinator/c.h": core}, 1),
+        ({"node/b.cc": '#include "quell/v1/node.pb.h"\n'}, 1),
+        ({"node/b.cc": '#include "transport/grpc/g.h"\n', "transport/grpc/g.h": core}, 1),
+        ({"node/main.cc": '#include "transport/grpc/g.h"\n', "transport/grpc/g.h": core}, 0),
+        ({"transport/grpc/g.cc": '#include "quell/v1/node.grpc.pb.h"\n'}, 0),
+        ({"transport/x.h": '#include "transport/http/h.h"\n', "transport/http/h.h": core}, 1),
+        ({"cli/x.cc": '#include "transport/grpc/g.h"\n', "transport/grpc/g.h": core}, 1),
+        ({"cli/x.cc": '#include "gone.h"\n'}, 1),
+        ({"elsewhere/x.cc": ""}, 1),
+        ({"host/l.h": "#include <spdlog/spdlog.h>\n", "node/n.cc": '#include "host/l.h"\n'}, 1),
+        ({"host/l.h": "#include <spdlog/spdlog.h>\n", "host/l.cc": '#include "host/l.h"\n'}, 0),
+    ]

@@ -47,6 +47,12 @@ inline constexpr std::uint64_t kIdBlock = 1000;  // Numbers reserved ahead in on
 inline constexpr std::size_t kRegisterBatchMax = 10'000;
 inline constexpr std::size_t kCommandsQueuedMax = 10'000;  // Per session whose stream is not read.
 
+// The thread that owns a database file.
+inline constexpr std::size_t kDiskQueueMax = 10'000;    // Writes that somebody waits for.
+inline constexpr std::size_t kDiskBehindMax = 100'000;  // Writes behind.
+inline constexpr std::size_t kDiskGroup = 1000;         // Writes in one commit.
+inline constexpr auto kDiskDelay = 200ms;  // What is written behind waits so long for company.
+
 // Tables of a coordinator.
 inline constexpr std::size_t kNodesMax = 10'000;
 inline constexpr std::size_t kIntentsMax = 1'000'000;

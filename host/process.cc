@@ -1,0 +1,151 @@
+#include "host/process.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <charconv>
+#include <csignal>
+#include <dirent.h>
+#include <map>
+#include <optional>
+#include <poll.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+namespace quell {
+namespace {
+
+template <typename Int>
+std::optional<Int> ParseNumber(std::string_view text) {
+  Int value{};
+  const char* end = text.data() + text.size();
+  const auto [stop, code] = std::from_chars(text.data(), end, value);
+  if (text.empty() || code != std::errc() || stop != end) return std::nullopt;
+  return value;
+}
+
+std::vector<std::string_view> Split(std::string_view text) {
+  constexpr std::string_view kBlank = " \t\n";
+  std::vector<std::string_view> words;
+  for (;;) {
+    const auto begin = text.find_first_not_of(kBlank);
+    if (begin == std::string_view::npos) return words;
+    text.remove_prefix(begin);
+    const auto end = std::min(text.find_first_of(kBlank), text.size());
+    words.push_back(text.substr(0, end));
+    text.remove_prefix(end);
+  }
+}
+
+Error NoSuchProcess(pid_t pid) {
+  return {ErrorCode::kNotFound, "no process has the pid " + std::to_string(pid)};
+}
+
+Result<std::string> ReadProcFile(pid_t pid, const char* name) {
+  if (pid <= 0) return NoSuchProcess(pid);
+  auto text = ReadSmallFile("/proc/" + std::to_string(pid) + '/' + name);
+  if (!text && text.error().code == ErrorCode::kNotFound) return NoSuchProcess(pid);
+  return text;
+}
+
+}  // namespace
+
+Result<ProcessStat> ParseProcessStat(std::string_view line) {
+  const Error malformed{ErrorCode::kInvalidArgument,
+                        "malformed process status: " + std::string(line)};
+  // The command may hold spaces and parentheses: it goes up to the last one.
+  const auto open = line.find(" (");
+  const auto close = line.rfind(')');
+  if (open == std::string_view::npos || close == std::string_view::npos || close < open + 2) {
+    return malformed;
+  }
+  // From the state on; the start time is the stat file's 22nd field.
+  const std::vector<std::string_view> fields = Split(line.substr(close + 1));
+  if (fields.size() < 20 || fields[0].size() != 1) return malformed;
+  const auto pid = ParseNumber<pid_t>(line.substr(0, open));
+  const auto parent = ParseNumber<pid_t>(fields[1]);
+  const auto group = ParseNumber<pid_t>(fields[2]);
+  const auto session = ParseNumber<pid_t>(fields[3]);
+  const auto start = ParseNumber<std::uint64_t>(fields[19]);
+  if (!pid || !parent || !group || !session || !start) return malformed;
+  return ProcessStat{*pid,
+                     *parent,
+                     *group,
+                     *session,
+                     fields[0][0],
+                     *start,
+                     std::string(line.substr(open + 2, close - open - 2))};
+}
+
+Result<ProcessStat> ReadProcess(pid_t pid) {
+  const auto text = ReadProcFile(pid, "stat");
+  if (!text) return text.error();
+  return ParseProcessStat(*text);
+}
+
+Result<std::vector<ProcessStat>> ReadProcesses() {
+  DIR* directory = ::opendir("/proc");
+  if (directory == nullptr) return ErrnoError(errno, "read", "/proc");
+  std::vector<ProcessStat> all;
+  while (const dirent* entry = ::readdir(directory)) {
+    const auto pid = ParseNumber<pid_t>(entry->d_name);
+    if (!pid) continue;
+    // One that has ended since is simply not there.
+    if (auto process = ReadProcess(*pid)) all.push_back(std::move(*process));
+  }
+  ::closedir(directory);
+  std::sort(all.begin(), all.end(),
+            [](const ProcessStat& a, const ProcessStat& b) { return a.pid < b.pid; });
+  return all;
+}
+
+std::vector<ProcessStat> DescendantsOf(pid_t root, const std::vector<ProcessStat>& all) {
+  std::multimap<pid_t, const ProcessStat*> children;
+  for (const ProcessStat& process : all) {
+    // A pid that is its own parent would never end.
+    if (process.pid != process.parent) children.emplace(process.parent, &process);
+  }
+  std::vector<ProcessStat> found;
+  const auto add_children_of = [&](pid_t parent) {
+    const auto [begin, end] = children.equal_range(parent);
+    for (auto child = begin; child != end; ++child)
+      found.push_back(*child->second);
+    children.erase(begin, end);  // Whatever /proc says, each is found once.
+  };
+  add_children_of(root);
+  for (std::size_t i = 0; i < found.size(); ++i)
+    add_children_of(found[i].pid);
+  return found;
+}
+
+Result<std::uint32_t> ProcessUid(pid_t pid) {
+  const auto text = ReadProcFile(pid, "status");
+  if (!text) return text.error();
+  const auto line = text->find("\nUid:");
+  if (line != std::string::npos) {
+    const auto fields = Split(std::string_view(*text).substr(line + 5, 64));
+    if (!fields.empty()) {
+      if (const auto uid = ParseNumber<std::uint32_t>(fields[0])) return *uid;
+    }
+  }
+  return Error{ErrorCode::kInternal, "/proc/" + std::to_string(pid) + "/status tells no user id"};
+}
+
+Result<FileDescriptor> OpenPidfd(pid_t pid) {
+  FileDescriptor fd(pid > 0 ? static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)) : -1);
+  if (fd) return fd;
+  // EINVAL: not a process, or a thread of one.
+  if (pid <= 0 || errno == ESRCH || errno == EINVAL) return NoSuchProcess(pid);
+  return ErrnoError(errno, "watch", "process " + std::to_string(pid));
+}
+
+bool HasEnded(const FileDescriptor& pidfd) {
+  pollfd poll{pidfd.get(), POLLIN, 0};
+  return ::poll(&poll, 1, 0) == 1;
+}
+
+Status SendSignal(const FileDescriptor& pidfd, int signal) {
+  if (::syscall(SYS_pidfd_send_signal, pidfd.get(), signal, nullptr, 0) == 0) return {};
+  return ErrnoError(errno, "signal", "the process");
+}
+
+}  // namespace quell

@@ -1,0 +1,16 @@
+// The real clock. The only place, with system_random.h, where the outside world's time or chance
+// comes in.
+#pragma once
+
+#include "core/clock.h"
+
+namespace quell {
+
+// Now() is CLOCK_MONOTONIC (it stands still while the host sleeps), Wall() is CLOCK_REALTIME.
+class SystemClock final : public Clock {
+ public:
+  MonoTime Now() const override;
+  WallTime Wall() const override;
+};
+
+}  // namespace quell

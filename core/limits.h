@@ -56,6 +56,7 @@ inline constexpr auto kDiskDelay = 200ms;  // What is written behind waits so lo
 // Tables of a coordinator.
 inline constexpr std::size_t kNodesMax = 10'000;
 inline constexpr std::size_t kIntentsMax = 1'000'000;
+inline constexpr std::size_t kReceiptsKept = 1'000'000;  // In the store; oldest forgotten first.
 inline constexpr std::size_t kIntentsPerReply =
     256;                                         // Pending intents in one answer to a heartbeat.
 inline constexpr std::size_t kFanOutsMax = 256;  // In flight; more are refused with 429.

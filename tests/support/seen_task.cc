@@ -1,0 +1,48 @@
+#include "tests/support/seen_task.h"
+
+namespace quell {
+
+SeenTask::SeenTask(const TaskView& view)
+    : id(view.id),
+      type(view.type),
+      action(view.action),
+      description(view.description),
+      status_json(view.status_json),
+      state(view.state),
+      cancellable(view.cancellable),
+      orphaned(view.orphaned),
+      cancelled(view.cancelled),
+      cancelled_at(view.cancelled_at),
+      cancelled_by(view.cancelled_by),
+      cancel_reason(view.cancel_reason),
+      start_wall(view.start_wall),
+      running(view.running),
+      parent(view.parent),
+      headers(view.headers.begin(), view.headers.end()),
+      owner_uid(view.owner_uid),
+      pid(view.pid) {}
+
+TaskView SeenTask::View() const {
+  TaskView view;
+  view.id = id;
+  view.type = type;
+  view.action = action;
+  view.description = description;
+  view.status_json = status_json;
+  view.state = state;
+  view.cancellable = cancellable;
+  view.orphaned = orphaned;
+  view.cancelled = cancelled;
+  view.cancelled_at = cancelled_at;
+  view.cancelled_by = cancelled_by;
+  view.cancel_reason = cancel_reason;
+  view.start_wall = start_wall;
+  view.running = running;
+  view.parent = parent;
+  view.headers = headers;
+  view.owner_uid = owner_uid;
+  view.pid = pid;
+  return view;
+}
+
+}  // namespace quell

@@ -1,0 +1,19 @@
+// Durations as people write and read them.
+#pragma once
+
+#include <chrono>
+#include <string>
+#include <string_view>
+
+#include "core/result.h"
+
+namespace quell::cli {
+
+// "500ms", "10s", "2m", "1h": a whole number with its unit. Errors: kInvalidArgument, which says
+// how it is written.
+Result<std::chrono::milliseconds> ParseDuration(std::string_view text);
+
+// Two units at most: "0.4s", "12s", "3m12s", "1h05m", "2d03h".
+std::string FormatAge(std::chrono::nanoseconds age);
+
+}  // namespace quell::cli

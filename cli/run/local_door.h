@@ -1,0 +1,82 @@
+// What `quell run` says to its node over the local door, and what it hears.
+#pragma once
+
+#include <sys/types.h>
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "core/ids.h"
+#include "core/result.h"
+#include "transport/http/client.h"
+
+namespace quell::cli {
+
+// The task that stands for the command.
+struct JobTask {
+  std::string action;
+  std::string description;
+  std::string parent;  // Empty: none.
+  pid_t pid = 0;
+  std::int64_t start_millis = 0;     // Since 1970.
+  std::optional<std::string> id;     // To resume: what it was called before.
+};
+
+struct JobCancel {
+  std::string intent;
+  std::string by;
+  std::string reason;
+  std::chrono::milliseconds grace{0};
+
+  friend bool operator==(const JobCancel&, const JobCancel&) = default;
+};
+
+struct JobSession {
+  std::string token;
+  std::string task;
+  std::optional<JobCancel> cancel;
+};
+
+struct JobReport {
+  bool stopping = false;
+  bool killed = false;
+  std::string ignoring;  // Empty: nothing to say.
+};
+
+// The bodies. Errors: kInternal (not what the local door answers).
+std::string RenderRegistration(const JobTask& task);
+std::string RenderReport(const JobReport& report);
+Result<JobSession> ParseRegistered(std::string_view json);
+// A line of the command stream. nullopt: nothing for `task` (a keep-alive, something newer).
+std::optional<JobCancel> ParseCommand(std::string_view line, std::string_view task);
+// The message in an error body, or the body itself.
+std::string ErrorReason(std::string_view body);
+
+// Blocking; thread-safe. Errors: as http::Fetch(), and what the status means: kInvalidArgument 400,
+// kPermissionDenied 403, kNotFound 404, kFailedPrecondition 409, kResourceExhausted 429 and 507,
+// else kInternal.
+class LocalDoor {
+ public:
+  explicit LocalDoor(http::Address address) : address_(std::move(address)) {}
+
+  Result<JobSession> Register(const JobTask& task, std::chrono::milliseconds timeout) const;
+  Result<std::unique_ptr<http::LineStream>> OpenCommands(const std::string& token,
+                                                         std::chrono::milliseconds timeout) const;
+  Status Report(const JobSession& session, const JobReport& report,
+                std::chrono::milliseconds timeout) const;
+  // `outcome`: success, failure, cancelled.
+  Status Finish(const JobSession& session, std::string_view outcome,
+                std::chrono::milliseconds timeout) const;
+
+ private:
+  Result<std::string> Post(std::string target, const std::string& token, std::string body,
+                           std::chrono::milliseconds timeout) const;
+
+  http::Address address_;
+};
+
+}  // namespace quell::cli

@@ -1,0 +1,246 @@
+#include "cli/run/tracker.h"
+
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <condition_variable>
+#include <mutex>
+#include <thread>
+#include <utility>
+
+namespace quell::cli {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+constexpr milliseconds kBackoffMin{50};
+constexpr milliseconds kBackoffMax{2000};
+// A registration that was sent stays under way for as long as the daemon holds the connection: to
+// send it again could register the job twice. A daemon that dies breaks the connection.
+constexpr milliseconds kRegisterTimeout = seconds(24 * 3600);
+constexpr milliseconds kCallTimeout{5000};
+
+}  // namespace
+
+struct Tracker::State {
+  State(http::Address address, JobTask job, bool required)
+      : door(std::move(address)), task(std::move(job)), parent_required(required) {
+    event_fd = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+  }
+  ~State() { ::close(event_fd); }
+
+  // The session's thread.
+  void RunSession();
+  bool RegisterOnce();
+  void ReadCommands(const JobSession& known);
+  void Pause(milliseconds& backoff);
+  // The reports' thread.
+  void RunReports();
+
+  void PushCancel(JobCancel next);
+  void Fail(Error error);
+
+  const LocalDoor door;
+  JobTask task;  // The session's thread only.
+  const bool parent_required;
+  milliseconds parent_waited{0};  // The session's thread only.
+  int event_fd = -1;
+
+  std::mutex mutex;
+  std::condition_variable changed;
+  bool tried = false;   // The first registration has an answer.
+  std::optional<JobSession> session;
+  std::optional<Error> failure;
+  std::optional<JobCancel> cancel;
+  JobReport report;  // What the node should know...
+  JobReport told;    // ...and what it has heard.
+};
+
+namespace {
+
+bool Same(const JobReport& a, const JobReport& b) {
+  return a.stopping == b.stopping && a.killed == b.killed && a.ignoring == b.ignoring;
+}
+
+}  // namespace
+
+void Tracker::State::PushCancel(JobCancel next) {
+  {
+    const std::lock_guard lock(mutex);
+    cancel = std::move(next);
+  }
+  const std::uint64_t one = 1;
+  (void)!::write(event_fd, &one, sizeof one);
+}
+
+void Tracker::State::Fail(Error error) {
+  {
+    const std::lock_guard lock(mutex);
+    failure = std::move(error);
+    tried = true;
+  }
+  changed.notify_all();
+}
+
+void Tracker::State::Pause(milliseconds& backoff) {
+  std::this_thread::sleep_for(backoff);
+  backoff = std::min(backoff * 2, kBackoffMax);
+}
+
+// Whether it is worth another try, if it failed.
+bool Tracker::State::RegisterOnce() {
+  auto registered = door.Register(task, kRegisterTimeout);
+  if (registered) {
+    task.id = registered->task;
+    const auto born_cancelled = registered->cancel;
+    if (born_cancelled) PushCancel(*born_cancelled);
+    {
+      const std::lock_guard lock(mutex);
+      session = std::move(*registered);
+      failure.reset();
+      tried = true;
+      told = JobReport{};  // A daemon that was restarted has to hear it again.
+    }
+    changed.notify_all();
+    return true;
+  }
+  const Error error = registered.error();
+  Fail(error);
+  switch (error.code) {
+    case ErrorCode::kUnavailable:
+    case ErrorCode::kOutcomeUnknown:
+    case ErrorCode::kResourceExhausted:
+    case ErrorCode::kInternal:
+      return true;
+    default:
+      break;
+  }
+  // An id that the node does not give back: the job goes on under a new one.
+  if (task.id && error.code != ErrorCode::kNotFound) {
+    task.id.reset();
+    return true;
+  }
+  // After a restart the outer `quell run` may come back later than this one.
+  if (!task.parent.empty() && error.code == ErrorCode::kNotFound) {
+    if (parent_waited < kParentPatience) return true;
+    if (parent_required) return false;
+    task.parent.clear();
+    return true;
+  }
+  if (task.id) {
+    task.id.reset();
+    return true;
+  }
+  return false;
+}
+
+void Tracker::State::ReadCommands(const JobSession& known) {
+  milliseconds backoff = kBackoffMin;
+  for (;;) {
+    auto stream = door.OpenCommands(known.token, kCallTimeout);
+    if (stream) {
+      backoff = kBackoffMin;
+      while (auto line = (*stream)->ReadLine()) {
+        if (auto command = ParseCommand(*line, known.task)) PushCancel(std::move(*command));
+      }
+    } else if (stream.error().code == ErrorCode::kFailedPrecondition) {
+      return;  // The node does not know the session any more: register again.
+    }
+    Pause(backoff);
+  }
+}
+
+void Tracker::State::RunSession() {
+  milliseconds backoff = kBackoffMin;
+  for (;;) {
+    const bool again = RegisterOnce();
+    std::optional<JobSession> known;
+    {
+      const std::lock_guard lock(mutex);
+      if (!failure) known = session;
+    }
+    if (!again) return;
+    if (known) {
+      backoff = kBackoffMin;
+      parent_waited = milliseconds(0);
+      ReadCommands(*known);
+    } else {
+      parent_waited += backoff;
+      Pause(backoff);
+    }
+  }
+}
+
+void Tracker::State::RunReports() {
+  milliseconds backoff = kBackoffMin;
+  std::unique_lock lock(mutex);
+  for (;;) {
+    changed.wait(lock, [this] { return session && !failure && !Same(report, told); });
+    const JobSession to = *session;
+    const JobReport what = report;
+    lock.unlock();
+    const auto sent = door.Report(to, what, kCallTimeout);
+    if (!sent) Pause(backoff);
+    lock.lock();
+    // A 404 is the session's thread's to mend; the report goes out again once it has.
+    if (sent) {
+      told = what;
+      backoff = kBackoffMin;
+    }
+    changed.notify_all();
+  }
+}
+
+Tracker::Tracker(http::Address address, JobTask task, bool parent_required)
+    : state_(std::make_shared<State>(std::move(address), std::move(task), parent_required)) {
+  std::thread([state = state_] { state->RunSession(); }).detach();
+  std::thread([state = state_] { state->RunReports(); }).detach();
+}
+
+std::optional<std::string> Tracker::WaitForTask(milliseconds budget) {
+  std::unique_lock lock(state_->mutex);
+  state_->changed.wait_for(lock, budget, [this] { return state_->tried; });
+  if (!state_->session) return std::nullopt;
+  return state_->session->task;
+}
+
+std::optional<Error> Tracker::failure() const {
+  const std::lock_guard lock(state_->mutex);
+  return state_->failure;
+}
+
+int Tracker::fd() const {
+  return state_->event_fd;
+}
+
+std::optional<JobCancel> Tracker::TakeCancel() {
+  std::uint64_t count = 0;
+  (void)!::read(state_->event_fd, &count, sizeof count);
+  const std::lock_guard lock(state_->mutex);
+  return std::exchange(state_->cancel, std::nullopt);
+}
+
+void Tracker::Report(const JobReport& report) {
+  {
+    const std::lock_guard lock(state_->mutex);
+    state_->report = report;
+  }
+  state_->changed.notify_all();
+}
+
+void Tracker::Finish(const std::string& outcome, milliseconds budget) {
+  std::optional<JobSession> session;
+  {
+    // What was said of the cancel comes before the end, so that the receipt is whole.
+    std::unique_lock lock(state_->mutex);
+    state_->changed.wait_for(lock, budget / 2, [this] {
+      return !state_->session || state_->failure || Same(state_->report, state_->told);
+    });
+    session = state_->session;
+  }
+  if (session) (void)state_->door.Finish(*session, outcome, budget);
+}
+
+}  // namespace quell::cli

@@ -27,16 +27,13 @@ spdlog::level::level_enum ToSpdlog(Severity severity) {
   return spdlog::level::err;
 }
 
-// Never destroyed: threads may log until the process has ended.
-spdlog::logger& Logger() {
-  static spdlog::logger& logger = [&]() -> spdlog::logger& {
-    auto* made = new spdlog::logger("quell", std::make_shared<spdlog::sinks::stderr_sink_mt>());
-    made->set_formatter(std::make_unique<spdlog::pattern_formatter>(
-        "%Y-%m-%dT%H:%M:%S.%eZ %L %v", spdlog::pattern_time_type::utc));
-    made->set_level(spdlog::level::info);
-    made->flush_on(spdlog::level::trace);
-    return *made;
-  }();
+std::unique_ptr<spdlog::logger> MakeLogger() {
+  auto logger =
+      std::make_unique<spdlog::logger>("quell", std::make_shared<spdlog::sinks::stderr_sink_mt>());
+  logger->set_formatter(std::make_unique<spdlog::pattern_formatter>(
+      "%Y-%m-%dT%H:%M:%S.%eZ %L %v", spdlog::pattern_time_type::utc));
+  logger->set_level(spdlog::level::info);
+  logger->flush_on(spdlog::level::trace);
   return logger;
 }
 
@@ -44,9 +41,15 @@ struct Name {
   std::mutex mutex;
   std::string text;  // With a space after it, unless empty.
 };
+
+// Both are never destroyed: threads may log until the process has ended.
+spdlog::logger& Logger() {
+  static spdlog::logger& logger = *MakeLogger().release();
+  return logger;
+}
 Name& LogName() {
-  static auto* name = new Name;
-  return *name;
+  static Name& name = *std::make_unique<Name>().release();
+  return name;
 }
 
 bool IsPlain(std::string_view value) {

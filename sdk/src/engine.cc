@@ -1,0 +1,459 @@
+#include "engine.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdlib>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+namespace quell::sdk {
+namespace {
+
+using std::chrono::milliseconds;
+
+constexpr milliseconds kFirstStart{250};
+constexpr milliseconds kExit{250};
+constexpr milliseconds kCall{5000};
+constexpr milliseconds kCoalesce{100};
+constexpr milliseconds kBackoffMin{100};
+constexpr milliseconds kBackoffMax{2000};
+constexpr std::size_t kBatch = 500;
+constexpr std::size_t kEndedUntracked = 1000;  // Kept for a daemon that may come back.
+
+Steady Now() {
+  return std::chrono::steady_clock::now();
+}
+
+std::string SocketPath() {
+  const char* path = std::getenv("QUELL_SOCKET");
+  return path != nullptr && *path != '\0' ? path : "/run/quell/node.sock";
+}
+
+const char* OutcomeText(quell_outcome outcome) {
+  switch (outcome) {
+    case QUELL_SUCCESS:
+      return "success";
+    case QUELL_FAILURE:
+      return "failure";
+    case QUELL_CANCELLED:
+      return "cancelled";
+    case QUELL_TIMEOUT:
+      return "timeout";
+  }
+  return "failure";
+}
+
+// The daemon will not say otherwise however often it is asked.
+bool IsFinal(int status) {
+  return status >= 400 && status < 500 && status != 408 && status != 429;
+}
+
+void AppendField(std::string& out, std::string_view key, std::string_view text) {
+  if (out.back() != '{') out += ',';
+  AppendQuoted(out, key);
+  out += ':';
+  AppendQuoted(out, text);
+}
+
+// What the door takes as a new or a resumed task. The caller holds the record's mutex.
+std::string NewTaskJson(const Record& record, const std::string& parent,
+                        const std::vector<std::string>& parent_chain) {
+  std::string out = "{";
+  AppendField(out, "action", record.action);
+  AppendField(out, "description", record.description);
+  out += ",\"pid\":" + std::to_string(::getpid());
+  out += ",\"start_time_in_millis\":" + std::to_string(record.start_ms);
+  if (!record.id.empty()) AppendField(out, "id", record.id);
+  if (!record.cancellable) out += ",\"cancellable\":false";
+  if (!parent.empty()) AppendField(out, "parent", parent);
+  if (!parent_chain.empty()) {
+    out += ",\"ancestors\":[";
+    for (std::size_t i = 0; i < parent_chain.size(); ++i) {
+      if (i > 0) out += ',';
+      AppendQuoted(out, parent_chain[i]);
+    }
+    out += ']';
+  }
+  if (!record.origin.opaque_id.empty() || !record.origin.traceparent.empty()) {
+    std::string headers = "{";
+    if (!record.origin.opaque_id.empty())
+      AppendField(headers, "X-Opaque-Id", record.origin.opaque_id);
+    if (!record.origin.traceparent.empty())
+      AppendField(headers, "traceparent", record.origin.traceparent);
+    out += ",\"headers\":" + headers + "}";
+  }
+  return out + "}";
+}
+
+std::string StatusJson(const Record& record) {
+  std::string out = "{";
+  for (const auto& [name, json] : record.fields) {
+    if (out.size() > 1) out += ',';
+    AppendQuoted(out, name);
+    out += ':';
+    out += json;
+  }
+  return out + "}";
+}
+
+}  // namespace
+
+void Subscription::Run() {
+  std::lock_guard lock(mutex_);
+  if (done_) return;
+  done_ = true;
+  fn_(arg_);
+}
+
+void Subscription::Stop() {
+  std::lock_guard lock(mutex_);
+  done_ = true;
+}
+
+// The engine of this process; replaced in a forked child.
+static std::atomic<Engine*> g_engine{nullptr};
+static std::mutex g_engine_mutex;
+
+struct ForkHooks {
+  static void Prepare() {
+    g_engine_mutex.lock();
+    if (Engine* engine = g_engine.load()) engine->mutex_.lock();
+  }
+  static void Parent() {
+    if (Engine* engine = g_engine.load()) engine->mutex_.unlock();
+    g_engine_mutex.unlock();
+  }
+  // The engine's thread is not there: its copy is left as it is, and the child begins anew. Its
+  // sockets must go, or the parent's streams would outlive the parent.
+  static void Child() {
+    if (Engine* engine = g_engine.load()) {
+      for (const auto& record : engine->records_)
+        record->inert.store(true);
+      if (engine->door_.fd() >= 0) ::close(engine->door_.fd());
+      if (engine->stream_.fd() >= 0) ::close(engine->stream_.fd());
+      ::close(engine->wake_fd_);
+      engine->mutex_.unlock();
+      g_engine.store(nullptr);
+    }
+    g_engine_mutex.unlock();
+  }
+};
+
+Engine& Engine::Get() {
+  if (Engine* engine = g_engine.load()) return *engine;
+  std::lock_guard lock(g_engine_mutex);
+  if (Engine* engine = g_engine.load()) return *engine;
+  static const bool hooked = [] {
+    pthread_atfork(&ForkHooks::Prepare, &ForkHooks::Parent, &ForkHooks::Child);
+    std::atexit([] {
+      if (Engine* engine = g_engine.load()) engine->Flush(kExit);
+    });
+    return true;
+  }();
+  (void)hooked;
+  g_engine.store(new Engine());
+  return *g_engine.load();
+}
+
+Engine::Engine()
+    : socket_path_(SocketPath()),
+      wake_fd_(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)),
+      door_(socket_path_) {}
+
+void Engine::Add(const std::shared_ptr<Record>& record) {
+  std::unique_lock lock(mutex_);
+  records_.push_back(record);
+  ++asked_;
+  const bool first = !started_;
+  if (first) {
+    started_ = true;
+    // The program's signal handlers must not run on this thread.
+    sigset_t all;
+    sigset_t before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    std::thread(&Engine::Run, this).detach();
+    pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  }
+  eventfd_write(wake_fd_, 1);
+  if (first) changed_.wait_for(lock, kFirstStart, [this] { return tried_; });
+}
+
+void Engine::Wake(const std::shared_ptr<Record>&) {
+  std::lock_guard lock(mutex_);
+  ++asked_;
+  eventfd_write(wake_fd_, 1);
+}
+
+bool Engine::Flush(milliseconds timeout) {
+  std::unique_lock lock(mutex_);
+  if (!started_) return true;
+  const std::uint64_t until = asked_;
+  eventfd_write(wake_fd_, 1);
+  return changed_.wait_for(lock, timeout, [&] { return served_ >= until; });
+}
+
+void Engine::Deliver(const std::shared_ptr<Record>& record) {
+  std::vector<std::shared_ptr<Subscription>> run;
+  {
+    std::lock_guard lock(record->mutex);
+    if (!record->cancel || record->outcome || record->cancelled.load()) return;
+    if (record->shields > 0) {
+      record->tell_deferred = true;
+    } else {
+      record->tell_stopping = true;
+      record->cancelled.store(true, std::memory_order_release);
+      run.swap(record->subscriptions);
+    }
+  }
+  for (const auto& subscription : run)
+    subscription->Run();
+}
+
+std::vector<std::shared_ptr<Record>> Engine::Snapshot() {
+  std::lock_guard lock(mutex_);
+  return records_;
+}
+
+void Engine::Run() {
+  for (;;) {
+    std::uint64_t asked = 0;
+    {
+      std::lock_guard lock(mutex_);
+      asked = asked_;
+    }
+    next_due_.reset();
+    const bool told = Step();
+    {
+      std::lock_guard lock(mutex_);
+      tried_ = true;
+      if (told && !next_due_) served_ = asked;
+    }
+    changed_.notify_all();
+    WaitForWork();
+  }
+}
+
+// Tells all that is to be told. False: the daemon is away.
+bool Engine::Step() {
+  if (Snapshot().empty() && !connected_) return true;
+  if (!connected_ && !Connect()) return false;
+  if (stream_.open()) HearCommands();
+  if (RegisterNew() && TellReports() && TellEnds()) return true;
+  Disconnect();
+  return false;
+}
+
+bool Engine::Connect() {
+  if (Now() < retry_at_) {
+    next_due_ = retry_at_;
+    return false;
+  }
+  connected_ = true;  // The door connects with its first call.
+  return true;
+}
+
+void Engine::Disconnect() {
+  door_.Close();
+  stream_.Close();
+  connected_ = false;
+  backoff_ = std::clamp(backoff_ * 2, kBackoffMin, kBackoffMax);
+  retry_at_ = Now() + backoff_;
+  next_due_ = retry_at_;
+  std::vector<std::shared_ptr<Record>> ended;
+  for (const auto& record : Snapshot()) {
+    std::lock_guard lock(record->mutex);
+    record->registered = false;
+    if (record->outcome && record->id.empty()) ended.push_back(record);
+  }
+  // Work that began and ended without a daemon must not pile up.
+  for (std::size_t i = 0; i + kEndedUntracked < ended.size(); ++i)
+    Forget(ended[i]);
+}
+
+bool Engine::RegisterNew() {
+  for (;;) {
+    std::vector<std::shared_ptr<Record>> batch;
+    for (const auto& record : Snapshot()) {
+      if (record->parent) {
+        std::lock_guard parent_lock(record->parent->mutex);
+        // A parent that has an id, or never will have one, holds nobody up.
+        if (record->parent->id.empty() && !record->parent->refused) continue;
+      }
+      std::lock_guard lock(record->mutex);
+      if (record->registered || record->refused) continue;
+      if (record->outcome && record->told_end) continue;
+      batch.push_back(record);
+      if (batch.size() == kBatch) break;
+    }
+    if (batch.empty()) return true;
+    if (!RegisterBatch(batch)) return false;
+  }
+}
+
+bool Engine::RegisterBatch(const std::vector<std::shared_ptr<Record>>& batch) {
+  std::string body = "[";
+  for (const auto& record : batch) {
+    std::string parent = record->origin.task;
+    std::vector<std::string> chain = record->origin.ancestors;
+    if (record->parent) {
+      std::lock_guard parent_lock(record->parent->mutex);
+      parent = record->parent->id;
+      chain.clear();  // The node knows it.
+    }
+    std::lock_guard lock(record->mutex);
+    if (body.size() > 1) body += ',';
+    body += NewTaskJson(*record, parent, chain);
+  }
+  body += ']';
+  const auto reply = door_.Post("/v1/tasks", session_, body, Now() + kCall);
+  if (!reply) return false;
+  if (IsFinal(reply->status)) {
+    // One bad task spoils its batch: find it by asking for each alone.
+    if (batch.size() > 1) {
+      return std::all_of(batch.begin(), batch.end(),
+                         [this](const auto& record) { return RegisterBatch({record}); });
+    }
+    std::lock_guard lock(batch.front()->mutex);
+    batch.front()->refused = true;
+    return true;
+  }
+  const auto answer = reply->status == 200 ? ParseRegisterAnswer(reply->body) : std::nullopt;
+  if (!answer || answer->tasks.size() != batch.size()) return false;
+
+  session_ = answer->session;
+  backoff_ = milliseconds(0);
+  for (std::size_t i = 0; i < batch.size(); ++i) {
+    {
+      std::lock_guard lock(batch[i]->mutex);
+      batch[i]->registered = true;
+      batch[i]->id = answer->tasks[i].id;
+      batch[i]->ancestors = answer->tasks[i].ancestors;
+      batch[i]->fields_dirty = batch[i]->fields_dirty || !batch[i]->fields.empty();
+      batch[i]->fields_told = {};
+      if (answer->tasks[i].cancel) batch[i]->cancel = answer->tasks[i].cancel;
+    }
+    if (answer->tasks[i].cancel) Deliver(batch[i]);
+  }
+  if (!stream_.open() && !stream_.Open(socket_path_, session_, Now() + kCall)) return false;
+  HearCommands();
+  return stream_.open();
+}
+
+bool Engine::TellReports() {
+  const Steady now = Now();
+  for (const auto& record : Snapshot()) {
+    if (!TellReport(record, now)) return false;
+  }
+  return true;
+}
+
+bool Engine::TellReport(const std::shared_ptr<Record>& record, Steady now) {
+  std::string body = "{";
+  std::string id;
+  {
+    std::lock_guard lock(record->mutex);
+    if (!record->registered || record->told_end) return true;
+    id = record->id;
+    if (record->fields_dirty) {
+      const Steady due = record->fields_told + kCoalesce;
+      if (due <= now || record->outcome) {
+        body += "\"status\":" + StatusJson(*record);
+        record->fields_dirty = false;
+        record->fields_told = now;
+      } else if (!next_due_ || due < *next_due_) {
+        next_due_ = due;
+      }
+    }
+    if (record->tell_deferred && record->shields > 0)
+      AppendField(body, "deferred", record->shield_why);
+    if (record->tell_stopping) {
+      if (body.size() > 1) body += ',';
+      body += "\"stopping\":true";
+    }
+    record->tell_deferred = false;
+    record->tell_stopping = false;
+  }
+  if (body.size() == 1) return true;
+  const auto reply = door_.Post("/v1/tasks/" + id + "/report", session_, body + "}", Now() + kCall);
+  return reply && (reply->status == 200 || IsFinal(reply->status));
+}
+
+bool Engine::TellEnds() {
+  for (const auto& record : Snapshot()) {
+    std::string id;
+    quell_outcome outcome = QUELL_SUCCESS;
+    {
+      std::lock_guard lock(record->mutex);
+      if (!record->outcome) continue;
+      if (record->refused) {
+        record->told_end = true;
+      } else if (!record->registered) {
+        continue;
+      }
+      id = record->id;
+      outcome = *record->outcome;
+    }
+    if (!record->refused) {
+      const std::string body = std::string("{\"outcome\":\"") + OutcomeText(outcome) + "\"}";
+      const auto reply = door_.Post("/v1/tasks/" + id + "/finish", session_, body, Now() + kCall);
+      if (!reply || (reply->status != 200 && !IsFinal(reply->status))) return false;
+      std::lock_guard lock(record->mutex);
+      record->told_end = true;
+    }
+    Forget(record);
+  }
+  return true;
+}
+
+void Engine::Forget(const std::shared_ptr<Record>& record) {
+  std::lock_guard lock(mutex_);
+  std::erase(records_, record);
+}
+
+void Engine::HearCommands() {
+  const bool alive = stream_.Pump();
+  while (const auto line = stream_.NextLine()) {
+    if (const auto cancel = ParseCommand(*line)) Arrived(*cancel);
+  }
+  if (!alive) stream_.Close();
+}
+
+void Engine::Arrived(const Cancel& cancel) {
+  for (const auto& record : Snapshot()) {
+    {
+      std::lock_guard lock(record->mutex);
+      if (record->id != cancel.task) continue;
+      record->cancel = cancel;
+    }
+    Deliver(record);
+    return;
+  }
+}
+
+void Engine::WaitForWork() {
+  // The stream broke while there is something to hear: the daemon went away, so begin anew.
+  if (connected_ && !stream_.open() && !session_.empty()) {
+    if (Snapshot().empty()) {
+      door_.Close();
+      connected_ = false;
+      session_.clear();
+    } else {
+      Disconnect();
+    }
+  }
+  pollfd items[2] = {{wake_fd_, POLLIN, 0}, {stream_.fd(), POLLIN, 0}};
+  int timeout = -1;
+  if (next_due_) {
+    const auto left = std::chrono::ceil<milliseconds>(*next_due_ - Now()).count();
+    timeout = static_cast<int>(std::clamp<std::int64_t>(left, 0, 60'000));
+  }
+  poll(items, stream_.open() ? 2 : 1, timeout);
+  eventfd_t count = 0;
+  eventfd_read(wake_fd_, &count);
+}
+
+}  // namespace quell::sdk

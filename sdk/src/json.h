@@ -1,0 +1,42 @@
+// The little JSON that the door needs: texts out, answers in.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace quell::sdk {
+
+// Appends `text` in quotes. Bytes that are not UTF-8 become U+FFFD.
+void AppendQuoted(std::string& out, std::string_view text);
+
+// One whole JSON value, at most 32 levels deep.
+bool IsJson(std::string_view text);
+
+struct Cancel {
+  std::string task;
+  std::string by;
+  std::string reason;
+  std::uint64_t grace_ms = 0;
+  std::int64_t at_ms = 0;
+};
+
+struct RegisteredTask {
+  std::string id;
+  std::optional<Cancel> cancel;
+  std::vector<std::string> ancestors;
+};
+
+struct RegisterAnswer {
+  std::string session;
+  std::vector<RegisteredTask> tasks;
+};
+
+// nullopt: not what the door answers.
+std::optional<RegisterAnswer> ParseRegisterAnswer(std::string_view text);
+// A line of the command stream; nullopt: a keep-alive, or a command of a newer node.
+std::optional<Cancel> ParseCommand(std::string_view line);
+
+}  // namespace quell::sdk

@@ -1,0 +1,293 @@
+// The C interface: handles to records, and nothing else.
+#include "quell/quell.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cstring>
+#include <new>
+#include <time.h>
+
+#include "context.h"
+#include "engine.h"
+#include "json.h"
+#include "record.h"
+
+using quell::sdk::AppendQuoted;
+using quell::sdk::Context;
+using quell::sdk::Engine;
+using quell::sdk::Record;
+using quell::sdk::Subscription;
+
+struct quell_task {
+  std::shared_ptr<Record> record;
+};
+
+namespace {
+
+constexpr std::size_t kActionMax = 128;
+constexpr std::size_t kDescriptionMax = 4096;
+constexpr std::size_t kFieldsMax = 64;
+constexpr std::size_t kFieldMax = 4096;
+
+// At most `max` bytes, not cutting a UTF-8 sequence.
+std::string Cut(const char* text, std::size_t max) {
+  if (text == nullptr) return {};
+  std::size_t length = strnlen(text, max + 1);
+  if (length > max) {
+    length = max;
+    while (length > 0 && (static_cast<unsigned char>(text[length]) & 0xC0) == 0x80)
+      --length;
+  }
+  return std::string(text, length);
+}
+
+void CopyTo(char* to, std::size_t capacity, const std::string& text) {
+  const std::string cut = Cut(text.c_str(), capacity - 1);
+  std::memcpy(to, cut.c_str(), cut.size() + 1);
+}
+
+bool Usable(const quell_task* task) {
+  return task != nullptr && !task->record->inert.load();
+}
+
+quell_task* Start(const quell_task_options* options, std::shared_ptr<Record> parent) {
+  auto record = std::make_shared<Record>();
+  record->start_ms = std::chrono::duration_cast<std::chrono::milliseconds>(
+                         std::chrono::system_clock::now().time_since_epoch())
+                         .count();
+  const bool has_action =
+      options != nullptr && options->action != nullptr && *options->action != '\0';
+  record->action = has_action ? Cut(options->action, kActionMax) : "unnamed";
+  if (options != nullptr) {
+    record->description = Cut(options->description, kDescriptionMax);
+    record->cancellable = options->uncancellable == 0;
+  }
+  if (parent) {
+    // try_lock: in a forked child the mutex may have been held by a thread that is not there.
+    std::unique_lock lock(parent->mutex, std::defer_lock);
+    if (parent->inert.load() ? lock.try_lock() : (lock.lock(), true)) {
+      record->origin = parent->origin;
+      record->origin.task = parent->id;
+      record->origin.ancestors = parent->ancestors;
+    }
+  } else if (options != nullptr && options->context != nullptr) {
+    record->origin = options->context->context;
+  } else {
+    record->origin = Context::FromEnvironment();
+  }
+  // After a fork the parent's task lives in another process: only its id counts.
+  if (parent && !parent->inert.load()) record->parent = std::move(parent);
+  Engine::Get().Add(record);
+  return new quell_task{std::move(record)};
+}
+
+// Sets one member of the status.
+void SetField(quell_task* task, const std::string& name, std::string json) {
+  {
+    std::lock_guard lock(task->record->mutex);
+    auto& fields = task->record->fields;
+    if (task->record->outcome || name.empty() || name.size() > kFieldMax || json.size() > kFieldMax)
+      return;
+    if (fields.size() >= kFieldsMax && !fields.contains(name)) return;
+    std::string& value = fields[name];
+    if (value == json) return;
+    value = std::move(json);
+    if (task->record->fields_dirty) return;  // The engine knows already.
+    task->record->fields_dirty = true;
+  }
+  Engine::Get().Wake(task->record);
+}
+
+}  // namespace
+
+extern "C" {
+
+const char* quell_version(void) {
+  return "0.1.0";
+}
+
+quell_task* quell_task_start(const quell_task_options* options) {
+  return Start(options, nullptr);
+}
+
+quell_task* quell_task_start_child(quell_task* parent, const quell_task_options* options) {
+  return Start(options, parent != nullptr ? parent->record : nullptr);
+}
+
+quell_task* quell_task_retain(quell_task* task) {
+  if (task != nullptr) task->record->references.fetch_add(1);
+  return task;
+}
+
+void quell_task_release(quell_task* task) {
+  if (task == nullptr || task->record->references.fetch_sub(1) != 1) return;
+  quell_task_finish(task, QUELL_SUCCESS);
+  delete task;
+}
+
+void quell_task_finish(quell_task* task, quell_outcome outcome) {
+  if (!Usable(task) || outcome < QUELL_SUCCESS || outcome > QUELL_TIMEOUT) return;
+  {
+    std::lock_guard lock(task->record->mutex);
+    if (task->record->outcome) return;
+    task->record->outcome = outcome;
+  }
+  Engine::Get().Wake(task->record);
+}
+
+size_t quell_task_id(const quell_task* task, char* buffer, size_t capacity) {
+  if (!Usable(task)) return 0;
+  std::lock_guard lock(task->record->mutex);
+  const std::string& id = task->record->id;
+  if (buffer != nullptr && capacity > 0) {
+    const std::size_t length = std::min(id.size(), capacity - 1);
+    std::memcpy(buffer, id.data(), length);
+    buffer[length] = '\0';
+  }
+  return id.size();
+}
+
+int quell_task_cancelled(quell_task* task) {
+  if (!Usable(task)) return 0;
+  timespec now{};
+  clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+  task->record->checked_ns.store(now.tv_sec * 1'000'000'000 + now.tv_nsec,
+                                 std::memory_order_relaxed);
+  return task->record->cancelled.load(std::memory_order_acquire) ? 1 : 0;
+}
+
+int quell_task_cancel_info(quell_task* task, quell_cancel* info) {
+  if (!Usable(task) || info == nullptr || info->size < sizeof(quell_cancel)) return 0;
+  if (!task->record->cancelled.load(std::memory_order_acquire)) return 0;
+  std::lock_guard lock(task->record->mutex);
+  CopyTo(info->by, sizeof(info->by), task->record->cancel->by);
+  CopyTo(info->reason, sizeof(info->reason), task->record->cancel->reason);
+  info->grace_ms = task->record->cancel->grace_ms;
+  info->at_ms = task->record->cancel->at_ms;
+  return 1;
+}
+
+quell_subscription* quell_task_on_cancel(quell_task* task, void (*fn)(void*), void* arg) {
+  if (!Usable(task) || fn == nullptr) return nullptr;
+  auto subscription = std::make_shared<Subscription>(task->record, fn, arg);
+  bool now = false;
+  {
+    std::lock_guard lock(task->record->mutex);
+    now = task->record->cancelled.load();
+    if (!now) task->record->subscriptions.push_back(subscription);
+  }
+  if (now) subscription->Run();
+  return new quell_subscription{std::move(subscription)};
+}
+
+void quell_subscription_release(quell_subscription* subscription) {
+  if (subscription == nullptr) return;
+  Record& record = *subscription->subscription->record();
+  if (!record.inert.load()) {
+    {
+      std::lock_guard lock(record.mutex);
+      std::erase(record.subscriptions, subscription->subscription);
+    }
+    subscription->subscription->Stop();
+  }
+  delete subscription;
+}
+
+void quell_task_progress(quell_task* task, uint64_t done, uint64_t total, const char* unit) {
+  if (!Usable(task)) return;
+  std::string json = "{\"done\":" + std::to_string(done) + ",\"total\":" + std::to_string(total);
+  if (unit != nullptr && *unit != '\0') {
+    json += ",\"unit\":";
+    AppendQuoted(json, Cut(unit, 64));
+  }
+  SetField(task, "progress", json + "}");
+}
+
+void quell_task_phase(quell_task* task, const char* phase) {
+  if (!Usable(task)) return;
+  std::string json;
+  AppendQuoted(json, Cut(phase, 1024));
+  SetField(task, "phase", json);
+}
+
+void quell_task_field(quell_task* task, const char* name, const char* json) {
+  if (!Usable(task) || name == nullptr || json == nullptr || !quell::sdk::IsJson(json)) return;
+  SetField(task, name, json);
+}
+
+void quell_task_shield_begin(quell_task* task, const char* why) {
+  if (!Usable(task)) return;
+  bool waiting = false;
+  {
+    std::lock_guard lock(task->record->mutex);
+    ++task->record->shields;
+    task->record->shield_why = Cut(why, 256);
+    waiting = task->record->cancel.has_value() && !task->record->cancelled.load();
+    if (waiting) task->record->tell_deferred = true;
+  }
+  if (waiting) Engine::Get().Wake(task->record);
+}
+
+void quell_task_shield_end(quell_task* task) {
+  if (!Usable(task)) return;
+  {
+    std::lock_guard lock(task->record->mutex);
+    if (task->record->shields == 0 || --task->record->shields > 0) return;
+    if (!task->record->cancel) return;
+  }
+  Engine::Get().Deliver(task->record);
+  Engine::Get().Wake(task->record);
+}
+
+quell_context* quell_task_context(const quell_task* task) {
+  auto* context = new quell_context();
+  if (task == nullptr) return context;
+  std::unique_lock lock(task->record->mutex, std::defer_lock);
+  if (task->record->inert.load()) {
+    if (!lock.try_lock())
+      return context;  // Held, when the process forked, by a thread that is not there.
+  } else {
+    lock.lock();
+  }
+  context->context = task->record->origin;
+  if (!task->record->id.empty()) {
+    context->context.task = task->record->id;
+    context->context.ancestors = task->record->ancestors;
+  }
+  return context;
+}
+
+quell_context* quell_context_from_environment(void) {
+  return new quell_context{Context::FromEnvironment()};
+}
+
+quell_context* quell_context_extract(const char* (*get)(void* arg, const char* name), void* arg) {
+  if (get == nullptr) return new quell_context();
+  return new quell_context{Context::Extract([&](const char* name) -> std::optional<std::string> {
+    const char* value = get(arg, name);
+    if (value == nullptr) return std::nullopt;
+    return std::string(value);
+  })};
+}
+
+void quell_context_inject(const quell_context* context, quell_carrier carrier,
+                          void (*set)(void* arg, const char* name, const char* value), void* arg) {
+  if (context == nullptr || set == nullptr) return;
+  context->context.Inject(
+      carrier, [&](const char* name, const std::string& value) { set(arg, name, value.c_str()); });
+}
+
+void quell_context_set_opaque_id(quell_context* context, const char* opaque_id) {
+  if (context != nullptr) context->context.opaque_id = Cut(opaque_id, 1024);
+}
+
+void quell_context_free(quell_context* context) {
+  delete context;
+}
+
+int quell_flush(uint64_t timeout_ms) {
+  const auto capped = std::min<uint64_t>(timeout_ms, 3'600'000);
+  return Engine::Get().Flush(std::chrono::milliseconds(capped)) ? 1 : 0;
+}
+
+}  // extern "C"

@@ -1,0 +1,87 @@
+// One task as the library knows it.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "context.h"
+#include "json.h"
+
+namespace quell::sdk {
+
+using Steady = std::chrono::steady_clock::time_point;
+
+class Subscription;
+
+// What the program wants told, and what is known. All but the atomics is guarded by `mutex`; the
+// engine takes a record's mutex while it holds none of its own.
+struct Record {
+  // Constant after construction.
+  std::string action;
+  std::string description;
+  bool cancellable = true;
+  std::int64_t start_ms = 0;       // Wall clock.
+  Context origin;                  // Whose work this is part of.
+  std::shared_ptr<Record> parent;  // Instead of origin.task, for a child in this process.
+
+  std::atomic<bool> cancelled{false};
+  std::atomic<bool> inert{false};           // A forked child's copy of its parent's task.
+  std::atomic<std::int64_t> checked_ns{0};  // Steady; 0: never.
+  std::atomic<int> references{1};
+
+  std::mutex mutex;
+  std::string id;  // Once registered; kept over the daemon's restarts.
+  std::vector<std::string> ancestors;
+  bool registered = false;  // With the daemon's present life.
+  bool refused = false;     // The daemon will not have it: it stays untracked.
+  std::optional<quell_outcome> outcome;
+  bool told_end = false;
+
+  std::map<std::string, std::string> fields;  // Name to JSON value.
+  bool fields_dirty = false;
+  Steady fields_told{};
+
+  int shields = 0;
+  std::string shield_why;
+  std::optional<Cancel> cancel;  // Arrived.
+  bool tell_deferred = false;
+  bool tell_stopping = false;
+  std::vector<std::shared_ptr<Subscription>> subscriptions;
+};
+
+// One callback. Runs at most once; see quell_subscription_release().
+class Subscription {
+ public:
+  Subscription(std::shared_ptr<Record> record, void (*fn)(void*), void* arg)
+      : record_(std::move(record)), fn_(fn), arg_(arg) {}
+  const std::shared_ptr<Record>& record() const { return record_; }
+  // Not while the record's mutex is held.
+  void Run();
+  // Waits for a Run() on another thread.
+  void Stop();
+
+ private:
+  std::shared_ptr<Record> record_;
+  void (*fn_)(void*);
+  void* arg_;
+  std::recursive_mutex mutex_;
+  bool done_ = false;
+};
+
+}  // namespace quell::sdk
+
+// The handles of the C interface.
+struct quell_subscription {
+  std::shared_ptr<quell::sdk::Subscription> subscription;
+};
+struct quell_context {
+  quell::sdk::Context context;
+};

@@ -5,7 +5,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <csignal>
 #include <cstring>
 #include <filesystem>
@@ -17,6 +16,7 @@
 #include "cli/run/command.h"
 #include "cli/run/supervisor.h"
 #include "cli/run/tracker.h"
+#include "cli/shell_quote.h"
 #include "cli/signal_queue.h"
 #include "core/limits.h"
 #include "host/system_clock.h"
@@ -42,22 +42,6 @@ std::string CutUtf8(std::string text, std::size_t limit) {
   while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xC0) == 0x80) --end;
   text.resize(end);
   return text;
-}
-
-std::string Quote(const std::string& word) {
-  const auto plain = [](unsigned char c) {
-    return std::isalnum(c) != 0 || std::strchr("_-./:=,+@%", c) != nullptr || c >= 0x80;
-  };
-  if (!word.empty() && std::all_of(word.begin(), word.end(), plain)) return word;
-  std::string quoted = "'";
-  for (const char c : word) {
-    if (c == '\'') {
-      quoted += "'\\''";
-    } else {
-      quoted += c;
-    }
-  }
-  return quoted + "'";
 }
 
 // The wrapper must not hold the job's pipes open: who reads them waits for the last writer.
@@ -136,12 +120,7 @@ std::string DefaultAction(const std::string& program) {
 }
 
 std::string DefaultDescription(const std::vector<std::string>& command) {
-  std::string text;
-  for (const std::string& word : command) {
-    if (!text.empty()) text += ' ';
-    text += Quote(word);
-  }
-  return CutUtf8(std::move(text), limits::kDescriptionMax);
+  return CutUtf8(ShellJoin(command), limits::kDescriptionMax);
 }
 
 int RunCommand(const RunArguments& arguments, const Environment& environment) {

@@ -1,4 +1,4 @@
-// The processes of this host as /proc shows them, and signals that cannot hit the wrong one.
+// The processes below a `quell run`, and signals that cannot hit the wrong one.
 #pragma once
 
 #include <sys/types.h>
@@ -10,8 +10,8 @@
 
 namespace quell::cli {
 
-// A look at all processes below the caller. It is not atomic: what is born or reparented meanwhile
-// can be missing, and is there at the next look. Empty if /proc cannot be read.
+// A look at all processes below the caller, parents before their children. It is not atomic: what
+// is born or gets a new parent meanwhile can be missing, and is there at the next look.
 std::vector<Process> ReadOwnTree();
 
 // Whether `pid` runs the program that runs here: another `quell`.

@@ -182,7 +182,7 @@ void Supervisor::LookAtTree() {
   const std::vector<Process> tree = ReadOwnTree();
   if (std::exchange(asked_by_outer_, false)) {
     for (const Process& process : tree) {
-      if (process.pid == command_.pid()) sweep_->AlreadyAsked(process);
+      if (process.stat.pid == command_.pid()) sweep_->AlreadyAsked(process);
     }
   }
   for (const Sweep::Action& action : sweep_->Decide(now, tree)) {

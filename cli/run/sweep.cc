@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <csignal>
-#include <unordered_map>
 
 namespace quell::cli {
 namespace {
@@ -16,49 +15,18 @@ struct Nested {
 };
 
 Nested FindNested(const std::vector<Process>& tree) {
-  std::map<pid_t, const Process*> by_pid;
-  for (const Process& process : tree) by_pid[process.pid] = &process;
   Nested nested;
-  for (const Process& process : tree) {
-    if (process.is_wrapper) nested.wrappers.insert(process.pid);
-    std::size_t steps = 0;  // A tree that changed while it was read may even hold a circle.
-    for (auto at = by_pid.find(process.parent); at != by_pid.end() && steps <= tree.size();
-         at = by_pid.find(at->second->parent), ++steps) {
-      if (at->second->is_wrapper && at->second->state != 'Z') {
-        nested.below.insert(process.pid);
-        break;
-      }
+  for (const Process& process : tree) {  // Parents come before their children.
+    const pid_t parent = process.stat.parent;
+    if (process.is_wrapper && !process.stat.ended()) nested.wrappers.insert(process.stat.pid);
+    if (nested.wrappers.contains(parent) || nested.below.contains(parent)) {
+      nested.below.insert(process.stat.pid);
     }
   }
   return nested;
 }
 
-bool Ended(const Process& process) {
-  return process.state == 'Z' || process.state == 'X';
-}
-
 }  // namespace
-
-std::vector<Process> Descendants(const std::vector<Process>& all, pid_t root) {
-  std::unordered_map<pid_t, std::vector<const Process*>> children;
-  for (const Process& process : all) children[process.parent].push_back(&process);
-  std::vector<Process> found;
-  std::vector<pid_t> todo{root};
-  std::set<pid_t> seen{root};
-  while (!todo.empty()) {
-    const auto at = children.find(todo.back());
-    todo.pop_back();
-    if (at == children.end()) continue;
-    for (const Process* child : at->second) {
-      if (!seen.insert(child->pid).second) continue;
-      found.push_back(*child);
-      todo.push_back(child->pid);
-    }
-  }
-  std::sort(found.begin(), found.end(),
-            [](const Process& a, const Process& b) { return a.pid < b.pid; });
-  return found;
-}
 
 Sweep::Sweep(MonoTime now, milliseconds grace)
     : deadline_(now + grace), next_(now) {}
@@ -72,7 +40,7 @@ std::vector<Sweep::Action> Sweep::Decide(MonoTime now, const std::vector<Process
   std::vector<Action> actions;
   if (!newest_at_start_) {
     std::uint64_t newest = 0;
-    for (const Process& process : tree) newest = std::max(newest, process.start_ticks);
+    for (const Process& process : tree) newest = std::max(newest, process.stat.start_ticks);
     newest_at_start_ = newest;
   }
   if (forcing(now)) {
@@ -93,11 +61,11 @@ std::vector<Sweep::Action> Sweep::Decide(MonoTime now, const std::vector<Process
 void Sweep::Ask(const std::vector<Process>& tree, std::vector<Action>& actions) {
   const Nested nested = FindNested(tree);
   for (const Process& process : tree) {
-    if (Ended(process) || nested.below.contains(process.pid)) continue;
-    if (!command_ended_ && process.start_ticks > *newest_at_start_) continue;
+    if (process.stat.ended() || nested.below.contains(process.stat.pid)) continue;
+    if (!command_ended_ && process.stat.start_ticks > *newest_at_start_) continue;
     if (!asked_.insert(Key(process)).second) continue;
     actions.push_back({process, SIGTERM});
-    if (process.state == 'T') actions.push_back({process, SIGCONT});
+    if (process.stat.state == 'T') actions.push_back({process, SIGCONT});
   }
 }
 
@@ -106,8 +74,8 @@ void Sweep::Force(MonoTime now, const std::vector<Process>& tree, std::vector<Ac
   const bool all = now >= deadline_ + kNestedPatience;
   const Nested nested = all ? Nested{} : FindNested(tree);
   for (const Process& process : tree) {
-    if (Ended(process)) continue;
-    if (nested.wrappers.contains(process.pid) || nested.below.contains(process.pid)) continue;
+    if (process.stat.ended()) continue;
+    if (nested.wrappers.contains(process.stat.pid) || nested.below.contains(process.stat.pid)) continue;
     forced_.try_emplace(Key(process), now);
     actions.push_back({process, SIGKILL});
   }
@@ -125,7 +93,7 @@ bool Sweep::killed() const {
 std::string Sweep::Stubborn(MonoTime now, const std::vector<Process>& tree) const {
   std::string text;
   for (const Process& process : tree) {
-    if (Ended(process)) continue;
+    if (process.stat.ended()) continue;
     const auto forced = forced_.find(Key(process));
     if (forced == forced_.end()) continue;
     const auto refused = refused_.find(Key(process));
@@ -133,12 +101,12 @@ std::string Sweep::Stubborn(MonoTime now, const std::vector<Process>& tree) cons
     if (refused != refused_.end()) {
       why = refused->second;
     } else if (now >= forced->second + kStubbornAfter) {
-      why = std::string("killed, and still there in state ") + process.state;
+      why = std::string("killed, and still there in state ") + process.stat.state;
     } else {
       continue;
     }
     if (!text.empty()) text += "; ";
-    text += "pid " + std::to_string(process.pid) + " (" + process.name + "): " + why;
+    text += "pid " + std::to_string(process.stat.pid) + " (" + process.stat.command + "): " + why;
   }
   return text;
 }

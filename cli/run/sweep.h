@@ -14,23 +14,16 @@
 #include <vector>
 
 #include "core/clock.h"
+#include "host/process.h"
 
 namespace quell::cli {
 
 struct Process {
-  pid_t pid = 0;
-  pid_t parent = 0;
-  std::uint64_t start_ticks = 0;  // With the pid it names one process for ever.
-  char state = 'R';               // As /proc/PID/stat: 'T' stopped, 'Z' ended and not yet reaped.
-  std::string name;
+  ProcessStat stat;
   bool is_wrapper = false;  // Another `quell run`: it looks after what is below it.
 
   friend bool operator==(const Process&, const Process&) = default;
 };
-
-// All of `all` that descend from `root`, without it, sorted by pid. A `root` that is its tree's
-// subreaper stays the ancestor of whatever detaches itself.
-std::vector<Process> Descendants(const std::vector<Process>& all, pid_t root);
 
 // Three steps. Asking: each process of the tree gets one SIGTERM (and is continued if it is
 // stopped). What the command starts after that is its own clean-up and is left alone for as long as
@@ -57,7 +50,7 @@ class Sweep {
   // `process` had SIGTERM already (forwarded for somebody else): it does not get a second one.
   void AlreadyAsked(const Process& process) { asked_.insert(Key(process)); }
 
-  // What to do now about `tree` (Descendants() of a fresh look).
+  // What to do now about `tree` (a fresh ReadOwnTree()).
   std::vector<Action> Decide(MonoTime now, const std::vector<Process>& tree);
   // The signal could not be sent: `why` goes into the report.
   void Refused(const Process& process, std::string why);
@@ -72,7 +65,7 @@ class Sweep {
 
  private:
   using ProcessKey = std::pair<pid_t, std::uint64_t>;
-  static ProcessKey Key(const Process& process) { return {process.pid, process.start_ticks}; }
+  static ProcessKey Key(const Process& process) { return {process.stat.pid, process.stat.start_ticks}; }
 
   void Ask(const std::vector<Process>& tree, std::vector<Action>& actions);
   void Force(MonoTime now, const std::vector<Process>& tree, std::vector<Action>& actions);

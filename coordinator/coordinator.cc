@@ -113,6 +113,8 @@ class Coordinator::Impl {
   }
 
   bool Knows(std::string_view node) const { return members_.FindPresent(node) != nullptr; }
+  const NodeInfo& self() const { return members_.self(); }
+  bool AtCapacity() const { return in_flight_ >= limits::kFanOutsMax; }
   Joins& joins() { return joins_; }
 
  private:
@@ -120,7 +122,7 @@ class Coordinator::Impl {
   // and the caller is told.
   template <typename T>
   std::function<void(Result<T>)> Admit(std::function<void(Result<T>)> done) {
-    if (in_flight_ >= limits::kFanOutsMax) {
+    if (AtCapacity()) {
       services_.executor.Post([done = std::move(done)] {
         done(Error{ErrorCode::kResourceExhausted,
                    std::to_string(limits::kFanOutsMax) +
@@ -180,6 +182,14 @@ void Coordinator::Cancel(CancelQuery query, const Principal& who, MonoClock::dur
 
 std::vector<MemberStatus> Coordinator::Members() const {
   return impl_->Members();
+}
+
+const NodeInfo& Coordinator::self() const {
+  return impl_->self();
+}
+
+bool Coordinator::AtCapacity() const {
+  return impl_->AtCapacity();
 }
 
 bool Coordinator::Knows(std::string_view node) const {

@@ -126,6 +126,9 @@ class Coordinator final : public MembershipHandler {
   std::vector<MemberStatus> Members() const;
   // Is this the id of a member (not of one that has left)?
   bool Knows(std::string_view node) const;
+  const NodeInfo& self() const;
+  // limits::kFanOutsMax requests are in flight: the next one would be refused.
+  bool AtCapacity() const;
   // Its tasks and the intents pending for it are given up. Errors: kNotFound, kFailedPrecondition
   // (it is alive: stop it first).
   void Forget(const NodeId& node, std::function<void(Status)> done);

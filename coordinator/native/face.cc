@@ -1,0 +1,184 @@
+#include "coordinator/native/face.h"
+
+#include <string>
+#include <utility>
+
+#include "coordinator/json_object.h"
+#include "coordinator/opensearch/errors.h"
+#include "core/limits.h"
+#include "transport/http/json_writer.h"
+
+namespace quell::native {
+namespace {
+
+using http::Exchange;
+using http::Method;
+using ExchangePtr = std::shared_ptr<Exchange>;
+
+void Send(const ExchangePtr& exchange, int status, std::string body) {
+  http::Response response;
+  response.status = status;
+  response.body = std::move(body);
+  exchange->Send(std::move(response));
+}
+
+void SendError(const ExchangePtr& exchange, const Error& error, opensearch::Whose whose) {
+  const int status = opensearch::RowFor(error.code, whose).status;
+  std::string body;
+  http::JsonWriter json(body);
+  json.BeginObject().Key("error").BeginObject();
+  json.Field("type", ToString(error.code)).Field("reason", error.message).EndObject();
+  json.Field("status", status).EndObject();
+  Send(exchange, status, std::move(body));
+}
+
+bool RefuseParams(const ExchangePtr& exchange) {
+  const http::Request& request = exchange->request();
+  if (request.query.empty()) return false;
+  SendError(exchange,
+            {ErrorCode::kInvalidArgument, "[" + request.path + "] takes no parameters, but [" +
+                                              request.query.front().name + "] was given"},
+            opensearch::Whose::kService);
+  return true;
+}
+
+void Millis(http::JsonWriter& json, std::string_view key, const std::optional<WallTime>& time) {
+  if (time) json.Field(key, MillisSinceEpoch(*time));
+}
+
+void RenderReceipt(http::JsonWriter& json, const Receipt& receipt) {
+  json.BeginObject().Field("intent", receipt.intent.view());
+  json.Field("state", ToString(receipt.state));
+  json.Field("recorded_at_millis", MillisSinceEpoch(receipt.recorded_at));
+  Millis(json, "delivered_at_millis", receipt.delivered_at);
+  Millis(json, "acknowledged_at_millis", receipt.acknowledged_at);
+  Millis(json, "escalated_at_millis", receipt.escalated_at);
+  Millis(json, "ended_at_millis", receipt.ended_at);
+  if (receipt.outcome) json.Field("outcome", ToString(*receipt.outcome));
+  if (!receipt.note.empty()) json.Field("note", receipt.note);
+  json.EndObject();
+}
+
+// The whole record of one task.
+class Record final : public TaskSink {
+ public:
+  void OnTasks(std::span<const TaskView> page) override {
+    for (const TaskView& task : page) {
+      http::JsonWriter json(text_);
+      json.BeginObject().Field("id", task.id.ToString());
+      json.Field("node", task.id.node.view()).Field("number", task.id.number);
+      json.Field("type", task.type).Field("action", task.action);
+      json.Field("description", task.description).Field("state", ToString(task.state));
+      if (IsJsonObject(task.status_json)) json.Key("status").Raw(task.status_json);
+      json.Field("cancellable", task.cancellable).Field("orphaned", task.orphaned);
+      json.Field("start_time_in_millis", MillisSinceEpoch(task.start_wall));
+      json.Field("running_time_in_nanos", static_cast<std::int64_t>(task.running.count()));
+      if (task.parent) json.Field("parent", task.parent->ToString());
+      json.Field("uid", std::uint64_t{task.owner_uid});
+      if (task.pid != 0) json.Field("pid", task.pid);
+      json.Key("headers").BeginObject();
+      for (const Header& header : task.headers)
+        json.Field(header.name, header.value);
+      json.EndObject().Key("cancel");
+      if (task.cancelled) {
+        json.BeginObject().Field("at_millis", MillisSinceEpoch(task.cancelled_at));
+        json.Field("by", task.cancelled_by).Field("reason", task.cancel_reason).EndObject();
+      } else {
+        json.Null();
+      }
+      json.EndObject();
+    }
+  }
+
+  const std::string& text() const { return text_; }
+
+ private:
+  std::string text_;
+};
+
+void Plain(const ExchangePtr& exchange, int status, std::string text) {
+  http::Response response;
+  response.status = status;
+  response.content_type = "text/plain; charset=UTF-8";
+  response.body = std::move(text);
+  exchange->Send(std::move(response));
+}
+
+}  // namespace
+
+Face::Face(Coordinator& coordinator, std::function<bool()> ready)
+    : coordinator_(coordinator), ready_(std::move(ready)) {}
+
+void Face::AddRoutes(http::Router& router) {
+  router.Add(Method::kGet, "/livez", Permission::kNone,
+             [](const ExchangePtr& exchange) { Plain(exchange, 200, "ok\n"); });
+  router.Add(Method::kGet, "/readyz", Permission::kNone, [this](const ExchangePtr& exchange) {
+    if (ready_()) return Plain(exchange, 200, "ok\n");
+    Plain(exchange, 503, "stopping\n");
+  });
+  router.Add(Method::kGet, "/quell/v1/tasks/{id}", Permission::kTaskGet,
+             [this](const ExchangePtr& exchange) { GetTask(exchange); });
+  router.Add(Method::kGet, "/quell/v1/nodes", Permission::kTaskList,
+             [this](const ExchangePtr& exchange) { ListNodes(exchange); });
+  router.Add(Method::kDelete, "/quell/v1/nodes/{id}", Permission::kNodeManage,
+             [this](const ExchangePtr& exchange) { ForgetNode(exchange); });
+}
+
+void Face::GetTask(const ExchangePtr& exchange) {
+  if (RefuseParams(exchange)) return;
+  Result<TaskIdText> id = TaskIdText::Parse(exchange->request().captures.front());
+  if (!id) return SendError(exchange, id.error(), opensearch::Whose::kService);
+  auto sinks = [](const NodeInfo&) { return std::make_shared<Record>(); };
+  coordinator_.Get(*id, limits::kNodeDeadline, sinks, [exchange](Result<GetAnswer> answer) {
+    if (!answer) return SendError(exchange, answer.error(), opensearch::Whose::kService);
+    std::string body;
+    http::JsonWriter json(body);
+    json.BeginObject().Key("task").Raw(static_cast<const Record&>(*answer->sink).text());
+    json.Field("node_name", answer->node.name).Field("ended", answer->ended);
+    json.Key("receipt");
+    if (answer->receipt) {
+      RenderReceipt(json, *answer->receipt);
+    } else {
+      json.Null();
+    }
+    json.EndObject();
+    Send(exchange, 200, std::move(body));
+  });
+}
+
+void Face::ListNodes(const ExchangePtr& exchange) {
+  if (RefuseParams(exchange)) return;
+  std::string body;
+  http::JsonWriter json(body);
+  json.BeginObject().Key("nodes").BeginArray();
+  for (const MemberStatus& member : coordinator_.Members()) {
+    json.BeginObject().Field("id", member.info.id.view()).Field("name", member.info.name);
+    json.Field("address", member.info.address).Field("version", member.info.version);
+    json.Field("incarnation", static_cast<std::uint64_t>(member.info.incarnation));
+    json.Field("coordinator", member.is_self).Field("alive", member.alive);
+    json.Field("pending", std::uint64_t{member.pending}).EndObject();
+  }
+  json.EndArray().EndObject();
+  Send(exchange, 200, std::move(body));
+}
+
+void Face::ForgetNode(const ExchangePtr& exchange) {
+  if (RefuseParams(exchange)) return;
+  const std::string& text = exchange->request().captures.front();
+  const std::optional<NodeId> id = NodeId::Parse(text);
+  if (!id) {
+    return SendError(exchange,
+                     {ErrorCode::kInvalidArgument,
+                      "[" + text + "] is no node id: take one of GET /quell/v1/nodes"},
+                     opensearch::Whose::kService);
+  }
+  coordinator_.Forget(*id, [exchange, id = *id](Status forgotten) {
+    if (!forgotten) return SendError(exchange, forgotten.error(), opensearch::Whose::kStore);
+    std::string body;
+    http::JsonWriter json(body);
+    json.BeginObject().Field("forgotten", id.view()).EndObject();
+    Send(exchange, 200, std::move(body));
+  });
+}
+
+}  // namespace quell::native

@@ -1,0 +1,32 @@
+// The native face: what OpenSearch cannot say. /quell/v1/..., and /livez, /readyz.
+#pragma once
+
+#include <functional>
+#include <memory>
+
+#include "coordinator/coordinator.h"
+#include "transport/http/router.h"
+
+namespace quell::native {
+
+// Not thread-safe: its handlers run on the coordinator's executor. The coordinator and the face
+// must outlive the router's use.
+class Face {
+ public:
+  // `ready`: whether /readyz says so.
+  Face(Coordinator& coordinator, std::function<bool()> ready);
+
+  void AddRoutes(http::Router& router);
+
+ private:
+  using ExchangePtr = std::shared_ptr<http::Exchange>;
+
+  void GetTask(const ExchangePtr& exchange);
+  void ListNodes(const ExchangePtr& exchange);
+  void ForgetNode(const ExchangePtr& exchange);
+
+  Coordinator& coordinator_;
+  const std::function<bool()> ready_;
+};
+
+}  // namespace quell::native

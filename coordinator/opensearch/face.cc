@@ -1,0 +1,388 @@
+#include "coordinator/opensearch/face.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "coordinator/opensearch/errors.h"
+#include "coordinator/opensearch/params.h"
+#include "coordinator/opensearch/pretty.h"
+#include "coordinator/opensearch/render.h"
+#include "core/limits.h"
+#include "transport/http/json_writer.h"
+
+namespace quell::opensearch {
+namespace {
+
+using http::Exchange;
+using http::Method;
+using ExchangePtr = std::shared_ptr<Exchange>;
+
+// How the answer is to look.
+struct Style {
+  Profile profile = Profile::kDocumented;
+  bool pretty = false;
+};
+
+void Send(const ExchangePtr& exchange, const Style& style, int status, std::string body,
+          std::vector<Header> headers = {}) {
+  http::Response response;
+  response.status = status;
+  response.headers = std::move(headers);
+  response.body = style.pretty ? Prettify(body) : std::move(body);
+  exchange->Send(std::move(response));
+}
+
+void SendProblem(const ExchangePtr& exchange, const Style& style, const Problem& problem) {
+  std::vector<Header> headers;
+  if (problem.status == 429) headers.push_back({"Retry-After", "1"});
+  Send(exchange, style, problem.status, RenderProblem(problem), std::move(headers));
+}
+
+Problem Invalid(std::string reason) {
+  Problem problem;
+  problem.reason = std::move(reason);
+  return problem;
+}
+
+Problem ValidationFailed(const std::string& what) {
+  Problem problem;
+  problem.type = "action_request_validation_exception";
+  problem.reason = "Validation Failed: 1: " + what + ";";
+  return problem;
+}
+
+// The parameters that every request may carry. What would change the answer and is not served is
+// refused: an answer that ignores a wish is a wrong one.
+Style ReadStyle(const http::Request& request, Params& params, Profile profile,
+                bool pretty_unless_told) {
+  Style style{profile, params.Bool("pretty", pretty_unless_told)};
+  if (params.Bool("human", false)) params.Fail("[human] is not served: leave it out");
+  params.Bool("error_trace", false);
+  if (params.Has("filter_path")) params.Fail("[filter_path] is not served: leave it out");
+  if (const std::string format = params.Text("format"); !format.empty() && format != "json") {
+    params.Fail("[format] must be [json] but was [" + format + "]");
+  }
+  if (std::optional<std::string_view> wanted = request.HeaderValue("Quell-Profile")) {
+    if (std::optional<Profile> known = ProfileFromString(*wanted)) {
+      style.profile = *known;
+    } else {
+      params.Fail("the header Quell-Profile must be [documented] or [strict] but was [" +
+                  std::string(*wanted) + "]");
+    }
+  }
+  return style;
+}
+
+void ReadWait(Params& params) {
+  if (params.Bool("wait_for_completion", false)) {
+    params.Fail("[wait_for_completion] is not served: leave it out");
+  }
+}
+
+std::chrono::nanoseconds ReadTimeout(Params& params) {
+  const std::optional<std::chrono::nanoseconds> timeout = params.Duration("timeout");
+  if (!timeout) return limits::kNodeDeadline;
+  if (*timeout <= std::chrono::nanoseconds(0) || *timeout > limits::kNodeDeadlineMax) {
+    const auto most = std::chrono::seconds(limits::kNodeDeadlineMax).count();
+    params.Fail("[timeout] must be more than [0] and at most [" + std::to_string(most) +
+                "s] but was [" + params.Text("timeout") + "]");
+  }
+  return *timeout;
+}
+
+// An id that no task can have matches none, as in OpenSearch.
+std::optional<TaskId> ParentFilter(const TaskIdText& parent) {
+  if (parent.unset) return std::nullopt;
+  return parent.Resolve().value_or(TaskId{NodeId(), 1});
+}
+
+std::optional<Problem> CheckGroupBy(const std::string& group_by) {
+  if (group_by.empty() || group_by == "nodes") return std::nullopt;
+  if (group_by == "parents" || group_by == "none") {
+    return Invalid("[group_by] is served as [nodes] only: leave it out");
+  }
+  return Invalid("[group_by] must be one of [nodes], [parents] or [none] but was [" + group_by +
+                 "]");
+}
+
+Problem Busy() {
+  return ToProblem({ErrorCode::kResourceExhausted,
+                    std::to_string(limits::kFanOutsMax) +
+                        " requests are waiting for nodes already: come back later"},
+                   Whose::kService);
+}
+
+TaskSinkFactory TasksObjects(TaskShape shape) {
+  return [shape](const NodeInfo&) { return std::make_shared<TasksObject>(shape); };
+}
+
+void SendGathered(const ExchangePtr& exchange, const Style& style, const Gathered& gathered) {
+  std::vector<Header> headers;
+  headers.push_back({"Quell-Nodes", Coverage(gathered.selected(), gathered.failed())});
+  if (gathered.intent) headers.push_back({"Quell-Operation", gathered.intent->ToString()});
+  Send(exchange, style, 200, RenderGathered(gathered, style.profile), std::move(headers));
+}
+
+// What a cancel says about which tasks.
+struct CancelWords {
+  TaskIdText id;
+  std::vector<std::string> nodes;
+  TaskFilter filter;
+  std::string group_by;
+  std::string reason;
+  std::chrono::nanoseconds timeout = limits::kNodeDeadline;
+  std::chrono::nanoseconds grace{0};
+};
+
+// A filter that is there and empty means "everything" to a real server: one unset variable in a
+// script, and all tasks of the cluster are gone.
+void RefuseEmptyFilters(const http::Request& request, Params& params, const CancelWords& words,
+                        bool path_id) {
+  if (path_id && words.id.unset) {
+    params.Fail("the task id [" + request.captures.front() +
+                "] names no task: name one, or use POST /_tasks/_cancel without filters to cancel "
+                "everything");
+  }
+  if (!path_id && words.id.unset && params.Has("task_id")) {
+    params.Fail("[task_id] names no task: name one, or leave it out to cancel everything");
+  }
+  if (words.nodes.empty() && params.Has("nodes")) {
+    params.Fail("[nodes] is empty: name nodes, or say [nodes=_all] to cancel on all of them");
+  }
+  if (words.filter.actions.empty() && params.Has("actions")) {
+    params.Fail("[actions] is empty: name actions, or say [actions=*] to cancel all of them");
+  }
+  if (!words.filter.parent && params.Has("parent_task_id")) {
+    params.Fail(
+        "[parent_task_id] names no task: name one, or leave it out to cancel whatever the "
+        "parent");
+  }
+}
+
+CancelWords ReadCancel(const http::Request& request, Params& params, const Style& style,
+                       bool path_id) {
+  CancelWords words;
+  words.id = params.TaskId("task_id");
+  if (path_id) words.id = params.ParseTaskId(request.captures.front());
+  words.nodes = params.List("nodes");
+  words.filter.actions = params.List("actions");
+  words.filter.parent = ParentFilter(params.TaskId("parent_task_id"));
+  ReadWait(params);
+  words.group_by = params.Text("group_by");
+  if (style.profile == Profile::kStrict) return words;
+
+  words.timeout = ReadTimeout(params);
+  words.reason = params.Text("reason");
+  if (words.reason.size() > limits::kReasonMax) {
+    params.Fail("[reason] has more than [" + std::to_string(limits::kReasonMax) +
+                "] bytes: shorten it");
+  }
+  if (const std::optional<std::chrono::nanoseconds> grace = params.Duration("grace")) {
+    const auto most = std::chrono::seconds(limits::kGraceMax).count();
+    if (*grace < std::chrono::nanoseconds(0) || *grace > limits::kGraceMax) {
+      params.Fail("[grace] must be at least [0] and at most [" + std::to_string(most) +
+                  "s] but was [" + params.Text("grace") + "]");
+    }
+    words.grace = std::max<std::chrono::nanoseconds>(*grace, std::chrono::milliseconds(1));
+  }
+  RefuseEmptyFilters(request, params, words, path_id);
+  return words;
+}
+
+}  // namespace
+
+Face::Face(Coordinator& coordinator, FaceOptions options)
+    : coordinator_(coordinator), options_(std::move(options)) {}
+
+void Face::AddRoutes(http::Router& router) {
+  auto root = [this](const ExchangePtr& exchange) { Root(exchange); };
+  router.Add(Method::kGet, "/", Permission::kTaskList, root);
+  router.Add(Method::kHead, "/", Permission::kTaskList, root);
+  router.Add(Method::kGet, "/_nodes", Permission::kTaskList,
+             [this](const ExchangePtr& exchange) { Nodes(exchange); });
+  router.Add(Method::kGet, "/_tasks", Permission::kTaskList,
+             [this](const ExchangePtr& exchange) { List(exchange); });
+  router.Add(Method::kGet, "/_tasks/{id}", Permission::kTaskGet,
+             [this](const ExchangePtr& exchange) { Get(exchange); });
+  router.Add(Method::kPost, "/_tasks/_cancel", Permission::kTaskCancel,
+             [this](const ExchangePtr& exchange) { Cancel(exchange, false); });
+  router.Add(Method::kPost, "/_tasks/{id}/_cancel", Permission::kTaskCancel,
+             [this](const ExchangePtr& exchange) { Cancel(exchange, true); });
+  router.SetErrorBody(&Face::ErrorBody);
+}
+
+std::string Face::ErrorBody(int status, std::string_view type, std::string_view reason) {
+  if (status == 405) {
+    std::string body;
+    http::JsonWriter json(body);
+    json.BeginObject().Field("error", reason).Field("status", status).EndObject();
+    return body;
+  }
+  Problem problem;
+  problem.status = status;
+  problem.type = status == 403   ? "security_exception"
+                 : status == 400 ? "illegal_argument_exception"
+                                 : std::string(type) + "_exception";
+  problem.reason = reason;
+  return RenderProblem(problem);
+}
+
+void Face::List(const ExchangePtr& exchange) {
+  const http::Request& request = exchange->request();
+  Params params(request);
+  const Style style = ReadStyle(request, params, options_.profile, false);
+  ListQuery query;
+  query.detailed = params.Bool("detailed", false);
+  query.nodes.tokens = params.List("nodes");
+  query.nodes.unknown_token_fails = style.profile == Profile::kDocumented;
+  query.filter.actions = params.List("actions");
+  query.filter.parent = ParentFilter(params.TaskId("parent_task_id"));
+  ReadWait(params);
+  const std::chrono::nanoseconds timeout = ReadTimeout(params);
+  const std::string group_by = params.Text("group_by");
+  std::optional<Problem> problem = params.Finish();
+  if (!problem) problem = CheckGroupBy(group_by);
+  if (!problem && coordinator_.AtCapacity()) problem = Busy();
+  if (problem) return SendProblem(exchange, style, *problem);
+
+  const TaskShape shape = query.detailed ? TaskShape::kDetailed : TaskShape::kPlain;
+  coordinator_.List(
+      std::move(query), timeout, TasksObjects(shape), [exchange, style](Result<Gathered> gathered) {
+        if (!gathered) {
+          return SendProblem(exchange, style, ToProblem(gathered.error(), Whose::kService));
+        }
+        SendGathered(exchange, style, *gathered);
+      });
+}
+
+void Face::Get(const ExchangePtr& exchange) {
+  const http::Request& request = exchange->request();
+  Params params(request);
+  const Style style = ReadStyle(request, params, options_.profile, false);
+  params.Has("task_id");  // The path wins over it.
+  const TaskIdText id = params.ParseTaskId(request.captures.front());
+  ReadWait(params);
+  const std::chrono::nanoseconds timeout = ReadTimeout(params);
+  std::optional<Problem> problem = params.Finish();
+  if (!problem && id.unset) problem = ValidationFailed("task id is required");
+  if (!problem && coordinator_.AtCapacity()) problem = Busy();
+  if (problem) return SendProblem(exchange, style, *problem);
+
+  auto sinks = [](const NodeInfo&) { return std::make_shared<OneTask>(); };
+  coordinator_.Get(id, timeout, sinks, [this, exchange, style, id](Result<GetAnswer> answer) {
+    if (!answer) {
+      Problem missing = ToProblem(answer.error(), Whose::kService);
+      if (missing.status == 404 && !coordinator_.Knows(id.node)) {
+        missing.caused_by =
+            Cause{missing.type,
+                  "task [" + id.ToString() + "] isn't running and hasn't stored its results"};
+        missing.caused_by_is_root = true;
+      }
+      return SendProblem(exchange, style, missing);
+    }
+    const auto& task = static_cast<const OneTask&>(*answer->sink);
+    std::string body;
+    http::JsonWriter json(body);
+    json.BeginObject().Field("completed", answer->ended);
+    json.Key("task").Raw(answer->ended ? task.ended() : task.live()).EndObject();
+    Send(exchange, style, 200, std::move(body));
+  });
+}
+
+void Face::Cancel(const ExchangePtr& exchange, bool path_id) {
+  const http::Request& request = exchange->request();
+  Params params(request);
+  const Style style = ReadStyle(request, params, options_.profile, false);
+  CancelWords words = ReadCancel(request, params, style, path_id);
+  std::optional<Problem> problem = params.Finish();
+  if (!problem) problem = CheckGroupBy(words.group_by);
+  if (!problem && !words.id.unset && !words.nodes.empty()) {
+    problem = ValidationFailed("task id cannot be used together with node ids");
+  }
+  if (!problem && coordinator_.AtCapacity()) problem = Busy();
+  if (problem) return SendProblem(exchange, style, *problem);
+
+  const bool documented = style.profile == Profile::kDocumented;
+  CancelQuery query;
+  if (words.id.unset) {
+    query.where = NodeSelection{std::move(words.nodes), documented};
+  } else {
+    query.where = words.id;
+  }
+  query.filter = std::move(words.filter);
+  query.reason = std::move(words.reason);
+  query.grace = std::chrono::ceil<std::chrono::milliseconds>(words.grace);
+  coordinator_.Cancel(std::move(query), request.principal, words.timeout,
+                      TasksObjects(documented ? TaskShape::kCancelAnswer : TaskShape::kPlain),
+                      [exchange, style](Result<Gathered> gathered) {
+                        if (!gathered) {
+                          return SendProblem(exchange, style,
+                                             ToProblem(gathered.error(), Whose::kStore));
+                        }
+                        SendGathered(exchange, style, *gathered);
+                      });
+}
+
+void Face::Root(const ExchangePtr& exchange) {
+  const http::Request& request = exchange->request();
+  Params params(request);
+  const Style style = ReadStyle(request, params, options_.profile, true);
+  if (std::optional<Problem> problem = params.Finish()) {
+    return SendProblem(exchange, style, *problem);
+  }
+  std::string body;
+  http::JsonWriter json(body);
+  json.BeginObject().Field("name", coordinator_.self().name);
+  json.Field("cluster_name", options_.cluster_name);
+  json.Key("version").BeginObject();
+  json.Field("distribution", "quell").Field("number", options_.version).EndObject();
+  json.Field("tagline", "Asked, delivered and stopped are three things").EndObject();
+  Send(exchange, style, 200, std::move(body));
+}
+
+void Face::Nodes(const ExchangePtr& exchange) {
+  const http::Request& request = exchange->request();
+  Params params(request);
+  const Style style = ReadStyle(request, params, options_.profile, false);
+  if (std::optional<Problem> problem = params.Finish()) {
+    return SendProblem(exchange, style, *problem);
+  }
+  const std::vector<MemberStatus> members = coordinator_.Members();
+  const auto silent = static_cast<std::size_t>(std::count_if(
+      members.begin(), members.end(), [](const MemberStatus& member) { return !member.alive; }));
+  std::string body;
+  http::JsonWriter json(body);
+  json.BeginObject().Key("_nodes").BeginObject();
+  json.Field("total", std::uint64_t{members.size()});
+  json.Field("successful", std::uint64_t{members.size() - silent});
+  json.Field("failed", std::uint64_t{silent});
+  if (silent > 0) {
+    json.Key("failures").BeginArray();
+    for (const MemberStatus& member : members) {
+      if (member.alive) continue;
+      RenderFailure(json, {member.info.id.ToString(), "node_disconnected_exception",
+                           "[" + member.info.name + "][" + member.info.address +
+                               "] no sign of life from the node"});
+    }
+    json.EndArray();
+  }
+  json.EndObject().Field("cluster_name", options_.cluster_name);
+  json.Key("nodes").BeginObject();
+  for (const MemberStatus& member : members) {
+    if (!member.alive) continue;
+    json.Key(member.info.id.view()).BeginObject();
+    json.Field("name", member.info.name).Field("transport_address", member.info.address);
+    json.Field("host", member.info.host).Field("ip", member.info.host);
+    json.Field("version", member.info.version).Key("roles").BeginArray();
+    for (const std::string& role : member.info.roles)
+      json.String(role);
+    json.EndArray().Key("attributes").BeginObject();
+    for (const Header& one : member.info.attributes)
+      json.Field(one.name, one.value);
+    json.EndObject().EndObject();
+  }
+  json.EndObject().EndObject();
+  Send(exchange, style, 200, std::move(body), {{"Quell-Nodes", Coverage(members.size(), silent)}});
+}
+
+}  // namespace quell::opensearch

@@ -1,0 +1,57 @@
+// Query parameters, as strict as OpenSearch takes them: values first, in the order in which they
+// are read, then names that nobody has read.
+#pragma once
+
+#include <chrono>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "coordinator/opensearch/problem.h"
+#include "core/ids.h"
+#include "transport/http/message.h"
+
+namespace quell::opensearch {
+
+// Over one request, which must outlive it. The first problem is kept; what is read after it gives
+// defaults. Of a parameter that is given twice the last one counts.
+class Params {
+ public:
+  explicit Params(const http::Request& request);
+
+  // In the query. Reading is what makes a name known.
+  bool Has(std::string_view name);
+  // "true", "false", or nothing after the name: true.
+  bool Bool(std::string_view name, bool otherwise);
+  std::string Text(std::string_view name);
+  // Split at commas, not trimmed; empty ones are dropped.
+  std::vector<std::string> List(std::string_view name);
+  // "5s"; nullopt if it is not there. Bare "0" and "-1" are durations.
+  std::optional<std::chrono::nanoseconds> Duration(std::string_view name);
+  TaskIdText TaskId(std::string_view name);
+  TaskIdText ParseTaskId(std::string_view text);
+
+  void Fail(Problem problem);
+  void Fail(std::string reason);
+
+  // After everything was read: the first problem; or the names that are left.
+  std::optional<Problem> Finish();
+
+ private:
+  const http::QueryParam* Find(std::string_view name);
+
+  const http::Request& request_;
+  std::vector<std::string_view> known_;
+  std::optional<Problem> problem_;
+};
+
+// The text after "contains unrecognized parameter..." for one name: "[detaild] -> did you mean
+// [detailed]?".
+std::string SuggestFor(std::string_view unknown, const std::vector<std::string_view>& known);
+
+// Errors: a Problem that speaks of the setting `name`.
+std::optional<Problem> ParseDuration(std::string_view name, std::string_view text,
+                                     std::chrono::nanoseconds& out);
+
+}  // namespace quell::opensearch

@@ -1,0 +1,28 @@
+#include "coordinator/opensearch/problem.h"
+
+#include "transport/http/json_writer.h"
+
+namespace quell::opensearch {
+
+std::string RenderProblem(const Problem& problem) {
+  std::string body;
+  http::JsonWriter json(body);
+  auto cause = [&json](std::string_view type, std::string_view reason) {
+    json.BeginObject().Field("type", type).Field("reason", reason).EndObject();
+  };
+  json.BeginObject().Key("error").BeginObject().Key("root_cause").BeginArray();
+  if (problem.caused_by && problem.caused_by_is_root) {
+    cause(problem.caused_by->type, problem.caused_by->reason);
+  } else {
+    cause(problem.type, problem.reason);
+  }
+  json.EndArray().Field("type", problem.type).Field("reason", problem.reason);
+  if (problem.caused_by) {
+    json.Key("caused_by");
+    cause(problem.caused_by->type, problem.caused_by->reason);
+  }
+  json.EndObject().Field("status", problem.status).EndObject();
+  return body;
+}
+
+}  // namespace quell::opensearch

@@ -1,0 +1,144 @@
+#include "coordinator/opensearch/render.h"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+
+#include "coordinator/json_object.h"
+
+namespace quell::opensearch {
+namespace {
+
+// `node:number` without a string of its own.
+class IdText {
+ public:
+  explicit IdText(const TaskId& id) {
+    const std::string_view node = id.node.view();
+    char* at = std::copy(node.begin(), node.end(), text_.data());
+    *at++ = ':';
+    end_ = std::to_chars(at, text_.data() + text_.size(), id.number).ptr;
+  }
+  std::string_view view() const {
+    return {text_.data(), static_cast<std::size_t>(end_ - text_.data())};
+  }
+
+ private:
+  std::array<char, NodeId::kLength + 24> text_;
+  char* end_;
+};
+
+// Nothing is measured yet; clients require the object.
+constexpr std::string_view kNoStats =
+    R"({"average":{"cpu_time_in_nanos":0,"memory_in_bytes":0},)"
+    R"("total":{"cpu_time_in_nanos":0,"memory_in_bytes":0},)"
+    R"("min":{"cpu_time_in_nanos":0,"memory_in_bytes":0},)"
+    R"("max":{"cpu_time_in_nanos":0,"memory_in_bytes":0},)"
+    R"("thread_info":{"thread_executions":0,"active_threads":0}})";
+
+void RenderHeaders(http::JsonWriter& json, const TaskView& task) {
+  json.Key("headers").BeginObject();
+  for (const Header& header : task.headers)
+    json.Field(header.name, header.value);
+  json.EndObject();
+}
+
+}  // namespace
+
+void RenderTask(http::JsonWriter& json, const TaskView& task, TaskShape shape) {
+  const bool detailed = shape == TaskShape::kDetailed || shape == TaskShape::kEnded;
+  json.BeginObject();
+  json.Field("node", task.id.node.view()).Field("id", task.id.number);
+  json.Field("type", task.type).Field("action", task.action);
+  if (detailed && IsJsonObject(task.status_json)) json.Key("status").Raw(task.status_json);
+  if (shape == TaskShape::kCancelAnswer && task.cancelled) json.Field("status", "cancelled");
+  if (detailed || shape == TaskShape::kCancelAnswer) json.Field("description", task.description);
+  json.Field("start_time_in_millis", MillisSinceEpoch(task.start_wall));
+  json.Field("running_time_in_nanos", static_cast<std::int64_t>(task.running.count()));
+  json.Field("cancellable", task.cancellable).Field("cancelled", task.cancelled);
+  if (task.parent) json.Field("parent_task_id", IdText(*task.parent).view());
+  RenderHeaders(json, task);
+  if (shape == TaskShape::kDetailed) json.Key("resource_stats").Raw(kNoStats);
+  if (task.cancelled) json.Field("cancellation_time_millis", MillisSinceEpoch(task.cancelled_at));
+  json.EndObject();
+}
+
+void TasksObject::OnTasks(std::span<const TaskView> page) {
+  for (const TaskView& task : page) {
+    json_.Key(IdText(task.id).view());
+    RenderTask(json_, task, shape_);
+  }
+  count_ += page.size();
+}
+
+const std::string& TasksObject::Close() {
+  json_.EndObject();
+  return text_;
+}
+
+void OneTask::OnTasks(std::span<const TaskView> page) {
+  for (const TaskView& task : page) {
+    http::JsonWriter live(live_);
+    RenderTask(live, task, TaskShape::kDetailed);
+    http::JsonWriter ended(ended_);
+    RenderTask(ended, task, TaskShape::kEnded);
+  }
+}
+
+void RenderFailure(http::JsonWriter& json, const NodeFailure& failure) {
+  json.BeginObject().Field("type", "failed_node_exception");
+  json.Field("reason", "Failed node [" + failure.node + "]").Field("node_id", failure.node);
+  json.Key("caused_by").BeginObject();
+  json.Field("type", failure.cause_type).Field("reason", failure.cause_reason);
+  if (failure.cause_type == "no_such_node_exception") json.Field("node_id", failure.node);
+  json.EndObject().EndObject();
+}
+
+void RenderNodeFields(http::JsonWriter& json, const NodeInfo& node, Profile profile) {
+  json.Field("name", node.name).Field("transport_address", node.address);
+  json.Field("host", node.host).Field("ip", node.address);
+  json.Key("roles").BeginArray();
+  for (const std::string& role : node.roles)
+    json.String(role);
+  json.EndArray();
+  if (profile == Profile::kStrict && node.attributes.empty()) return;
+  json.Key("attributes").BeginObject();
+  for (const Header& attribute : node.attributes)
+    json.Field(attribute.name, attribute.value);
+  json.EndObject();
+}
+
+std::string RenderGathered(const Gathered& gathered, Profile profile) {
+  std::string body;
+  std::size_t size = 64;
+  for (const Slot& slot : gathered.slots) {
+    size += 512 + (slot.sink ? static_cast<const TasksObject&>(*slot.sink).size() : 0);
+  }
+  body.reserve(size);
+  http::JsonWriter json(body);
+  json.BeginObject();
+  if (profile == Profile::kDocumented || gathered.failed() > 0) {
+    json.Key("node_failures").BeginArray();
+    for (const Slot& slot : gathered.slots) {
+      if (slot.failure) RenderFailure(json, *slot.failure);
+    }
+    json.EndArray();
+  }
+  json.Key("nodes").BeginObject();
+  for (const Slot& slot : gathered.slots) {
+    if (slot.failure) continue;
+    auto& tasks = static_cast<TasksObject&>(*slot.sink);
+    if (profile == Profile::kStrict && tasks.count() == 0) continue;
+    json.Key(slot.node->id.view()).BeginObject();
+    RenderNodeFields(json, *slot.node, profile);
+    json.Key("tasks").Raw(tasks.Close()).EndObject();
+  }
+  json.EndObject().EndObject();
+  return body;
+}
+
+std::string Coverage(std::size_t selected, std::size_t failed) {
+  return "selected=" + std::to_string(selected) + " answered=" + std::to_string(selected - failed) +
+         " failed=" + std::to_string(failed);
+}
+
+}  // namespace quell::opensearch

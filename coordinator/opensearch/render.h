@@ -1,0 +1,66 @@
+// Tasks, nodes, failures and answers in OpenSearch's JSON. A node's tasks are rendered where they
+// arrive, each node's into a buffer of its own; an answer is put together from the buffers.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "coordinator/coordinator.h"
+#include "coordinator/opensearch/profile.h"
+#include "transport/http/json_writer.h"
+
+namespace quell::opensearch {
+
+// What of a task is shown.
+enum class TaskShape : std::uint8_t {
+  kPlain,         // A list; a cancel in the strict profile.
+  kDetailed,      // With description, status and resource_stats.
+  kEnded,         // As kDetailed, of what has ended: nothing is measured any more.
+  kCancelAnswer,  // The documented one: with description and "status": "cancelled".
+};
+
+void RenderTask(http::JsonWriter& json, const TaskView& task, TaskShape shape);
+
+// One node's tasks as a JSON object by id.
+class TasksObject final : public TaskSink {
+ public:
+  explicit TasksObject(TaskShape shape) : shape_(shape) { json_.BeginObject(); }
+  void OnTasks(std::span<const TaskView> page) override;
+
+  std::size_t count() const { return count_; }
+  std::size_t size() const { return text_.size(); }
+  // The object, whole. Once.
+  const std::string& Close();
+
+ private:
+  const TaskShape shape_;
+  std::string text_;
+  http::JsonWriter json_{text_};
+  std::size_t count_ = 0;
+};
+
+// One task, in both shapes: whether it has ended is known only after it was received.
+class OneTask final : public TaskSink {
+ public:
+  void OnTasks(std::span<const TaskView> page) override;
+  const std::string& live() const { return live_; }
+  const std::string& ended() const { return ended_; }
+
+ private:
+  std::string live_;
+  std::string ended_;
+};
+
+void RenderFailure(http::JsonWriter& json, const NodeFailure& failure);
+// name, transport_address, host, ip, roles and attributes, within an object that is open.
+void RenderNodeFields(http::JsonWriter& json, const NodeInfo& node, Profile profile);
+
+// {"node_failures":[...],"nodes":{...}}; the sinks of the slots are TasksObjects.
+std::string RenderGathered(const Gathered& gathered, Profile profile);
+
+// "selected=3 answered=2 failed=1"
+std::string Coverage(std::size_t selected, std::size_t failed);
+
+}  // namespace quell::opensearch

@@ -1,0 +1,495 @@
+// Quell for Node programs: one file, no dependencies, Node 18 or newer.
+//
+//   import { run } from './quell-task.mjs';
+//
+//   await run('etl/load', async (task) => {
+//     for (const row of rows) {
+//       task.throwIfCancelled();
+//       await put(row, { signal: task.signal });   // the native token: an AbortSignal
+//       task.progress(++done, rows.length, 'rows');
+//     }
+//   });
+//
+// The rules of the library hold (sdk/include/quell/quell.h): nothing waits for the network but the
+// first start of the process, and that for at most 250 ms; without a node daemon the work goes on
+// untracked and is registered late, with its true start time. What the library keeps open never keeps
+// the process alive.
+
+import { AsyncLocalStorage } from 'node:async_hooks';
+import http from 'node:http';
+
+export const version = '0.1.0';
+
+const FIRST_START_MS = 250;
+const CALL_MS = 5000;
+const COALESCE_MS = 100;
+const BACKOFF_MIN_MS = 100;
+const BACKOFF_MAX_MS = 2000;
+const BATCH = 500;
+const ENDED_UNTRACKED = 1000;
+
+const TASK_ID = /^[A-Za-z0-9_-]{22}:[1-9][0-9]{0,15}$/;
+const TRACEPARENT = /^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/;
+const OUTCOMES = ['success', 'failure', 'cancelled', 'timeout'];
+
+const current = new AsyncLocalStorage();
+
+/** What task.signal is aborted with, and what throwIfCancelled() throws. */
+export class Cancelled extends Error {
+  constructor(cancel) {
+    super(`cancelled by ${cancel.by ?? ''}${cancel.reason ? `: ${cancel.reason}` : ''}`);
+    this.name = 'Cancelled';
+    this.by = cancel.by ?? '';
+    this.reason = cancel.reason ?? '';
+    this.graceMs = cancel.grace_in_millis ?? 0;
+    this.at = new Date(cancel.at_millis ?? 0);
+  }
+}
+
+/** Where work comes from. What is malformed on the way in is dropped, never an error. */
+export class Context {
+  static #NAMES = {
+    http: ['Quell-Task-Id', 'Quell-Ancestors', 'X-Opaque-Id', 'traceparent'],
+    grpc: ['quell-task-id', 'quell-ancestors', 'x-opaque-id', 'traceparent'],
+    environment: ['QUELL_TASK_ID', 'QUELL_ANCESTORS', 'QUELL_OPAQUE_ID', 'TRACEPARENT'],
+  };
+
+  constructor({ task = '', ancestors = [], opaqueId = '', traceparent = '' } = {}) {
+    Object.assign(this, { task, ancestors, opaqueId, traceparent });
+  }
+
+  /** From headers (an object, a Map or a Headers), names in any case. */
+  static extract(carrier) {
+    const entries = typeof carrier.entries === 'function' ? carrier.entries() : Object.entries(carrier);
+    const lower = Object.fromEntries([...entries].map(([name, value]) => [String(name).toLowerCase(), value]));
+    return Context.#from(Context.#NAMES.grpc, lower);
+  }
+
+  static fromEnvironment() {
+    return Context.#from(Context.#NAMES.environment, process.env);
+  }
+
+  static #from(names, carrier) {
+    const [task, ancestors, opaqueId, traceparent] = names.map((name) => String(carrier[name] ?? ''));
+    const context = new Context();
+    if (TASK_ID.test(task)) {
+      context.task = task;
+      const chain = ancestors.split(',').filter((id) => id).slice(0, 15);
+      if (chain.every((id) => TASK_ID.test(id))) context.ancestors = chain;
+    }
+    if (TRACEPARENT.test(traceparent)) context.traceparent = traceparent;
+    if (/^[ -~]{1,1024}$/.test(opaqueId)) context.opaqueId = opaqueId;
+    return context;
+  }
+
+  /** As an object, for 'http', 'grpc' or 'environment'. */
+  inject(carrier = 'http') {
+    const [task, ancestors, opaqueId, traceparent] = Context.#NAMES[carrier];
+    const out = {};
+    if (this.task) {
+      out[task] = this.task;
+      if (this.ancestors.length) out[ancestors] = this.ancestors.join(',');
+    }
+    if (this.opaqueId) out[opaqueId] = this.opaqueId;
+    if (this.traceparent) out[traceparent] = this.traceparent;
+    return out;
+  }
+}
+
+function cut(text, bytes) {
+  const encoded = Buffer.from(String(text ?? ''));
+  return encoded.length <= bytes ? encoded.toString() : encoded.subarray(0, bytes).toString().replace(/\uFFFD$/, '');
+}
+
+/** One piece of work. */
+export class Task {
+  #controller = new AbortController();
+
+  constructor(action, { description = '', context, parent, cancellable = true } = {}) {
+    this.action = cut(action || 'unnamed', 128);
+    this.description = cut(description, 4096);
+    this.cancellable = cancellable;
+    // For the engine; programs leave these alone.
+    this._ = {
+      startMs: Date.now(), origin: context ?? new Context(), parent, id: '', ancestors: [],
+      registered: false, refused: false, outcome: undefined, toldEnd: false,
+      fields: {}, fieldsDirty: false, fieldsTold: 0, shields: [], cancel: undefined,
+      tellDeferred: false, tellStopping: false,
+    };
+  }
+
+  /** "NODE:NUMBER", or "" while untracked. */
+  get id() { return this._.id; }
+  get tracked() { return this._.id !== ''; }
+  /** Aborted, with a Cancelled as its reason, once the task is to stop and no shield holds. */
+  get signal() { return this.#controller.signal; }
+  get cancelled() { return this.signal.aborted; }
+  get cancelRequest() { return this.cancelled ? this.signal.reason : undefined; }
+  throwIfCancelled() { this.signal.throwIfAborted(); }
+
+  progress(done, total, unit) { this.field('progress', unit ? { done, total, unit } : { done, total }); }
+  phase(text) { this.field('phase', String(text)); }
+
+  /** One more member of the status; any JSON value. Only the last one within 100 ms travels. */
+  field(name, value) {
+    const json = JSON.stringify(value);
+    if (json === undefined) throw new TypeError(`status field ${name} is no JSON value`);
+    const state = this._;
+    if (state.outcome !== undefined || JSON.stringify(state.fields[name]) === json) return;
+    if (Object.keys(state.fields).length >= 64 && !(name in state.fields)) return;
+    state.fields[name] = value;
+    if (!state.fieldsDirty) {
+      state.fieldsDirty = true;
+      engine().wake();
+    }
+  }
+
+  child(action, options = {}) {
+    const task = new Task(action, { ...options, context: this.context(), parent: this });
+    engine().add(task);
+    return task;
+  }
+
+  context() {
+    const { id, ancestors, origin } = this._;
+    return id ? new Context({ ...origin, task: id, ancestors }) : origin;
+  }
+
+  /** While `work` runs, a cancel is deferred, and everybody sees why. */
+  async shield(why, work) {
+    const state = this._;
+    state.shields.push(cut(why, 256));
+    if (state.cancel && !this.cancelled) {
+      state.tellDeferred = true;
+      engine().wake();
+    }
+    try {
+      return await work();
+    } finally {
+      state.shields.pop();
+      this._deliver();
+      engine().wake();
+    }
+  }
+
+  /** success, failure, cancelled or timeout. The first one counts. */
+  finish(outcome = 'success') {
+    if (!OUTCOMES.includes(outcome)) throw new RangeError(`outcome ${outcome}: use ${OUTCOMES.join(', ')}`);
+    if (this._.outcome !== undefined) return;
+    this._.outcome = outcome;
+    engine().wake();
+  }
+
+  _deliver() {
+    const state = this._;
+    if (!state.cancel || state.outcome !== undefined || this.cancelled) return;
+    if (state.shields.length) {
+      state.tellDeferred = true;
+      return;
+    }
+    state.tellStopping = true;
+    this.#controller.abort(new Cancelled(state.cancel));
+  }
+
+  _newJson() {
+    const { id, startMs, origin, parent } = this._;
+    const out = { action: this.action, description: this.description, pid: process.pid, start_time_in_millis: startMs };
+    if (id) out.id = id;
+    if (!this.cancellable) out.cancellable = false;
+    if (parent?.id) {
+      out.parent = parent.id;
+    } else if (origin.task) {
+      out.parent = origin.task;
+      if (origin.ancestors.length) out.ancestors = origin.ancestors;
+    }
+    const headers = {};
+    if (origin.opaqueId) headers['X-Opaque-Id'] = origin.opaqueId;
+    if (origin.traceparent) headers.traceparent = origin.traceparent;
+    if (Object.keys(headers).length) out.headers = headers;
+    return out;
+  }
+}
+
+// Tells the node what the program said, and hears what the node says.
+class Engine {
+  #path = process.env.QUELL_SOCKET || '/run/quell/node.sock';
+  #agent = new http.Agent({ keepAlive: true, maxSockets: 1 });
+  #tasks = new Set();
+  #session = '';
+  #stream;
+  #streamBroken = false;
+  #backoff = 0;
+  #retryAt = 0;
+  #running = false;
+  #again = false;
+  #timer;
+  #waiting = [];
+  #firstTry;
+
+  add(task) {
+    this.#tasks.add(task);
+    this.wake();
+  }
+
+  /** Resolves once the first attempt of the process is over, after 250 ms at most. */
+  firstTry() {
+    this.#firstTry ??= new Promise((resolve) => {
+      const timer = setTimeout(resolve, FIRST_START_MS);
+      this.#waiting.push(() => { clearTimeout(timer); resolve(); });
+    });
+    return this.#firstTry;
+  }
+
+  wake() {
+    if (this.#running) {
+      this.#again = true;
+      return;
+    }
+    this.#running = true;
+    queueMicrotask(() => this.#run());
+  }
+
+  async flush(timeoutMs) {
+    const until = Date.now() + timeoutMs;
+    while (this.#running || this.#pending()) {
+      if (Date.now() >= until) return false;
+      this.wake();
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    }
+    return true;
+  }
+
+  #pending() {
+    return [...this.#tasks].some(({ _: s }) =>
+      !(s.registered || s.refused) || s.fieldsDirty || s.tellDeferred || s.tellStopping || s.outcome !== undefined);
+  }
+
+  async #run() {
+    do {
+      this.#again = false;
+      try {
+        await this.#step();
+      } catch {
+        this.#disconnect();
+      }
+      for (const done of this.#waiting.splice(0)) done();
+    } while (this.#again);
+    this.#running = false;
+  }
+
+  #later(ms) {
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => this.wake(), ms);
+    this.#timer.unref();
+  }
+
+  async #step() {
+    if (this.#tasks.size === 0) return;
+    const left = this.#retryAt - Date.now();
+    if (left > 0) {
+      this.#later(left);
+      return;
+    }
+    if (this.#streamBroken) throw new Error('away');
+    await this.#register();
+    for (const task of [...this.#tasks]) await this.#report(task);
+    for (const task of [...this.#tasks]) await this.#end(task);
+  }
+
+  #post(target, body) {
+    const headers = { 'Content-Type': 'application/json' };
+    if (this.#session) headers['Quell-Session'] = this.#session;
+    return new Promise((resolve, reject) => {
+      const data = JSON.stringify(body);
+      headers['Content-Length'] = Buffer.byteLength(data);
+      const request = http.request({
+        socketPath: this.#path, path: target, method: 'POST', headers, agent: this.#agent, timeout: CALL_MS,
+      });
+      request.on('timeout', () => request.destroy(new Error('no answer')));
+      request.on('error', reject);
+      request.on('response', (response) => {
+        let text = '';
+        response.setEncoding('utf8');
+        response.on('data', (part) => { text += part; });
+        response.on('error', reject);
+        response.on('end', () => {
+          const status = response.statusCode;
+          if (status === 408 || status === 429 || status >= 500) {
+            reject(new Error('away'));
+            return;
+          }
+          try {
+            resolve({ status, answer: JSON.parse(text || '{}') });
+          } catch (error) {
+            reject(error);
+          }
+        });
+      });
+      request.end(data);
+    });
+  }
+
+  async #register() {
+    for (;;) {
+      const batch = [...this.#tasks].filter(({ _: s }) =>
+        !s.registered && !s.refused && (!s.parent || s.parent._.id || s.parent._.refused)).slice(0, BATCH);
+      if (batch.length === 0) return;
+      await this.#registerBatch(batch);
+    }
+  }
+
+  async #registerBatch(batch) {
+    const { status, answer } = await this.#post('/v1/tasks', batch.map((task) => task._newJson()));
+    if (status !== 200) {
+      // One bad task spoils its batch: find it by asking for each alone.
+      if (batch.length > 1) for (const task of batch) await this.#registerBatch([task]);
+      else batch[0]._.refused = true;
+      return;
+    }
+    this.#session = answer.session;
+    this.#backoff = 0;
+    batch.forEach((task, i) => {
+      const registered = answer.tasks[i];
+      Object.assign(task._, {
+        registered: true, id: registered.id, ancestors: registered.ancestors ?? [],
+        fieldsDirty: Object.keys(task._.fields).length > 0, fieldsTold: 0,
+      });
+      if (registered.cancel) task._.cancel = registered.cancel;
+      task._deliver();
+    });
+    if (!this.#stream) this.#listen();
+  }
+
+  async #report(task) {
+    const state = task._;
+    if (!state.registered || state.toldEnd) return;
+    const body = {};
+    if (state.fieldsDirty) {
+      const due = state.fieldsTold + COALESCE_MS - Date.now();
+      if (due <= 0 || state.outcome !== undefined) {
+        body.status = { ...state.fields };
+        state.fieldsDirty = false;
+        state.fieldsTold = Date.now();
+      } else {
+        this.#later(due);
+      }
+    }
+    if (state.tellDeferred && state.shields.length) body.deferred = state.shields.at(-1);
+    if (state.tellStopping) body.stopping = true;
+    state.tellDeferred = false;
+    state.tellStopping = false;
+    if (Object.keys(body).length) await this.#post(`/v1/tasks/${state.id}/report`, body);
+  }
+
+  async #end(task) {
+    const state = task._;
+    if (state.outcome === undefined || !(state.registered || state.refused)) return;
+    if (!state.refused) await this.#post(`/v1/tasks/${state.id}/finish`, { outcome: state.outcome });
+    state.toldEnd = true;
+    this.#tasks.delete(task);
+  }
+
+  #listen() {
+    const request = http.request({
+      socketPath: this.#path, path: `/v1/sessions/${this.#session}/commands`, agent: false,
+      headers: { 'Quell-Session': this.#session },
+    });
+    this.#stream = request;
+    const broken = () => {
+      if (this.#stream !== request) return;
+      this.#streamBroken = true;
+      this.wake();
+    };
+    request.on('socket', (socket) => socket.unref());
+    request.on('error', broken);
+    request.on('response', (response) => {
+      let text = '';
+      response.setEncoding('utf8');
+      response.on('error', broken);
+      response.on('end', broken);
+      response.on('data', (part) => {
+        text += part;
+        const lines = text.split('\n');
+        text = lines.pop();
+        for (const line of lines) this.#command(line);
+      });
+    });
+    request.end();
+  }
+
+  #command(line) {
+    if (!line.trim()) return;
+    let command;
+    try {
+      command = JSON.parse(line);
+    } catch {
+      return;  // Of a newer node.
+    }
+    for (const task of this.#tasks) {
+      if (command.cancel && task.id === command.cancel.task) {
+        task._.cancel = command.cancel;
+        task._deliver();
+        this.wake();
+      }
+    }
+  }
+
+  #disconnect() {
+    const stream = this.#stream;
+    this.#stream = undefined;
+    this.#streamBroken = false;
+    stream?.destroy();
+    this.#backoff = Math.min(Math.max(this.#backoff * 2, BACKOFF_MIN_MS), BACKOFF_MAX_MS);
+    this.#retryAt = Date.now() + this.#backoff;
+    this.#later(this.#backoff);
+    const ended = [];
+    for (const task of this.#tasks) {
+      task._.registered = false;
+      if (task._.outcome !== undefined && !task._.id) ended.push(task);
+    }
+    for (const task of ended.slice(0, -ENDED_UNTRACKED)) this.#tasks.delete(task);
+  }
+}
+
+let theEngine;
+function engine() {
+  theEngine ??= new Engine();
+  return theEngine;
+}
+
+/** Begins a task: a child of `options.context`, else of the current task, else of the environment's. */
+export async function start(action, options = {}) {
+  const parent = options.context ? undefined : current.getStore();
+  const task = parent && parent._.outcome === undefined
+    ? parent.child(action, options)
+    : new Task(action, { ...options, context: options.context ?? Context.fromEnvironment() });
+  engine().add(task);
+  await engine().firstTry();
+  return task;
+}
+
+/**
+ * Runs `work(task)` as a task and ends it: as success; as cancelled if what `work` throws is the cancel
+ * (or an AbortError while it is cancelled); else as failure. Throws what `work` throws.
+ */
+export async function run(action, options, work) {
+  if (typeof options === 'function') [options, work] = [{}, options];
+  const task = await start(action, options);
+  try {
+    const result = await current.run(task, () => work(task));
+    task.finish('success');
+    return result;
+  } catch (error) {
+    const byCancel = task.cancelled && (error instanceof Cancelled || error?.name === 'AbortError');
+    task.finish(byCancel ? 'cancelled' : 'failure');
+    throw error;
+  } finally {
+    await engine().flush(FIRST_START_MS);
+  }
+}
+
+/** The task in whose run() this code is. */
+export function currentTask() { return current.getStore(); }
+
+/** Waits until all that was said is told, `timeoutMs` at most. */
+export function flush(timeoutMs = 5000) { return engine().flush(timeoutMs); }

@@ -11,7 +11,10 @@
 
 namespace quell::http {
 
-// Thread-safe. An exchange that is destroyed unanswered answers 500 by itself.
+// Thread-safe; calls take effect in the order they are made. Callbacks never run inside a call. An
+// exchange that is destroyed unanswered answers 500 by itself; a stream that is destroyed before
+// End() is cut, so that the client sees that it is incomplete. Must not outlive the server's
+// io_context.
 class Exchange {
  public:
   virtual ~Exchange() = default;
@@ -29,8 +32,9 @@ class Exchange {
   virtual void Write(std::string chunk, std::function<void()> drained) = 0;
   virtual void End() = 0;
 
-  // `gone` runs once, on the server's executor, if the client closes before the answer is complete.
-  // It also runs (posted) if that has happened already. One callback at most.
+  // `gone` runs once, on the server's executor, if the client closes (or is cut) before Send() or
+  // End(). It also runs (posted) if that has happened already. One callback at most; it is
+  // destroyed with the answer. A client that pipelines more than one head ahead is not seen to go.
   virtual void OnGone(std::function<void()> gone) = 0;
 };
 

@@ -4,8 +4,10 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "core/result.h"
 #include "transport/http/router.h"
@@ -22,18 +24,27 @@ struct ServerLimits {
   std::size_t header_bytes_max = 8192;  // 431, all fields together
   std::size_t header_fields_max = 64;   // 431
   std::size_t body_max = 64 * 1024;     // 413
-  std::chrono::milliseconds head_timeout{
-      10'000};  // From the first byte to the end of the head: 408.
+  // Bytes of a streamed answer that wait for a slow reader. A writer that waits for `drained` never
+  // meets it; one that does not is cut.
+  std::size_t stream_queue_max = 4 * 1024 * 1024;
+
+  // Each is absolute: more bytes do not extend it.
+  std::chrono::milliseconds head_timeout{10'000};   // First byte to the end of the head: 408.
   std::chrono::milliseconds body_timeout{15'000};   // 408
   std::chrono::milliseconds write_timeout{30'000};  // For each part of an answer; then it is cut.
   std::chrono::milliseconds idle_timeout{60'000};   // Between requests.
+  std::chrono::milliseconds close_timeout{2'000};  // For the client to close after the last answer.
+
+  // Names, besides localhost and IP addresses, by which clients may call a TCP listener (gate.h).
+  std::vector<std::string> host_names;
 };
 
-// All of it runs on `context`, which one thread runs and which must outlive the server. Not
-// thread-safe; exchanges are.
+// All of it runs on `context`, which one thread runs and which must outlive the server and every
+// exchange. Not thread-safe; exchanges are. The router is not changed while the server lives.
 class Server {
  public:
   Server(boost::asio::io_context& context, const Router& router, ServerLimits limits);
+  // Cuts what is left, without a word to the handlers.
   ~Server();
   Server(const Server&) = delete;
   Server& operator=(const Server&) = delete;
@@ -47,7 +58,8 @@ class Server {
   // somebody does, kInvalidArgument if the path is longer than sockaddr_un takes (107 bytes).
   Status ListenUnix(const std::string& path);
 
-  // Takes no more connections, ends idle ones, cuts the others after `grace`; then `done` runs.
+  // Takes no more connections, ends idle ones, cuts the others after `grace`; then `done` runs on
+  // the context. Removes the socket files.
   void Stop(std::chrono::milliseconds grace, std::function<void()> done);
 
  private:

@@ -1,0 +1,70 @@
+#include "transport/http/server_exchange.h"
+
+#include <boost/asio/post.hpp>
+
+namespace quell::http {
+
+template <typename Work>
+void ServerExchange::Run(Work work) {
+  boost::asio::io_context& context = connection_->context();
+  if (posted_ == 0 && context.get_executor().running_in_this_thread()) {
+    work(*connection_);
+    return;
+  }
+  ++posted_;
+  boost::asio::post(context, [self = shared_from_this(), work = std::move(work)]() mutable {
+    --self->posted_;
+    work(*self->connection_);
+  });
+}
+
+// What was posted holds the exchange, so nothing is on its way any more.
+ServerExchange::~ServerExchange() {
+  if (complete_) return;
+  boost::asio::io_context& context = connection_->context();
+  if (context.get_executor().running_in_this_thread()) {
+    connection_->Abandon(call_);
+  } else {
+    boost::asio::post(context,
+                      [connection = connection_, call = call_] { connection->Abandon(call); });
+  }
+}
+
+void ServerExchange::Send(Response response) {
+  if (complete_.exchange(true)) return;
+  Run([call = call_, response = std::move(response)](Connection& connection) mutable {
+    connection.Answer(call, std::move(response));
+  });
+}
+
+void ServerExchange::Start(Response head) {
+  Run([call = call_, head = std::move(head)](Connection& connection) mutable {
+    connection.StartStream(call, std::move(head));
+  });
+}
+
+// The bytes are booked here, and not when they arrive at the connection: a thread that writes
+// faster than the executor runs is bounded too.
+void ServerExchange::Write(std::string chunk, std::function<void()> drained) {
+  if (!connection_->AddQueued(chunk.size())) {
+    Run([call = call_](Connection& connection) { connection.CutStream(call); });
+    return;
+  }
+  Run([call = call_, chunk = std::move(chunk),
+       drained = std::move(drained)](Connection& connection) mutable {
+    connection.WriteStream(call, std::move(chunk), std::move(drained));
+  });
+}
+
+void ServerExchange::End() {
+  if (complete_.exchange(true)) return;
+  Run([call = call_](Connection& connection) { connection.EndStream(call); });
+}
+
+void ServerExchange::OnGone(std::function<void()> gone) {
+  Run([call = call_, gone = std::move(gone)](Connection& connection) mutable {
+    connection.OnGone(call, std::move(gone));
+  });
+}
+
+}  // namespace quell::http

@@ -14,6 +14,12 @@ std::string InOneLine(std::string_view sql) {
   return std::string(sql.substr(0, std::min<std::size_t>(sql.find('\n'), 80)));
 }
 
+// So that errno, after an error, is this step's: SQLite does not keep it when a commit fails.
+int StepOnce(sqlite3_stmt* handle) {
+  errno = 0;
+  return ::sqlite3_step(handle);
+}
+
 bool IsFull(int code, int error) {
   return code == SQLITE_FULL ||
          (code == SQLITE_IOERR_WRITE && (error == ENOSPC || error == EDQUOT || error == EFBIG));
@@ -39,7 +45,7 @@ Statement::~Statement() {
 }
 
 Result<bool> Statement::Step() {
-  const int code = failed_bind_ != 0 ? failed_bind_ : ::sqlite3_step(handle_);
+  const int code = failed_bind_ != 0 ? failed_bind_ : StepOnce(handle_);
   if (code == SQLITE_ROW) return true;
   if (code == SQLITE_DONE) return false;
   const Error error = database_->LastError(code, InOneLine(sql_));
@@ -220,7 +226,7 @@ Status Database::Begin() {
 Status Database::Commit() {
   Result<Statement> commit = Prepare("COMMIT");
   if (!commit) return commit.error();
-  const int code = ::sqlite3_step(commit->handle_);
+  const int code = StepOnce(commit->handle_);
   if (code == SQLITE_DONE) return {};
   Error error = LastError(code, "COMMIT");
   // SQLite writes the frame that makes the commit valid last, then syncs. If a write failed, that
@@ -247,7 +253,9 @@ std::int64_t Database::rows_changed() const {
 }
 
 Error Database::LastError(int code, std::string_view doing) const {
-  const int error = ::sqlite3_system_errno(handle_.get());
+  const int cause = errno;
+  const int kept = ::sqlite3_system_errno(handle_.get());
+  const int error = kept != 0 ? kept : cause;
   std::string message = path_ + ": ";
   if (IsFull(code, error)) {
     return {ErrorCode::kResourceExhausted,

@@ -1,8 +1,5 @@
 #include "cli/dev_command.h"
 
-#include <sys/un.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <cerrno>
 #include <csignal>
@@ -11,6 +8,8 @@
 #include <filesystem>
 #include <optional>
 #include <set>
+#include <sys/un.h>
+#include <unistd.h>
 
 #include "cli/dev/cluster.h"
 #include "cli/exit_code.h"
@@ -91,8 +90,8 @@ Status CheckName(const std::string& name) {
   const bool plain = std::none_of(name.begin(), name.end(), [](unsigned char c) {
     return c <= ' ' || c == 0x7F || c == '/' || c == ':' || c == ',' || c == '*';
   });
-  if (name.empty() || !plain || name.front() == '-' || name.front() == '.' ||
-      name.front() == '_' || name == "coordinator") {
+  if (name.empty() || !plain || name.front() == '-' || name.front() == '.' || name.front() == '_' ||
+      name == "coordinator") {
     return Invalid("'" + name +
                    "' cannot name a node: it is also its directory, so it must not be empty or "
                    "'coordinator', begin with '-', '.' or '_', or hold blanks or / : , *");

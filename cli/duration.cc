@@ -14,7 +14,8 @@ Error Malformed(std::string_view text) {
                                            "': write a whole number with ms, s, m or h, as in 10s"};
 }
 
-std::string Two(std::int64_t big, const char* big_unit, std::int64_t small, const char* small_unit) {
+std::string Two(std::int64_t big, const char* big_unit, std::int64_t small,
+                const char* small_unit) {
   char text[64];
   std::snprintf(text, sizeof text, "%lld%s%02lld%s", static_cast<long long>(big), big_unit,
                 static_cast<long long>(small), small_unit);

@@ -1,16 +1,15 @@
 #include "cli/run_command.h"
 
-#include <fcntl.h>
-#include <sys/prctl.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
 #include <csignal>
 #include <cstring>
+#include <fcntl.h>
 #include <filesystem>
 #include <map>
 #include <memory>
+#include <sys/prctl.h>
+#include <sys/wait.h>
 #include <thread>
+#include <unistd.h>
 
 #include "cli/exit_code.h"
 #include "cli/run/command.h"
@@ -39,7 +38,8 @@ void Say(const std::string& text) {
 std::string CutUtf8(std::string text, std::size_t limit) {
   if (text.size() <= limit) return text;
   std::size_t end = limit;
-  while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xC0) == 0x80) --end;
+  while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xC0) == 0x80)
+    --end;
   text.resize(end);
   return text;
 }
@@ -87,8 +87,8 @@ JobTask MakeTask(const RunArguments& arguments, const Environment& environment) 
   JobTask task;
   task.action =
       arguments.action.empty() ? DefaultAction(arguments.command.front()) : arguments.action;
-  task.description = arguments.description.empty() ? DefaultDescription(arguments.command)
-                                                   : arguments.description;
+  task.description =
+      arguments.description.empty() ? DefaultDescription(arguments.command) : arguments.description;
   if (!arguments.parent.empty()) {
     task.parent = arguments.parent;
   } else if (environment.task_id && TaskId::Parse(*environment.task_id)) {

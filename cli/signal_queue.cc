@@ -7,7 +7,8 @@ namespace quell::cli {
 SignalQueue::SignalQueue(std::initializer_list<int> signals) {
   sigset_t mask;
   sigemptyset(&mask);
-  for (const int signal : signals) sigaddset(&mask, signal);
+  for (const int signal : signals)
+    sigaddset(&mask, signal);
   pthread_sigmask(SIG_BLOCK, &mask, &old_mask_);
   fd_ = ::signalfd(-1, &mask, SFD_NONBLOCK | SFD_CLOEXEC);
 }

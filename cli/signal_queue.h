@@ -1,11 +1,10 @@
 // Signals as a file descriptor, for programs that do several things at once and must not lose one.
 #pragma once
 
-#include <sys/signalfd.h>
-
 #include <csignal>
 #include <initializer_list>
 #include <optional>
+#include <sys/signalfd.h>
 
 namespace quell::cli {
 
@@ -31,6 +30,8 @@ class SignalQueue {
 
 // Whether it came from the terminal or the kernel, and not from a process that named us: then every
 // process of the foreground group has it already.
-inline bool FromKernel(const signalfd_siginfo& info) { return info.ssi_code > 0; }
+inline bool FromKernel(const signalfd_siginfo& info) {
+  return info.ssi_code > 0;
+}
 
 }  // namespace quell::cli

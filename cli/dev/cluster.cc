@@ -1,9 +1,8 @@
 #include "cli/dev/cluster.h"
 
-#include <poll.h>
-
 #include <algorithm>
 #include <csignal>
+#include <poll.h>
 #include <utility>
 
 #include "cli/exit_code.h"
@@ -210,7 +209,8 @@ void Cluster::Pump(MonoTime until) {
   while (const auto info = signals_.Take()) {
     if (static_cast<int>(info->ssi_signo) != SIGCHLD) ++stop_signals_;
   }
-  for (Member& member : members_) ReadOutput(member);
+  for (Member& member : members_)
+    ReadOutput(member);
 }
 
 void Cluster::ReadOutput(Member& member) {

@@ -1,12 +1,11 @@
 #include "cli/dev/daemon_process.h"
 
+#include <cerrno>
+#include <cstring>
 #include <fcntl.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-#include <cerrno>
-#include <cstring>
 #include <utility>
 
 namespace quell::cli {
@@ -38,7 +37,8 @@ Result<Pipe> MakePipe() {
   ::signal(SIGPIPE, SIG_DFL);
   ::pthread_sigmask(SIG_SETMASK, &mask, nullptr);
   std::vector<char*> pointers;
-  for (const std::string& argument : argv) pointers.push_back(const_cast<char*>(argument.c_str()));
+  for (const std::string& argument : argv)
+    pointers.push_back(const_cast<char*>(argument.c_str()));
   pointers.push_back(nullptr);
   ::execv(pointers.front(), pointers.data());
   const std::string text = "cannot execute " + argv.front() + ": " + std::strerror(errno) + "\n";

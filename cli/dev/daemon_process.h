@@ -1,12 +1,11 @@
 // One daemon as a child process that cannot outlive its parent.
 #pragma once
 
-#include <sys/types.h>
-
 #include <csignal>
 #include <functional>
 #include <optional>
 #include <string>
+#include <sys/types.h>
 #include <vector>
 
 #include "core/result.h"
@@ -21,8 +20,8 @@ class DaemonProcess {
   using OnLine = std::function<void(const std::string& line)>;
 
   // Starts `argv` in a process group of its own (so that Ctrl-C reaches only us), with the signal
-  // mask `mask` and no standard input. Errors: kResourceExhausted; a program that cannot be executed
-  // shows on its standard error and ends with 127.
+  // mask `mask` and no standard input. Errors: kResourceExhausted; a program that cannot be
+  // executed shows on its standard error and ends with 127.
   static Result<DaemonProcess> Start(std::vector<std::string> argv, const sigset_t& mask);
   DaemonProcess(DaemonProcess&&) noexcept = default;
   DaemonProcess& operator=(DaemonProcess&&) noexcept = default;

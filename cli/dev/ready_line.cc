@@ -22,7 +22,8 @@ bool IsTrue(const json::object& object, std::string_view key) {
 
 void WriteArgv(http::JsonWriter& writer, const std::vector<std::string>& argv) {
   writer.Key("argv").BeginArray();
-  for (const std::string& argument : argv) writer.String(argument);
+  for (const std::string& argument : argv)
+    writer.String(argument);
   writer.EndArray();
 }
 

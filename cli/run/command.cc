@@ -1,12 +1,11 @@
 #include "cli/run/command.h"
 
-#include <fcntl.h>
-#include <unistd.h>
-
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
+#include <fcntl.h>
 #include <string_view>
+#include <unistd.h>
 #include <utility>
 
 #include "cli/exit_code.h"
@@ -41,7 +40,8 @@ bool ReadEnvironment(int barrier, std::vector<std::string>& entries) {
     ::setenv(entry.substr(0, equals).c_str(), entry.substr(equals + 1).c_str(), 1);
   }
   std::vector<char*> pointers;
-  for (const std::string& argument : argv) pointers.push_back(const_cast<char*>(argument.c_str()));
+  for (const std::string& argument : argv)
+    pointers.push_back(const_cast<char*>(argument.c_str()));
   pointers.push_back(nullptr);
   ::pthread_sigmask(SIG_SETMASK, &mask, nullptr);
   ::execvp(pointers.front(), pointers.data());

@@ -2,11 +2,10 @@
 // at a barrier until it may execute.
 #pragma once
 
-#include <sys/types.h>
-
 #include <csignal>
 #include <map>
 #include <string>
+#include <sys/types.h>
 #include <vector>
 
 #include "core/result.h"

@@ -1,8 +1,8 @@
 #include "cli/run/local_door.h"
 
-#include <boost/json.hpp>
-
 #include <utility>
+
+#include <boost/json.hpp>
 
 #include "transport/http/json_writer.h"
 
@@ -80,8 +80,8 @@ std::string RenderReport(const JobReport& report) {
 }
 
 Result<JobSession> ParseRegistered(std::string_view text) {
-  const Error wrong{ErrorCode::kInternal, "the node answered a registration with: " +
-                                              std::string(text.substr(0, 200))};
+  const Error wrong{ErrorCode::kInternal,
+                    "the node answered a registration with: " + std::string(text.substr(0, 200))};
   json::value root;
   const json::object* object = Parse(text, root);
   if (object == nullptr) return wrong;

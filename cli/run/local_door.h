@@ -1,14 +1,13 @@
 // What `quell run` says to its node over the local door, and what it hears.
 #pragma once
 
-#include <sys/types.h>
-
 #include <chrono>
 #include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <sys/types.h>
 
 #include "core/ids.h"
 #include "core/result.h"
@@ -22,8 +21,8 @@ struct JobTask {
   std::string description;
   std::string parent;  // Empty: none.
   pid_t pid = 0;
-  std::int64_t start_millis = 0;     // Since 1970.
-  std::optional<std::string> id;     // To resume: what it was called before.
+  std::int64_t start_millis = 0;  // Since 1970.
+  std::optional<std::string> id;  // To resume: what it was called before.
 };
 
 struct JobCancel {

@@ -1,9 +1,8 @@
 #include "cli/run/process_table.h"
 
+#include <string>
 #include <sys/stat.h>
 #include <unistd.h>
-
-#include <string>
 
 namespace quell::cli {
 

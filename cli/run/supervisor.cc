@@ -1,14 +1,13 @@
 #include "cli/run/supervisor.h"
 
+#include <algorithm>
+#include <csignal>
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-#include <algorithm>
-#include <csignal>
 #include <utility>
 
 #include "cli/run/process_table.h"

@@ -28,8 +28,7 @@ Nested FindNested(const std::vector<Process>& tree) {
 
 }  // namespace
 
-Sweep::Sweep(MonoTime now, milliseconds grace)
-    : deadline_(now + grace), next_(now) {}
+Sweep::Sweep(MonoTime now, milliseconds grace) : deadline_(now + grace), next_(now) {}
 
 void Sweep::ShortenGrace(MonoTime now, milliseconds grace) {
   deadline_ = std::min(deadline_, now + grace);
@@ -40,7 +39,8 @@ std::vector<Sweep::Action> Sweep::Decide(MonoTime now, const std::vector<Process
   std::vector<Action> actions;
   if (!newest_at_start_) {
     std::uint64_t newest = 0;
-    for (const Process& process : tree) newest = std::max(newest, process.stat.start_ticks);
+    for (const Process& process : tree)
+      newest = std::max(newest, process.stat.start_ticks);
     newest_at_start_ = newest;
   }
   if (forcing(now)) {
@@ -75,7 +75,8 @@ void Sweep::Force(MonoTime now, const std::vector<Process>& tree, std::vector<Ac
   const Nested nested = all ? Nested{} : FindNested(tree);
   for (const Process& process : tree) {
     if (process.stat.ended()) continue;
-    if (nested.wrappers.contains(process.stat.pid) || nested.below.contains(process.stat.pid)) continue;
+    if (nested.wrappers.contains(process.stat.pid) || nested.below.contains(process.stat.pid))
+      continue;
     forced_.try_emplace(Key(process), now);
     actions.push_back({process, SIGKILL});
   }

@@ -2,14 +2,13 @@
 // and when to look again. Decisions only; run/process_table.h reads /proc and sends the signals.
 #pragma once
 
-#include <sys/types.h>
-
 #include <chrono>
 #include <cstdint>
 #include <map>
 #include <optional>
 #include <set>
 #include <string>
+#include <sys/types.h>
 #include <utility>
 #include <vector>
 
@@ -65,7 +64,9 @@ class Sweep {
 
  private:
   using ProcessKey = std::pair<pid_t, std::uint64_t>;
-  static ProcessKey Key(const Process& process) { return {process.stat.pid, process.stat.start_ticks}; }
+  static ProcessKey Key(const Process& process) {
+    return {process.stat.pid, process.stat.start_ticks};
+  }
 
   void Ask(const std::vector<Process>& tree, std::vector<Action>& actions);
   void Force(MonoTime now, const std::vector<Process>& tree, std::vector<Action>& actions);

@@ -1,12 +1,11 @@
 #include "cli/run/tracker.h"
 
-#include <sys/eventfd.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <condition_variable>
 #include <mutex>
+#include <sys/eventfd.h>
 #include <thread>
+#include <unistd.h>
 #include <utility>
 
 namespace quell::cli {
@@ -50,7 +49,7 @@ struct Tracker::State {
 
   std::mutex mutex;
   std::condition_variable changed;
-  bool tried = false;   // The first registration has an answer.
+  bool tried = false;  // The first registration has an answer.
   std::optional<JobSession> session;
   std::optional<Error> failure;
   std::optional<JobCancel> cancel;

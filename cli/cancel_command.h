@@ -1,0 +1,29 @@
+// `quell cancel`: asks that tasks stop, and says what came of it: recorded is not stopped.
+#pragma once
+
+#include <chrono>
+#include <string>
+#include <vector>
+
+#include "cli/output.h"
+
+namespace quell::cli {
+
+struct CancelArguments {
+  std::string http;
+  std::vector<std::string> ids;
+  Selection selection;  // Instead of ids.
+  bool all = false;     // Instead of both.
+  CancelTerms terms;
+  bool wait = false;
+  std::chrono::milliseconds wait_timeout{30'000};
+};
+
+// Without ids, selection or `all` nothing is done, kUsage. Returns the exit code.
+int CancelCommand(const CancelArguments& arguments);
+
+// What the end of several requests means for the command: the same failure everywhere is that
+// failure, a mixture is kPartial.
+int CombineExitCodes(const std::vector<int>& codes);
+
+}  // namespace quell::cli

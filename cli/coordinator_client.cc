@@ -1,0 +1,322 @@
+#include "cli/coordinator_client.h"
+
+#include <algorithm>
+#include <cctype>
+#include <tuple>
+#include <utility>
+
+#include <boost/json.hpp>
+
+#include "core/limits.h"
+
+namespace quell::cli {
+namespace {
+
+namespace json = boost::json;
+using std::chrono::milliseconds;
+
+// Longer than any node's deadline, so that it is the coordinator who answers for a silent node.
+constexpr milliseconds kCallTimeout = limits::kNodeDeadlineMax + std::chrono::seconds(5);
+
+Error NotOurs(std::string_view what, std::string_view body) {
+  return {ErrorCode::kInternal, "the coordinator answered " + std::string(what) +
+                                    " with: " + std::string(body.substr(0, 300))};
+}
+
+std::string Text(const json::object& object, std::string_view key) {
+  const json::value* value = object.if_contains(key);
+  if (value == nullptr || !value->is_string()) return {};
+  return std::string(value->get_string());
+}
+
+std::int64_t Number(const json::object& object, std::string_view key) {
+  const json::value* value = object.if_contains(key);
+  if (value == nullptr) return 0;
+  if (const auto* number = value->if_int64()) return *number;
+  if (const auto* number = value->if_uint64()) return static_cast<std::int64_t>(*number);
+  return 0;
+}
+
+bool Flag(const json::object& object, std::string_view key) {
+  const json::value* value = object.if_contains(key);
+  return value != nullptr && value->is_bool() && value->get_bool();
+}
+
+const json::object* Object(const json::object& object, std::string_view key) {
+  const json::value* value = object.if_contains(key);
+  return value == nullptr ? nullptr : value->if_object();
+}
+
+const json::object* Parse(std::string_view text, json::value& into) {
+  boost::system::error_code error;
+  into = json::parse(text, error);
+  return error ? nullptr : into.if_object();
+}
+
+std::optional<std::int64_t> Millis(const json::object& object, std::string_view key) {
+  if (!object.contains(key)) return std::nullopt;
+  return Number(object, key);
+}
+
+TaskEntry ReadTask(const json::object& object) {
+  TaskEntry task;
+  task.node = Text(object, "node");
+  task.number = static_cast<std::uint64_t>(Number(object, "id"));
+  task.action = Text(object, "action");
+  task.description = Text(object, "description");
+  if (const json::object* status = Object(object, "status")) {
+    task.status_json = json::serialize(*status);
+  }
+  task.parent = Text(object, "parent_task_id");
+  task.start_millis = Number(object, "start_time_in_millis");
+  task.running_nanos = Number(object, "running_time_in_nanos");
+  task.cancellable = Flag(object, "cancellable");
+  task.cancelled = Flag(object, "cancelled");
+  task.cancelled_millis = Millis(object, "cancellation_time_millis");
+  return task;
+}
+
+ReceiptEntry ReadReceipt(const json::object& object) {
+  ReceiptEntry receipt;
+  receipt.state = Text(object, "state");
+  receipt.recorded = Millis(object, "recorded_at_millis");
+  receipt.delivered = Millis(object, "delivered_at_millis");
+  receipt.acknowledged = Millis(object, "acknowledged_at_millis");
+  receipt.escalated = Millis(object, "escalated_at_millis");
+  receipt.ended = Millis(object, "ended_at_millis");
+  receipt.note = Text(object, "note");
+  return receipt;
+}
+
+void ReadNodes(const json::object& nodes, Answer& answer) {
+  for (const auto& [id, value] : nodes) {
+    const json::object* node = value.if_object();
+    const json::object* tasks = node == nullptr ? nullptr : Object(*node, "tasks");
+    if (tasks == nullptr) continue;
+    for (const auto& [task_id, task] : *tasks) {
+      if (!task.is_object()) continue;
+      answer.tasks.push_back(ReadTask(task.get_object()));
+      answer.tasks.back().node_name = Text(*node, "name");
+    }
+  }
+  std::sort(answer.tasks.begin(), answer.tasks.end(), [](const TaskEntry& a, const TaskEntry& b) {
+    return std::tie(a.node_name, a.node, a.number) < std::tie(b.node_name, b.node, b.number);
+  });
+}
+
+FailureEntry ReadFailure(const json::object& object) {
+  FailureEntry failure{Text(object, "node_id"), Text(object, "type"), Text(object, "reason")};
+  if (const json::object* cause = Object(object, "caused_by")) {
+    failure.type = Text(*cause, "type");
+    failure.reason = Text(*cause, "reason");
+  }
+  return failure;
+}
+
+std::string Encode(std::string_view text) {
+  constexpr char kHex[] = "0123456789ABCDEF";
+  std::string encoded;
+  for (const char c : text) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (std::isalnum(byte) != 0 || c == '-' || c == '_' || c == '.' || c == '~') {
+      encoded += c;
+    } else {
+      encoded += {'%', kHex[byte >> 4], kHex[byte & 0xF]};
+    }
+  }
+  return encoded;
+}
+
+std::string Joined(const std::vector<std::string>& words) {
+  std::string text;
+  for (const std::string& word : words)
+    text += (text.empty() ? "" : ",") + word;
+  return text;
+}
+
+Error ErrorOf(const http::Response& response) {
+  std::string reason;
+  json::value root;
+  if (const json::object* object = Parse(response.body, root)) {
+    if (const json::object* error = Object(*object, "error")) reason = Text(*error, "reason");
+  }
+  if (reason.empty()) {
+    reason = "HTTP status " + std::to_string(response.status) + ": " + response.body.substr(0, 300);
+  }
+  switch (response.status) {
+    case 400:
+      return {ErrorCode::kInvalidArgument, reason};
+    case 401:
+    case 403:
+      return {ErrorCode::kPermissionDenied, reason};
+    case 404:
+      return {ErrorCode::kNotFound, reason};
+    case 409:
+      return {ErrorCode::kFailedPrecondition, reason};
+    case 429:
+    case 507:
+      return {ErrorCode::kResourceExhausted, reason};
+    case 503:
+      return {ErrorCode::kOutcomeUnknown, reason};
+    default:
+      return {ErrorCode::kInternal, reason};
+  }
+}
+
+std::string HeaderOf(const http::Response& response, std::string_view name) {
+  const auto same = [](char a, char b) {
+    return std::tolower(static_cast<unsigned char>(a)) ==
+           std::tolower(static_cast<unsigned char>(b));
+  };
+  for (const Header& header : response.headers) {
+    if (std::equal(header.name.begin(), header.name.end(), name.begin(), name.end(), same)) {
+      return header.value;
+    }
+  }
+  return {};
+}
+
+Result<Answer> AnswerOf(const Result<http::Response>& response) {
+  if (!response) return response.error();
+  auto answer = ParseAnswer(response->body);
+  if (!answer) return answer;
+  answer->coverage = HeaderOf(*response, "Quell-Nodes");
+  answer->operation = HeaderOf(*response, "Quell-Operation");
+  return answer;
+}
+
+}  // namespace
+
+Result<Answer> ParseAnswer(std::string_view text) {
+  json::value root;
+  const json::object* object = Parse(text, root);
+  const json::object* nodes = object == nullptr ? nullptr : Object(*object, "nodes");
+  if (nodes == nullptr) return NotOurs("a list", text);
+  Answer answer;
+  ReadNodes(*nodes, answer);
+  if (const json::value* failures = object->if_contains("node_failures");
+      failures != nullptr && failures->is_array()) {
+    for (const json::value& failure : failures->get_array()) {
+      if (failure.is_object()) answer.failures.push_back(ReadFailure(failure.get_object()));
+    }
+  }
+  return answer;
+}
+
+Result<OneTask> ParseOneTask(std::string_view text) {
+  json::value root;
+  const json::object* object = Parse(text, root);
+  const json::object* task = object == nullptr ? nullptr : Object(*object, "task");
+  if (task == nullptr) return NotOurs("a get", text);
+  OneTask one;
+  one.task = ReadTask(*task);
+  one.task.number = static_cast<std::uint64_t>(Number(*task, "number"));
+  one.task.node_name = Text(*object, "node_name");
+  one.task.parent = Text(*task, "parent");
+  one.state = Text(*task, "state");
+  one.ended = Flag(*object, "ended");
+  one.orphaned = Flag(*task, "orphaned");
+  one.pid = Number(*task, "pid");
+  one.uid = Number(*task, "uid");
+  if (const json::object* cancel = Object(*task, "cancel")) {
+    one.task.cancelled = true;
+    one.task.cancelled_millis = Millis(*cancel, "at_millis");
+    one.cancelled_by = Text(*cancel, "by");
+    one.cancel_reason = Text(*cancel, "reason");
+  }
+  if (const json::object* receipt = Object(*object, "receipt")) one.receipt = ReadReceipt(*receipt);
+  one.raw = text;
+  return one;
+}
+
+Result<std::vector<NodeEntry>> ParseNodes(std::string_view text) {
+  json::value root;
+  const json::object* object = Parse(text, root);
+  const json::value* nodes = object == nullptr ? nullptr : object->if_contains("nodes");
+  if (nodes == nullptr || !nodes->is_array()) return NotOurs("a list of nodes", text);
+  std::vector<NodeEntry> entries;
+  for (const json::value& value : nodes->get_array()) {
+    const json::object* node = value.if_object();
+    if (node == nullptr) continue;
+    entries.push_back({Text(*node, "id"), Text(*node, "name"), Text(*node, "address"),
+                       Flag(*node, "alive"), Flag(*node, "coordinator"),
+                       static_cast<std::uint64_t>(Number(*node, "pending"))});
+  }
+  std::sort(entries.begin(), entries.end(), [](const NodeEntry& a, const NodeEntry& b) {
+    return std::tie(a.name, a.id) < std::tie(b.name, b.id);
+  });
+  return entries;
+}
+
+std::string QueryOf(const Selection& selection, const CancelTerms& terms, bool detailed) {
+  std::string query;
+  const auto add = [&query](std::string_view name, const std::string& value) {
+    if (value.empty()) return;
+    query += query.empty() ? '?' : '&';
+    query += std::string(name) + "=" + Encode(value);
+  };
+  add("nodes", Joined(selection.nodes));
+  add("actions", Joined(selection.actions));
+  add("parent_task_id", selection.parent);
+  if (detailed) add("detailed", "true");
+  add("reason", terms.reason);
+  if (terms.grace) add("grace", std::to_string(terms.grace->count()) + "ms");
+  return query;
+}
+
+Result<CoordinatorClient> CoordinatorClient::Make(const std::string& address) {
+  auto parsed = http::Address::Parse(address);
+  if (!parsed) return parsed.error();
+  return CoordinatorClient(std::move(*parsed));
+}
+
+Result<http::Response> CoordinatorClient::Call(http::Method method, std::string target) const {
+  http::ClientRequest request;
+  request.method = method;
+  request.target = std::move(target);
+  auto response = http::Fetch(address_, request, kCallTimeout);
+  if (!response) {
+    Error error = response.error();
+    if (error.code == ErrorCode::kUnavailable) {
+      error.message = "cannot reach the coordinator at " + address_.text + ": " + error.message +
+                      " (is it running? QUELL_HTTP names another one, `quell dev` starts one)";
+    }
+    return error;
+  }
+  if (response->status / 100 != 2) return ErrorOf(*response);
+  return response;
+}
+
+Result<Answer> CoordinatorClient::List(const Selection& selection) const {
+  return AnswerOf(Call(http::Method::kGet, "/_tasks" + QueryOf(selection, {}, true)));
+}
+
+Result<OneTask> CoordinatorClient::Get(const std::string& id) const {
+  const auto response = Call(http::Method::kGet, "/quell/v1/tasks/" + Encode(id));
+  if (!response) return response.error();
+  return ParseOneTask(response->body);
+}
+
+Result<Answer> CoordinatorClient::Cancel(const std::string& id, const CancelTerms& terms) const {
+  return AnswerOf(
+      Call(http::Method::kPost, "/_tasks/" + Encode(id) + "/_cancel" + QueryOf({}, terms, false)));
+}
+
+Result<Answer> CoordinatorClient::CancelMatching(const Selection& selection,
+                                                 const CancelTerms& terms) const {
+  return AnswerOf(Call(http::Method::kPost, "/_tasks/_cancel" + QueryOf(selection, terms, false)));
+}
+
+Result<std::vector<NodeEntry>> CoordinatorClient::Nodes() const {
+  const auto response = Call(http::Method::kGet, "/quell/v1/nodes");
+  if (!response) return response.error();
+  return ParseNodes(response->body);
+}
+
+Status CoordinatorClient::Forget(const std::string& node) const {
+  const auto response = Call(http::Method::kDelete, "/quell/v1/nodes/" + Encode(node));
+  if (!response) return response.error();
+  return {};
+}
+
+}  // namespace quell::cli

@@ -1,0 +1,122 @@
+// What the commands ask of a coordinator, as values. Speaks HTTP only.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/result.h"
+#include "transport/http/client.h"
+
+namespace quell::cli {
+
+struct TaskEntry {
+  std::string node;  // Its id...
+  std::string node_name;
+  std::uint64_t number = 0;
+  std::string action;
+  std::string description;
+  std::string status_json;  // Empty: none.
+  std::string parent;       // Empty: none.
+  std::int64_t start_millis = 0;
+  std::int64_t running_nanos = 0;
+  bool cancellable = false;
+  bool cancelled = false;  // Its node has recorded a cancel; it may well run on.
+  std::optional<std::int64_t> cancelled_millis;
+
+  std::string id() const { return node + ":" + std::to_string(number); }
+};
+
+struct FailureEntry {
+  std::string node;
+  std::string type;  // Of the cause.
+  std::string reason;
+};
+
+// An answer of a fan-out: every selected node is in it once.
+struct Answer {
+  std::vector<TaskEntry> tasks;  // By node name, then number.
+  std::vector<FailureEntry> failures;
+  std::string coverage;   // "selected=3 answered=2 failed=1"; empty if the server did not say.
+  std::string operation;  // Of a cancel that is committed: its id.
+};
+
+// What became of a cancel of one task. Times in milliseconds since 1970.
+struct ReceiptEntry {
+  std::string state;
+  std::optional<std::int64_t> recorded;
+  std::optional<std::int64_t> delivered;
+  std::optional<std::int64_t> acknowledged;
+  std::optional<std::int64_t> escalated;
+  std::optional<std::int64_t> ended;
+  std::string note;
+};
+
+struct OneTask {
+  TaskEntry task;
+  std::string state;  // As docs/glossary.md lists them.
+  bool ended = false;
+  bool orphaned = false;
+  std::int64_t pid = 0;  // 0: none.
+  std::int64_t uid = 0;
+  std::string cancelled_by;
+  std::string cancel_reason;
+  std::optional<ReceiptEntry> receipt;
+  std::string raw;  // The whole answer.
+};
+
+struct NodeEntry {
+  std::string id;
+  std::string name;
+  std::string address;
+  bool alive = false;
+  bool is_self = false;
+  std::uint64_t pending = 0;  // Cancels that it has not acknowledged.
+};
+
+// Which tasks. Empty members say nothing.
+struct Selection {
+  std::vector<std::string> nodes;
+  std::vector<std::string> actions;
+  std::string parent;
+};
+
+struct CancelTerms {
+  std::string reason;
+  std::optional<std::chrono::milliseconds> grace;
+};
+
+// The bodies. Errors: kInternal (not what a coordinator answers).
+Result<Answer> ParseAnswer(std::string_view json);
+Result<OneTask> ParseOneTask(std::string_view json);
+Result<std::vector<NodeEntry>> ParseNodes(std::string_view json);
+// "?nodes=a%2Cb&actions=...", or nothing.
+std::string QueryOf(const Selection& selection, const CancelTerms& terms, bool detailed);
+
+// Blocking, thread-safe. Errors: kUnavailable (it names the address and the remedy), and what the
+// status means: kInvalidArgument 400, kPermissionDenied 401 and 403, kNotFound 404,
+// kFailedPrecondition 409, kResourceExhausted 429 and 507, kOutcomeUnknown 503, else kInternal; the
+// message is the server's.
+class CoordinatorClient {
+ public:
+  // Errors: kInvalidArgument.
+  static Result<CoordinatorClient> Make(const std::string& address);
+
+  Result<Answer> List(const Selection& selection) const;
+  Result<OneTask> Get(const std::string& id) const;
+  Result<Answer> Cancel(const std::string& id, const CancelTerms& terms) const;
+  Result<Answer> CancelMatching(const Selection& selection, const CancelTerms& terms) const;
+  Result<std::vector<NodeEntry>> Nodes() const;
+  Status Forget(const std::string& node) const;
+
+ private:
+  explicit CoordinatorClient(http::Address address) : address_(std::move(address)) {}
+  Result<http::Response> Call(http::Method method, std::string target) const;
+
+  http::Address address_;
+};
+
+}  // namespace quell::cli

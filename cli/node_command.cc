@@ -1,0 +1,57 @@
+#include "cli/node_command.h"
+
+#include "cli/exit_code.h"
+#include "cli/table.h"
+#include "cli/task_ref.h"
+#include "transport/http/json_writer.h"
+
+namespace quell::cli {
+namespace {
+
+std::string NodesJson(const std::vector<NodeEntry>& nodes) {
+  std::string text;
+  http::JsonWriter json(text);
+  json.BeginObject().Key("nodes").BeginArray();
+  for (const NodeEntry& node : nodes) {
+    json.BeginObject().Field("id", node.id).Field("name", node.name);
+    json.Field("address", node.address).Field("alive", node.alive);
+    json.Field("self", node.is_self).Field("pending", node.pending).EndObject();
+  }
+  json.EndArray().EndObject();
+  return text + "\n";
+}
+
+}  // namespace
+
+int NodeListCommand(const NodeListArguments& arguments) {
+  const auto client = CoordinatorClient::Make(arguments.http);
+  if (!client) return Fail(client.error());
+  const auto nodes = client->Nodes();
+  if (!nodes) return Fail(nodes.error());
+  if (arguments.format == Format::kJson) {
+    Print(NodesJson(*nodes));
+    return kOk;
+  }
+  std::vector<std::vector<std::string>> rows;
+  for (const NodeEntry& node : *nodes) {
+    rows.push_back({node.name, node.id, node.is_self ? "coordinator" : "node",
+                    node.alive ? "alive" : "silent", node.address, std::to_string(node.pending)});
+  }
+  Print(RenderTable({{"NAME"}, {"ID"}, {"ROLE"}, {"STATE"}, {"ADDRESS"}, {"PENDING", true}}, rows,
+                    0));
+  return kOk;
+}
+
+int NodeForgetCommand(const NodeForgetArguments& arguments) {
+  const auto client = CoordinatorClient::Make(arguments.http);
+  if (!client) return Fail(client.error());
+  const auto nodes = client->Nodes();
+  if (!nodes) return Fail(nodes.error());
+  const auto id = ResolveNode(arguments.node, *nodes);
+  if (!id) return Fail(id.error());
+  if (const Status forgotten = client->Forget(*id); !forgotten) return Fail(forgotten.error());
+  Print(*id + "  forgotten; its tasks and the cancels kept for it are given up\n");
+  return kOk;
+}
+
+}  // namespace quell::cli

@@ -1,0 +1,89 @@
+#include "cli/show_command.h"
+
+#include <vector>
+
+#include "cli/duration.h"
+#include "cli/exit_code.h"
+#include "cli/table.h"
+#include "cli/task_ref.h"
+
+namespace quell::cli {
+namespace {
+
+std::string CancelText(const OneTask& one) {
+  const TaskEntry& task = one.task;
+  if (!task.cancelled) return task.cancellable ? "not asked for" : "not possible";
+  std::string text = "asked for by " + one.cancelled_by;
+  if (!one.cancel_reason.empty()) text += " (" + one.cancel_reason + ")";
+  if (task.cancelled_millis) text += ", recorded " + IsoTime(*task.cancelled_millis);
+  return text;
+}
+
+// What became of the cancel, step by step.
+std::string ReceiptText(const ReceiptEntry& receipt) {
+  std::string text = receipt.state;
+  const auto add = [&text](const char* what, const std::optional<std::int64_t>& when) {
+    if (when) text += std::string(", ") + what + " " + IsoTime(*when);
+  };
+  add("delivered", receipt.delivered);
+  add("acknowledged", receipt.acknowledged);
+  add("forced", receipt.escalated);
+  add("ended", receipt.ended);
+  if (!receipt.note.empty()) text += "; " + receipt.note;
+  return text;
+}
+
+std::string StateText(const OneTask& one) {
+  if (one.orphaned) return one.state + ", orphaned: the program that looked after it has gone";
+  return one.state;
+}
+
+std::string Render(const OneTask& one, const std::vector<TaskEntry>& children) {
+  const TaskEntry& task = one.task;
+  std::vector<std::vector<std::string>> rows{
+      {"id", task.id()},
+      {"node", task.node_name},
+      {"action", task.action},
+      {"description", task.description},
+      {"state", StateText(one)},
+      {"started", IsoTime(task.start_millis)},
+      {one.ended ? "ran for" : "running for",
+       FormatAge(std::chrono::nanoseconds(task.running_nanos))},
+      {"pid", one.pid == 0 ? "not named" : std::to_string(one.pid)},
+      {"uid", std::to_string(one.uid)},
+      {"cancel", CancelText(one)}};
+  if (one.receipt) rows.push_back({"receipt", ReceiptText(*one.receipt)});
+  if (!task.parent.empty()) rows.push_back({"parent", task.parent});
+  if (!task.status_json.empty()) rows.push_back({"status", task.status_json});
+  for (const TaskEntry& child : children) {
+    rows.push_back({"child", ShortId(child) + "  " + child.action + "  " + StateOf(child)});
+  }
+  std::string text;
+  for (const auto& row : rows) {
+    text += row[0] + std::string(row[0].size() < 13 ? 13 - row[0].size() : 1, ' ') + Plain(row[1]) +
+            "\n";
+  }
+  return text;
+}
+
+}  // namespace
+
+int ShowCommand(const ShowArguments& arguments) {
+  const auto client = CoordinatorClient::Make(arguments.http);
+  if (!client) return Fail(client.error());
+  const auto ids = ResolveAll({arguments.id}, *client);
+  if (!ids) return Fail(ids.error());
+  const auto one = client->Get(ids->front());
+  if (!one) return Fail(one.error());
+  if (arguments.format == Format::kJson) {
+    Print(one->raw + (one->raw.ends_with('\n') ? "" : "\n"));
+    return kOk;
+  }
+  const auto children = client->List({{}, {}, ids->front()});
+  Print(Render(*one, children ? children->tasks : std::vector<TaskEntry>{}));
+  if (!children) return Fail(children.error());
+  ComplainOfFailures(*children);
+  return children->failures.empty() ? kOk : kPartial;
+}
+
+}  // namespace quell::cli

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <chrono>
-#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -31,9 +30,11 @@ struct ClientRequest {
   std::string body;  // Sent with Content-Length where there is one, or the method is POST.
 };
 
-// One request on a connection of its own. Thread-safe. Errors: kUnavailable (not connected: nothing
-// happened), kOutcomeUnknown (sent, and the connection broke or time ran out), kInternal (not
-// HTTP).
+// One request on a connection of its own, within `timeout` in all (but for the name server). No
+// proxy is used, whatever the environment says. Thread-safe. Errors: kUnavailable (not connected:
+// nothing happened), kOutcomeUnknown (sent, and the connection broke or time ran out), kInternal
+// (not HTTP), kInvalidArgument (a target or header that is none), kResourceExhausted (an answer
+// over 1 GiB).
 Result<Response> Fetch(const Address& address, const ClientRequest& request,
                        std::chrono::milliseconds timeout);
 
@@ -47,7 +48,8 @@ class LineStream {
                                                   const ClientRequest& request,
                                                   std::chrono::milliseconds timeout);
   virtual ~LineStream() = default;
-  // Blocks. nullopt: the stream ended or broke.
+  // The next line without its end; it may be empty. Blocks. nullopt: the stream ended, broke (a
+  // torn line is not returned) or has a line over 1 MiB.
   virtual std::optional<std::string> ReadLine() = 0;
   virtual void Close() = 0;
 };

@@ -1,0 +1,140 @@
+// Goal: one life of one daemon is a node, and nobody takes a living daemon's place.
+// Method: the join decision as a table; the record after admissions, goodbyes and heartbeats.
+#include "coordinator/membership.h"
+
+#include <gmock/gmock.h>
+
+#include "core/limits.h"
+#include "tests/support/result_matchers.h"
+#include "tests/unit/coordinator/fixtures.h"
+
+namespace quell {
+namespace {
+
+using namespace std::chrono_literals;
+
+const MonoTime kStart{1h};
+const MonoTime kSilent = kStart + limits::kSilentAfter + 1ms;
+
+class MembershipTest : public testing::Test {
+ protected:
+  MembershipTest() : members_(Self(), {}) { members_.Admit(Info(1, "", 5), 100, kStart); }
+
+  static NodeInfo Newcomer(std::uint64_t incarnation, bool same_place) {
+    NodeInfo info = Info(1, "", incarnation);
+    if (!same_place) info.address = "127.0.0.1:7777";
+    return info;
+  }
+
+  Membership members_;
+};
+
+TEST_F(MembershipTest, DecidesJoinsByLifePlaceAndSilence) {
+  struct Case {
+    const char* what;
+    std::uint64_t incarnation;
+    bool same_place;
+    MonoTime now;
+    std::optional<JoinVerdict> verdict;  // None: refused as a duplicate.
+  };
+  const Case cases[] = {
+      {"the same life again", 5, true, kStart, JoinVerdict::kSame},
+      {"the same life, long silent", 5, true, kSilent, JoinVerdict::kSame},
+      {"a later life in the same place", 6, true, kStart, JoinVerdict::kReplace},
+      {"a later life elsewhere, the older one heard", 6, false, kStart, JoinVerdict::kProbeFirst},
+      {"a later life elsewhere, the older one silent", 6, false, kSilent, JoinVerdict::kReplace},
+      {"a twin, the known one heard", 5, false, kStart, std::nullopt},
+      {"a twin, the known one silent", 5, false, kSilent, JoinVerdict::kProbeFirst},
+      {"an older life, the known one heard", 4, true, kStart, std::nullopt},
+      {"an older life elsewhere, the known one heard", 4, false, kStart, std::nullopt},
+      {"a restored directory, the known one silent", 4, false, kSilent, JoinVerdict::kReplace},
+  };
+  for (const Case& c : cases) {
+    SCOPED_TRACE(c.what);
+    Result<JoinVerdict> verdict = members_.DecideJoin(Newcomer(c.incarnation, c.same_place), c.now);
+    if (c.verdict) {
+      EXPECT_THAT(verdict, IsOkAnd(*c.verdict));
+    } else {
+      EXPECT_THAT(verdict, FailsWith(ErrorCode::kAlreadyExists, "data directory"));
+    }
+  }
+}
+
+TEST_F(MembershipTest, ANodeThatLeftMayComeBackInAnyLife) {
+  members_.MarkLeft(Id(1));
+  EXPECT_THAT(members_.DecideJoin(Newcomer(4, false), kStart), IsOkAnd(JoinVerdict::kNew));
+}
+
+TEST_F(MembershipTest, TheCoordinatorsOwnIdIsTaken) {
+  EXPECT_THAT(members_.DecideJoin(Info(0), kStart), FailsWith(ErrorCode::kAlreadyExists));
+}
+
+TEST_F(MembershipTest, RefusesWhatCannotBeANode) {
+  NodeInfo null_id = Info(2);
+  null_id.id = NodeId();
+  NodeInfo no_name = Info(2);
+  no_name.name.clear();
+  NodeInfo long_name = Info(2, std::string(limits::kNodeNameMax + 1, 'x'));
+  NodeInfo no_life = Info(2, "", 0);
+  NodeInfo no_address = Info(2);
+  no_address.address.clear();
+  for (const NodeInfo& info : {null_id, no_name, long_name, no_life, no_address}) {
+    EXPECT_THAT(members_.DecideJoin(info, kStart), FailsWith(ErrorCode::kInvalidArgument));
+  }
+}
+
+TEST_F(MembershipTest, AFullTableRefusesNewNodesAndKeepsKnownOnes) {
+  std::vector<KnownNode> known;
+  SeededRandom random(1);
+  for (std::size_t i = 0; i < limits::kNodesMax; ++i) {
+    KnownNode node = Known(1);
+    node.info.id = NodeId::Make(random);
+    known.push_back(node);
+  }
+  Membership full(Self(), known);
+  EXPECT_THAT(full.DecideJoin(Info(1), kStart), FailsWith(ErrorCode::kResourceExhausted));
+  NodeInfo old = known[0].info;
+  EXPECT_THAT(full.DecideJoin(old, kStart), IsOkAnd(JoinVerdict::kSame));
+}
+
+TEST_F(MembershipTest, HearsOnlyTheLifeThatJoined) {
+  EXPECT_TRUE(members_.Heard(Id(1), Incarnation{5}, 100, kStart));
+  EXPECT_FALSE(members_.Heard(Id(1), Incarnation{4}, 100, kStart));
+  EXPECT_FALSE(members_.Heard(Id(2), Incarnation{5}, 100, kStart));
+  members_.MarkLeft(Id(1));
+  EXPECT_FALSE(members_.Heard(Id(1), Incarnation{5}, 100, kStart));
+}
+
+TEST_F(MembershipTest, ANodeFromTheStoreMustJoinAgain) {
+  Membership restarted(Self(), {Known(1)});
+  EXPECT_FALSE(restarted.Heard(Id(1), Incarnation{1}, 100, kStart));
+  EXPECT_FALSE(restarted.IsAlive(*restarted.Find(Id(1)), kStart));
+  EXPECT_EQ(restarted.present().size(), 2u);
+}
+
+TEST_F(MembershipTest, IsAliveUntilItWasSilentTooLong) {
+  const Member& member = *members_.Find(Id(1));
+  EXPECT_TRUE(members_.IsAlive(member, kStart + limits::kSilentAfter));
+  EXPECT_FALSE(members_.IsAlive(member, kSilent));
+}
+
+TEST_F(MembershipTest, NumbersNeverGoBackAndAreStoredABlockAtATime) {
+  members_.Heard(Id(1), Incarnation{5}, 90, kStart);
+  EXPECT_EQ(members_.Find(Id(1))->next_number, 100u);
+  members_.Heard(Id(1), Incarnation{5}, 99 + limits::kIdBlock, kStart);
+  EXPECT_FALSE(members_.TakeNumbersToStore(Id(1)));
+  members_.Heard(Id(1), Incarnation{5}, 100 + limits::kIdBlock, kStart);
+  EXPECT_TRUE(members_.TakeNumbersToStore(Id(1)));
+  EXPECT_FALSE(members_.TakeNumbersToStore(Id(1)));
+  members_.Admit(Info(1, "", 6), 7, kStart);
+  EXPECT_EQ(members_.Find(Id(1))->next_number, 100u + limits::kIdBlock);
+}
+
+TEST_F(MembershipTest, ARenamedNodeIsPresentOnceUnderItsNewName) {
+  members_.Admit(Info(1, "zulu", 6), 100, kStart);
+  ASSERT_EQ(members_.present().size(), 2u);
+  EXPECT_EQ(members_.present()[1]->info.name, "zulu");
+}
+
+}  // namespace
+}  // namespace quell

@@ -11,14 +11,29 @@ void SimDiskQueue::Commit(std::function<void()> durable, std::function<void(Stat
   last_durable_ = std::max(last_durable_, now + Between(disk_.commit_min, disk_.commit_max));
   last_report_ =
       std::max(last_report_, last_durable_ + Between(MonoClock::duration{0}, disk_.report_max));
-  if (!error) executor_.At(last_durable_, std::move(durable));
+  if (!error) {
+    executor_.At(last_durable_, [this, before = next_behind_, durable = std::move(durable)] {
+      FlushUpTo(before);
+      durable();
+      if (disk_.on_durable) disk_.on_durable();
+    });
+  }
   executor_.At(last_report_, [done = std::move(done), error = std::move(error)] {
     done(error ? Status(*error) : Status());
   });
 }
 
 void SimDiskQueue::Behind(std::function<void()> durable) {
-  executor_.After(Between(disk_.behind_max / 2, disk_.behind_max), std::move(durable));
+  behind_.emplace(next_behind_++, std::move(durable));
+  executor_.After(Between(disk_.behind_max / 2, disk_.behind_max),
+                  [this, upto = next_behind_] { FlushUpTo(upto); });
+}
+
+void SimDiskQueue::FlushUpTo(std::uint64_t behind) {
+  while (!behind_.empty() && behind_.begin()->first < behind) {
+    const auto first = behind_.extract(behind_.begin());
+    first.mapped()();
+  }
 }
 
 void SimDiskQueue::Read(std::function<void()> done) {

@@ -2,7 +2,9 @@
 // reported at a later one: a crash in between leaves it durable and unreported.
 #pragma once
 
+#include <cstdint>
 #include <functional>
+#include <map>
 #include <optional>
 
 #include "core/executor.h"
@@ -21,6 +23,8 @@ struct SimDisk {
   std::optional<Error> error;        // Every commit fails with it.
   std::size_t fail_next = 0;         // The next so many commits fail (full disk).
   unsigned errors_per_thousand = 0;  // Random commits fail (full disk or a broken file).
+
+  std::function<void()> on_durable;  // Runs at each such moment, before anybody is told.
 };
 
 // The one connection of a process to its device: commits become durable, and are reported, in the
@@ -34,7 +38,8 @@ class SimDiskQueue {
   // `durable` runs at the moment at which the commit cannot be lost any more, unless it fails;
   // `done` later. Neither runs inside the call, nor after the process died.
   void Commit(std::function<void()> durable, std::function<void(Status)> done);
-  // Runs `durable` some time later, if the process still lives.
+  // Runs `durable` some time later, or with the next commit that is durable; not if the process
+  // dies before.
   void Behind(std::function<void()> durable);
   // Between the calls of Commit: an answer that needs the commits before it.
   void Read(std::function<void()> done);
@@ -44,12 +49,15 @@ class SimDiskQueue {
  private:
   MonoClock::duration Between(MonoClock::duration low, MonoClock::duration high);
   std::optional<Error> PickError();
+  void FlushUpTo(std::uint64_t behind);
 
   Executor& executor_;
   SimDisk& disk_;
   Random* random_;
   MonoTime last_durable_;
   MonoTime last_report_;
+  std::uint64_t next_behind_ = 1;
+  std::map<std::uint64_t, std::function<void()>> behind_;
 };
 
 }  // namespace quell

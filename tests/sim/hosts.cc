@@ -1,0 +1,227 @@
+#include "tests/sim/hosts.h"
+
+#include <utility>
+
+namespace quell::sim {
+
+using namespace std::chrono_literals;
+
+Host::Host(World& world, std::string name, std::shared_ptr<SimClock> clock)
+    : world_(world), name_(std::move(name)), clock_(std::move(clock)) {}
+
+void Host::Pause() {
+  if (SimExecutor* running = executor()) {
+    world_.Trace("pause " + name_);
+    running->Pause();
+  }
+}
+
+void Host::Resume() {
+  if (SimExecutor* running = executor(); running != nullptr && running->paused()) {
+    world_.Trace("resume " + name_);
+    running->Resume();
+  }
+}
+
+bool Host::paused() const {
+  const SimExecutor* running = executor();
+  return running != nullptr && running->paused();
+}
+
+void Host::JumpWall(WallClock::duration by) {
+  world_.Trace("clock of " + name_ + " jumps by " + std::to_string(by.count()) + "us");
+  world_.clocks_jumped = true;
+  clock_->JumpWall(by);
+}
+
+void Host::AimCrash(unsigned percent) {
+  if (!world_.config.has(Fault::kAimedCrash) || world_.calm) return;
+  if (!world_.dice.Percent(percent)) return;
+  world_.scheduler.After(world_.dice.Between(0ms, 2ms), [this, life = life_] {
+    if (up() && life_ == life && !world_.calm) Crash();
+  });
+}
+
+// In the order in which they must be destroyed last to first.
+struct NodeHost::Daemon {
+  Daemon(World& world, NodeHost& host, const std::string& coordinator)
+      : executor(world.scheduler, host.clock()),
+        random(world.dice.Fork()),
+        disk_random(world.dice.Fork()),
+        journal(executor, host.file, &disk_random),
+        watch(executor, host.processes),
+        membership(world.network.MakeMembershipClient(host.name(), executor, coordinator)) {}
+
+  SimExecutor executor;
+  SeededRandom random;
+  SeededRandom disk_random;
+  MemoryJournal journal;
+  SimProcessWatch watch;
+  std::unique_ptr<MembershipClient> membership;
+  bool joined = false;
+  bool stopping = false;
+  std::unique_ptr<Node> node;
+};
+
+NodeHost::NodeHost(World& world, std::string name, std::shared_ptr<SimClock> clock,
+                   std::string boot_id, std::string coordinator_address)
+    : Host(world, std::move(name), std::move(clock)),
+      coordinator_address_(std::move(coordinator_address)) {
+  info_.id = NodeId::Make(world.dice.random());
+  info_.name = name_;
+  info_.address = name_ + ":9300";
+  info_.host = name_;
+  info_.version = "sim";
+  info_.boot_id = std::move(boot_id);
+  file.disk.on_durable = [this] { AimCrash(4); };
+}
+
+NodeHost::~NodeHost() {
+  if (up()) Crash();
+}
+
+SimExecutor* NodeHost::executor() const {
+  return daemon_ ? &daemon_->executor : nullptr;
+}
+
+bool NodeHost::joined() const {
+  return daemon_ && daemon_->joined;
+}
+
+bool NodeHost::stopping() const {
+  return daemon_ && daemon_->stopping;
+}
+
+std::size_t NodeHost::PendingEvents() const {
+  return daemon_ ? world_.scheduler.Pending(&daemon_->executor) : 0;
+}
+
+void NodeHost::Start() {
+  ++life_;
+  world_.Trace("start " + name_ + " life " + std::to_string(life_));
+  // A restarted daemon often gets another port.
+  info_.address = name_ + ":" + std::to_string(9300 + (world_.dice.Percent(50) ? life_ : 0));
+  daemon_ = std::make_unique<Daemon>(world_, *this, coordinator_address_);
+  Daemon& daemon = *daemon_;
+  NodeServices services{daemon.executor, daemon.random, daemon.journal, daemon.watch,
+                        daemon.membership.get()};
+  daemon.node = std::make_unique<Node>(NodeOptions{info_}, services, file.Open());
+  world_.network.ServeNode(info_.address, daemon.executor, *daemon.node);
+  daemon.node->Start(
+      [this, &daemon] {
+        if (!daemon.joined) world_.Trace(name_ + " has joined");
+        daemon.joined = true;
+        if (!daemon.stopping) member_ = true;
+      },
+      [this](const Error& error) {
+        if (on_refused) return on_refused(error);
+        world_.Violation(name_ + " was refused, though it is alone: " + error.message);
+      });
+}
+
+void NodeHost::CopyData(const NodeId& id, const JournalFile& copied) {
+  info_.id = id;
+  auto hook = std::move(file.disk.on_durable);
+  file = copied;
+  file.disk.on_durable = std::move(hook);
+}
+
+void NodeHost::Crash() {
+  world_.Trace("crash " + name_ + " life " + std::to_string(life_));
+  daemon_->executor.Kill();
+  world_.network.Close(info_.address);
+  daemon_.reset();
+}
+
+void NodeHost::Stop() {
+  world_.Trace("stop " + name_);
+  member_ = false;
+  daemon_->stopping = true;
+  const std::uint64_t life = life_;
+  daemon_->executor.Post([this, life] {
+    daemon_->node->Stop([this, life] {
+      world_.scheduler.After(0s, [this, life] {
+        if (up() && life_ == life) Crash();
+      });
+    });
+  });
+}
+
+bool NodeHost::Call(std::function<void(Node&)> call) {
+  if (!up()) return false;
+  daemon_->executor.Post([this, call = std::move(call)] { call(*daemon_->node); });
+  return true;
+}
+
+void NodeHost::GaveOutNumbers() {
+  AimCrash(8);
+}
+
+struct CoordinatorHost::Daemon {
+  Daemon(World& world, CoordinatorHost& host)
+      : executor(world.scheduler, host.clock()),
+        random(world.dice.Fork()),
+        disk_random(world.dice.Fork()),
+        store(executor, host.file, &disk_random),
+        nodes(world.network.MakeNodeClient(host.name(), executor)) {}
+
+  SimExecutor executor;
+  SeededRandom random;
+  SeededRandom disk_random;
+  MemoryStore store;
+  std::unique_ptr<NodeClient> nodes;
+  std::unique_ptr<Coordinator> coordinator;
+};
+
+CoordinatorHost::CoordinatorHost(World& world, std::shared_ptr<SimClock> clock, std::string boot_id)
+    : Host(world, "coordinator", std::move(clock)) {
+  info_.id = NodeId::Make(world.dice.random());
+  info_.name = name_;
+  info_.address = name_ + ":9400";
+  info_.host = name_;
+  info_.boot_id = std::move(boot_id);
+  file.disk.on_durable = [this] { AimCrash(3); };
+}
+
+CoordinatorHost::~CoordinatorHost() {
+  if (up()) Crash();
+}
+
+SimExecutor* CoordinatorHost::executor() const {
+  return daemon_ ? &daemon_->executor : nullptr;
+}
+
+std::size_t CoordinatorHost::PendingEvents() const {
+  return daemon_ ? world_.scheduler.Pending(&daemon_->executor) : 0;
+}
+
+void CoordinatorHost::Start() {
+  ++life_;
+  world_.Trace("start coordinator life " + std::to_string(life_));
+  info_.incarnation = Incarnation{life_};
+  daemon_ = std::make_unique<Daemon>(world_, *this);
+  CoordinatorServices services{daemon_->executor, daemon_->random, daemon_->store, *daemon_->nodes};
+  daemon_->coordinator =
+      std::make_unique<Coordinator>(CoordinatorOptions{info_}, services, file.Open());
+  world_.network.ServeMembership(info_.address, daemon_->executor, *daemon_->coordinator);
+}
+
+void CoordinatorHost::Crash() {
+  world_.Trace("crash coordinator life " + std::to_string(life_));
+  daemon_->executor.Kill();
+  world_.network.Close(info_.address);
+  daemon_.reset();
+}
+
+bool CoordinatorHost::Call(std::function<void(Coordinator&)> call) {
+  if (!up()) return false;
+  daemon_->executor.Post([this, call = std::move(call)] { call(*daemon_->coordinator); });
+  return true;
+}
+
+void CoordinatorHost::At(MonoTime when, std::function<void()> check) {
+  if (!up()) return;
+  daemon_->executor.After(when - world_.now(), std::move(check));
+}
+
+}  // namespace quell::sim

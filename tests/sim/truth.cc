@@ -1,0 +1,239 @@
+#include "tests/sim/truth.h"
+
+#include <algorithm>
+
+namespace quell::sim {
+
+using namespace std::chrono_literals;
+
+bool PatternMatches(const std::string& pattern, const std::string& text) {
+  if (pattern.empty()) return text.empty();
+  if (pattern[0] == '*') {
+    return PatternMatches(pattern.substr(1), text) ||
+           (!text.empty() && PatternMatches(pattern, text.substr(1)));
+  }
+  return !text.empty() && pattern[0] == text[0] &&
+         PatternMatches(pattern.substr(1), text.substr(1));
+}
+
+Truth::Truth(World& world, CoordinatorHost& coordinator,
+             const std::vector<std::unique_ptr<NodeHost>>& nodes)
+    : world_(world), coordinator_(coordinator), nodes_(nodes) {
+  WatchNetwork();
+}
+
+void Truth::WatchNetwork() {
+  world_.network.taps.page = [this](const std::string& address, std::span<const TaskView> page) {
+    CheckPage(address, page);
+  };
+  world_.network.taps.reply = [this](const std::string& address, const Result<NodeReply>& reply) {
+    if (!reply) return;
+    if (const auto* apply = std::get_if<ApplyReply>(&*reply)) {
+      for (const auto& host : nodes_) {
+        if (host->address() == address) CheckAcks(*host, apply->acks);
+      }
+    }
+  };
+  world_.network.taps.heartbeat = [this](const HeartbeatRequest& request) {
+    if (NodeHost* host = HostOf(request.node)) CheckAcks(*host, request.acks);
+  };
+}
+
+NodeHost* Truth::HostOf(const NodeId& id) const {
+  for (const auto& host : nodes_) {
+    if (host->id() == id) return host.get();
+  }
+  return nullptr;
+}
+
+std::vector<TaskId> Truth::ChainOf(const NewTask& spec) const {
+  std::vector<TaskId> chain;
+  if (!spec.parent) return chain;
+  chain.push_back(*spec.parent);
+  const auto parent = tasks_.find(*spec.parent);
+  const std::vector<TaskId>& above =
+      parent != tasks_.end() ? parent->second.ancestors : spec.grandparents;
+  chain.insert(chain.end(), above.begin(), above.end());
+  return chain;
+}
+
+void Truth::Registered(std::size_t host, std::uint64_t program, const RegisterRequest& request,
+                       const std::vector<MonoTime>& began, const RegisterReply& reply) {
+  if (reply.tasks.size() != request.tasks.size()) {
+    return world_.Violation("a registration of " + std::to_string(request.tasks.size()) +
+                            " tasks was answered with " + std::to_string(reply.tasks.size()));
+  }
+  for (std::size_t i = 0; i < reply.tasks.size(); ++i) {
+    const TaskId& id = reply.tasks[i].id;
+    const NewTask& spec = request.tasks[i];
+    const bool known = tasks_.count(id) > 0;
+    if (spec.resume) {
+      if (id != *spec.resume)
+        world_.Violation("resumed " + spec.resume->ToString() + " as another");
+      if (!known) continue;
+    } else if (known || id.node != nodes_[host]->id()) {
+      world_.Violation("the number of task " + id.ToString() + " was given out twice");
+      continue;
+    }
+    TrueTask& task = tasks_[id];
+    if (!known) {
+      task.id = id;
+      task.host = host;
+      task.program = program;
+      task.spec = spec;
+      task.ancestors = ChainOf(spec);
+      task.began = began[i];
+      task.first_admitted = world_.now();
+    } else if (task.ended) {
+      world_.Violation("task " + id.ToString() + " was resumed though it had ended");
+    }
+    task.admitted = world_.now();
+    task.life = nodes_[host]->life();
+  }
+}
+
+void Truth::Ended(const TaskId& id) {
+  TrueTask& task = tasks_.at(id);
+  if (!task.ended) task.ended = world_.now();
+}
+
+void Truth::Fading(const TaskId& id) {
+  TrueTask& task = tasks_.at(id);
+  if (!task.fading) task.fading = world_.now();
+}
+
+void Truth::Told(const CancelCommand& command) {
+  CheckMark(command.task, command.reason, "a program was told");
+  const auto task = tasks_.find(command.task);
+  if (task != tasks_.end() && !task->second.told) task->second.told = command;
+}
+
+std::vector<bool> Truth::BelowCancelled(std::size_t host, const RegisterRequest& request) const {
+  std::vector<bool> below;
+  const JournalFile& file = nodes_[host]->file;
+  for (const NewTask& spec : request.tasks) {
+    const std::vector<TaskId> chain = ChainOf(spec);
+    below.push_back(std::any_of(chain.begin(), chain.end(), [&](const TaskId& ancestor) {
+      if (ancestor.node != nodes_[host]->id()) return false;
+      const auto tombstone = file.tombstones.find(ancestor.number);
+      return tombstone != file.tombstones.end() && tombstone->second.cascade;
+    }));
+  }
+  return below;
+}
+
+void Truth::CheckBorn(const std::vector<bool>& below, const RegisterReply& reply) {
+  for (std::size_t i = 0; i < reply.tasks.size() && i < below.size(); ++i) {
+    if (below[i] && !reply.tasks[i].cancel) {
+      world_.Violation("task " + reply.tasks[i].id.ToString() +
+                       " was born below a cancelled task of its node and is not cancelled");
+    }
+  }
+}
+
+const TrueTask* Truth::Any(Dice& dice) const {
+  if (tasks_.empty()) return nullptr;
+  auto chosen = tasks_.begin();
+  std::advance(chosen, static_cast<std::ptrdiff_t>(dice.Below(tasks_.size())));
+  return &chosen->second;
+}
+
+// ---- What a request may and must hit.
+
+bool Truth::Matches(const TaskFilter& filter, const TrueTask& task) {
+  if (filter.parent && (task.ancestors.empty() || task.ancestors.front() != *filter.parent)) {
+    return false;
+  }
+  return filter.actions.empty() ||
+         std::any_of(filter.actions.begin(), filter.actions.end(), [&](const std::string& pattern) {
+           return PatternMatches(pattern, task.spec.action);
+         });
+}
+
+bool Truth::Hits(const Request& request, const TrueTask& task, MonoClock::duration slack) const {
+  return task.spec.cancellable && Matches(request.filter, task) &&
+         task.began < request.called + slack;
+}
+
+bool Truth::Justified(const Request& request, const TrueTask& task) const {
+  if (request.kind == Request::Kind::kCancelTask) {
+    const std::optional<TaskId> target = request.id.Resolve();
+    return target && (task.id == *target ||
+                      std::count(task.ancestors.begin(), task.ancestors.end(), *target) > 0);
+  }
+  // One clock: they differ by its microsecond. Else the clocks may have drifted since they were
+  // compared.
+  MonoClock::duration slack = world_.config.one_machine ? MonoClock::duration(1us) : 5ms;
+  if (world_.clocks_jumped) slack = 24h;
+  const auto hit = [&](const TrueTask& one) {
+    return request.may.count(one.id.node) > 0 && Hits(request, one, slack);
+  };
+  return hit(task) ||
+         std::any_of(task.ancestors.begin(), task.ancestors.end(), [&](const TaskId& id) {
+           const auto ancestor = tasks_.find(id);
+           return ancestor != tasks_.end() && hit(ancestor->second);
+         });
+}
+
+const StoreFile::Kept* Truth::StoredFor(const std::string& reason) const {
+  for (const auto& [id, kept] : coordinator_.file.intents) {
+    if (kept.intent.reason == reason) return &kept;
+  }
+  return nullptr;
+}
+
+void Truth::CheckMark(const TaskId& id, const std::string& reason, const char* where) {
+  const std::string what =
+      std::string(where) + ": task " + id.ToString() + " cancelled for '" + reason + "'";
+  const auto asked = by_reason_.find(reason);
+  if (asked == by_reason_.end()) return world_.Violation(what + ", which nobody asked for");
+  const auto task = tasks_.find(id);
+  if (task == tasks_.end()) return world_.Violation(what + ", a task that nobody registered");
+  if (StoredFor(reason) == nullptr) world_.Violation(what + ", which is not in the store");
+  if (!Justified(requests_.at(asked->second), task->second)) {
+    world_.Violation(what + ", which does not select it");
+  }
+  const auto& tombstones = HostOf(task->second).file.tombstones;
+  const auto tombstone = tombstones.find(id.number);
+  if (tombstone != tombstones.end() && tombstone->second.mark.reason != reason) {
+    world_.Violation(what + ", but its first mark was '" + tombstone->second.mark.reason + "'");
+  }
+}
+
+void Truth::CheckPage(const std::string& address, std::span<const TaskView> page) {
+  for (const TaskView& view : page) {
+    const std::string what = "task " + view.id.ToString() + ", shown by " + address + ",";
+    const auto known = tasks_.find(view.id);
+    if (known == tasks_.end()) {
+      world_.Violation(what + " was registered by nobody");
+      continue;
+    }
+    const TrueTask& task = known->second;
+    if (task.ended && !IsTerminal(view.state)) world_.Violation(what + " has ended");
+    if (HostOf(task).file.tombstones.count(view.id.number) > 0 && !view.cancelled) {
+      world_.Violation(what + " has lost the mark of its cancel");
+    }
+    if (view.cancelled) CheckMark(view.id, std::string(view.cancel_reason), "a list");
+    if (view.parent !=
+        (task.ancestors.empty() ? std::nullopt : std::optional(task.ancestors.front()))) {
+      world_.Violation(what + " has another parent");
+    }
+  }
+}
+
+void Truth::CheckAcks(NodeHost& host, const std::vector<IntentAck>& acks) {
+  for (const IntentAck& ack : acks) {
+    if (host.file.applied.count(ack.intent) == 0) {
+      world_.Violation(host.name() + " acknowledged an intent that is not in its journal");
+    }
+    for (const Receipt& receipt : ack.receipts) {
+      if (receipt.task.node == host.id() && host.file.tombstones.count(receipt.task.number) > 0) {
+        continue;
+      }
+      world_.Violation(host.name() + " acknowledged the cancel of task " + receipt.task.ToString() +
+                       ", which is not in its journal");
+    }
+  }
+}
+
+}  // namespace quell::sim

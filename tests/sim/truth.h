@@ -1,0 +1,132 @@
+// What really happened, as nobody in the cluster can know it, and the judge who compares what the
+// daemons say and do with it. Everything here is computed from what programs and operators did,
+// never from what the code under test decided.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "tests/sim/hosts.h"
+#include "tests/support/seen_task.h"
+
+namespace quell::sim {
+
+// One task, from the moment at which a node gave out its number.
+struct TrueTask {
+  TaskId id;
+  std::size_t host = 0;  // Its index.
+  std::uint64_t program = 0;
+  NewTask spec;
+  std::vector<TaskId> ancestors;
+  MonoTime began;  // By true time, also if it was registered later.
+  MonoTime first_admitted;
+  MonoTime admitted;  // In `life` of its node.
+  std::uint64_t life = 0;
+  std::optional<MonoTime> ended;   // The node took note of its end.
+  std::optional<MonoTime> fading;  // Its program is gone: the node may note its end any time now.
+  std::optional<CancelCommand> told;  // As its program heard it first.
+};
+
+// What an operator asked for, and what became of it.
+struct Request {
+  enum class Kind : std::uint8_t { kList, kGet, kCancelTask, kCancelMatching };
+
+  std::uint64_t number = 0;
+  Kind kind = Kind::kList;
+  std::string reason;  // Of a cancel; unlike that of any other request.
+  TaskIdText id;
+  NodeSelection nodes;
+  TaskFilter filter;
+  bool detailed = false;
+
+  std::uint64_t life = 0;  // Of the coordinator.
+  MonoTime called;
+  MonoTime deadline;
+  std::size_t answers = 0;
+  std::set<NodeId> must;  // Certainly selected; and the lives of their daemons at the call.
+  std::set<NodeId> may;   // Possibly selected.
+  std::map<NodeId, std::uint64_t> lives;
+
+  bool promised = false;  // A cancel was acknowledged with an intent.
+  std::optional<IntentId> intent;
+  bool nothing_done = false;  // The answer says for sure that nothing was committed.
+};
+
+class Truth {
+ public:
+  Truth(World& world, CoordinatorHost& coordinator,
+        const std::vector<std::unique_ptr<NodeHost>>& nodes);
+
+  // Programs. ------------------------------------------------------------------------------------
+  // The node has answered a registration. `began` by true time, per task.
+  void Registered(std::size_t host, std::uint64_t program, const RegisterRequest& request,
+                  const std::vector<MonoTime>& began, const RegisterReply& reply);
+  void Ended(const TaskId& id);
+  void Fading(const TaskId& id);
+  // The program heard of a cancel. To be told of one that the node delivered to nobody is fine.
+  void Told(const CancelCommand& command);
+  // To be called when a registration begins at the node: which of the tasks descend from one that
+  // is durably cancelled there; and with the answer: those must have been born cancelled.
+  std::vector<bool> BelowCancelled(std::size_t host, const RegisterRequest& request) const;
+  void CheckBorn(const std::vector<bool>& below, const RegisterReply& reply);
+
+  // Operators. -----------------------------------------------------------------------------------
+  Request& Open(Request request);  // Fills in what holds at the call.
+  void Answered(Request& request, const Result<Gathered>& answer,
+                const std::vector<std::vector<SeenTask>>& slots);
+  void AnsweredGet(Request& request, const Result<GetAnswer>& answer,
+                   const std::vector<SeenTask>& tasks);
+
+  // The end: everything is healed for long enough. -----------------------------------------------
+  // `still_runs`: its program lives, has not finished it, and is known to the node's present life.
+  void JudgeTheEnd(const std::function<bool(const TrueTask&)>& still_runs);
+  // A last list of everything must show exactly what runs.
+  void JudgeLastList(const std::vector<SeenTask>& seen,
+                     const std::function<bool(const TrueTask&)>& still_runs);
+
+  const std::map<TaskId, TrueTask>& tasks() const { return tasks_; }
+  const std::map<std::uint64_t, Request>& requests() const { return requests_; }
+  // Some task, live or not; nullptr if there is none yet.
+  const TrueTask* Any(Dice& dice) const;
+
+ private:
+  void WatchNetwork();
+  void CheckPage(const std::string& address, std::span<const TaskView> page);
+  void CheckAcks(NodeHost& host, const std::vector<IntentAck>& acks);
+  void CheckMark(const TaskId& id, const std::string& reason, const char* where);
+  void CheckSlots(Request& request, const Gathered& answer);
+  void CheckListed(const Request& request, const Gathered& answer,
+                   const std::vector<std::vector<SeenTask>>& slots);
+  void CheckPromise(Request& request, const Result<Gathered>& answer);
+  void CheckGotten(const Request& request, const SeenTask& task, const GetAnswer& answer);
+  void CheckDeadline(std::uint64_t number, MonoTime due);
+
+  // Does the request, taken literally, hit the task? `slack` widens (positive) or narrows the
+  // moment before which it must have begun.
+  bool Hits(const Request& request, const TrueTask& task, MonoClock::duration slack) const;
+  bool Justified(const Request& request, const TrueTask& task) const;
+  static bool Matches(const TaskFilter& filter, const TrueTask& task);
+  void Select(Request& request) const;
+  NodeHost* HostOf(const NodeId& id) const;
+  const NodeHost& HostOf(const TrueTask& task) const { return *nodes_[task.host]; }
+  std::vector<TaskId> ChainOf(const NewTask& spec) const;
+  const StoreFile::Kept* StoredFor(const std::string& reason) const;
+  void JudgePromise(const Request& request, const std::function<bool(const TrueTask&)>& still_runs);
+
+  World& world_;
+  CoordinatorHost& coordinator_;
+  const std::vector<std::unique_ptr<NodeHost>>& nodes_;
+  std::map<TaskId, TrueTask> tasks_;
+  std::map<std::uint64_t, Request> requests_;
+  std::map<std::string, std::uint64_t> by_reason_;
+};
+
+// Matches as TaskFilter's actions are documented to: written here once more, in another way.
+bool PatternMatches(const std::string& pattern, const std::string& text);
+
+}  // namespace quell::sim

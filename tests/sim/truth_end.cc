@@ -1,0 +1,91 @@
+// What must have come true in the end, once everything is healed.
+#include <algorithm>
+
+#include "tests/sim/truth.h"
+
+namespace quell::sim {
+
+using namespace std::chrono_literals;
+
+namespace {
+
+// A node that cannot tell who was first spares the task: by half a round trip, at most.
+constexpr MonoClock::duration kDoubt = 2s;
+
+}  // namespace
+
+void Truth::JudgeTheEnd(const std::function<bool(const TrueTask&)>& still_runs) {
+  for (const auto& [number, request] : requests_) {
+    const std::string what = "request " + std::to_string(number);
+    if (request.nothing_done && !request.reason.empty() && StoredFor(request.reason) != nullptr) {
+      world_.Violation(what + " was said to have done nothing, and its intent is in the store");
+    }
+    if (request.answers == 0 && request.life == coordinator_.life()) {
+      world_.Violation(what + " was never answered");
+    }
+    if (request.promised) JudgePromise(request, still_runs);
+  }
+  for (const auto& [id, task] : tasks_) {
+    if (!still_runs(task)) continue;
+    const auto& tombstones = HostOf(task).file.tombstones;
+    const std::string what = "task " + id.ToString() + " runs on:";
+    if (tombstones.count(id.number) > 0 && !task.told) {
+      world_.Violation(what + " it is cancelled and its program was never told");
+    }
+    for (const TaskId& ancestor : task.ancestors) {
+      if (ancestor.node != id.node) continue;
+      const auto tombstone = tombstones.find(ancestor.number);
+      if (tombstone == tombstones.end() || !tombstone->second.cascade || task.told) continue;
+      world_.Violation(what + " its ancestor " + ancestor.ToString() + " was cancelled");
+    }
+  }
+}
+
+void Truth::JudgePromise(const Request& request,
+                         const std::function<bool(const TrueTask&)>& still_runs) {
+  const std::string what = "request " + std::to_string(request.number) + " was acknowledged,";
+  const auto stored = coordinator_.file.intents.find(*request.intent);
+  if (stored == coordinator_.file.intents.end()) {
+    return world_.Violation(what + " and its intent is gone from the store");
+  }
+  const StoreFile::Kept& kept = stored->second;
+  for (const NodeId& asked : kept.asked) {
+    NodeHost* host = HostOf(asked);
+    if (host != nullptr && host->file.applied.count(*request.intent) == 0) {
+      world_.Violation(what + " and " + host->name() + " has never applied it");
+    }
+  }
+  for (const auto& [id, task] : tasks_) {
+    if (task.told || !still_runs(task) || kept.asked.count(id.node) == 0) continue;
+    if (request.kind == Request::Kind::kCancelTask) {
+      if (request.id.Resolve() != id || !task.spec.cancellable) continue;
+    } else {
+      const MonoClock::duration doubt =
+          world_.config.one_machine ? MonoClock::duration(2us) : kDoubt;
+      if (world_.clocks_jumped || !Hits(request, task, -doubt)) continue;
+      if (task.first_admitted >= request.called) continue;
+    }
+    world_.Violation(what + " and the program of task " + id.ToString() + " was never told");
+  }
+}
+
+void Truth::JudgeLastList(const std::vector<SeenTask>& seen,
+                          const std::function<bool(const TrueTask&)>& still_runs) {
+  std::set<TaskId> listed;
+  for (const SeenTask& task : seen) {
+    listed.insert(task.id);
+    const auto known = tasks_.find(task.id);
+    if (known == tasks_.end()) continue;
+    const TrueTask& truth = known->second;
+    const std::string what = "the last list: task " + task.id.ToString();
+    if (!still_runs(truth) && !truth.fading) world_.Violation(what + " does not run");
+    if (truth.told && !task.cancelled) world_.Violation(what + " is not shown as cancelled");
+  }
+  for (const auto& [id, task] : tasks_) {
+    if (still_runs(task) && listed.count(id) == 0) {
+      world_.Violation("the last list: task " + id.ToString() + " is missing");
+    }
+  }
+}
+
+}  // namespace quell::sim

@@ -207,7 +207,11 @@ std::optional<Refusal> CheckConnection(Head& head) {
   for (std::string_view value : Values(head.request, "Connection")) {
     while (!value.empty()) {
       const std::size_t end = std::min(value.find(','), value.size());
-      if (EqualIgnoringCase(TrimBlanks(value.substr(0, end)), "close")) head.close = true;
+      const std::string_view option = TrimBlanks(value.substr(0, end));
+      if (!option.empty() && !IsToken(option)) {
+        return Refusal(400, "the Connection header is malformed");
+      }
+      if (EqualIgnoringCase(option, "close")) head.close = true;
       value.remove_prefix(std::min(end + 1, value.size()));
     }
   }

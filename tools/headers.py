@@ -16,6 +16,7 @@ from tree import Finding
 COMPILER = "g++"
 FLAGS = ["-std=c++20", "-fsyntax-only", "-Wall", "-Wextra", "-Wshadow", "-Wnon-virtual-dtor",
          "-Woverloaded-virtual", "-Wconversion", "-Werror", "-DBOOST_ASIO_NO_DEPRECATED"]
+ROOTS = [f"-I{root}" for root in includes.ROOTS]
 
 
 def fingerprint(tree, header, salt):
@@ -26,8 +27,8 @@ def fingerprint(tree, header, salt):
         if path in seen or path not in tree.texts:
             continue
         seen.add(path)
-        todo.extend(h for _, bracket, h in includes.includes_of(tree.texts[path])
-                    if bracket == '"')
+        todo.extend(includes.ours(tree, path, h)
+                    for _, bracket, h in includes.includes_of(tree.texts[path]) if bracket == '"')
     digest = hashlib.sha256(salt.encode())
     for path in sorted(seen):
         digest.update(path.encode() + b"\0" + tree.texts[path].encode() + b"\0")
@@ -66,7 +67,7 @@ def check(tree):
             # Twice: a header without its guard fails here.
             source = f'#include "{header}"\n#include "{header}"\n'
             said = subprocess.run(
-                [COMPILER, *FLAGS, "-I", ".", "-isystem", folder, "-x", "c++", "-"], input=source,
+                [COMPILER, *FLAGS, "-I", ".", *ROOTS, "-isystem", folder, "-x", "c++", "-"], input=source,
                 cwd=tree.root, capture_output=True, text=True)
             if said.returncode == 0:
                 mark.touch()

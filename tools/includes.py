@@ -51,8 +51,11 @@ ROOMS = {
                             {"boost/system", "boost/asio", "boost/json", "cli11", "posix"}),
     "cli": ({"core", "host", "transport/http", "cli"},
             {"boost/system", "boost/asio", "boost/json", "cli11", "posix"}),
+    # Stands alone: programs link it, so it brings nothing of ours and nothing of gRPC's with it.
+    "sdk": ({"sdk"}, {"boost/json", "posix"}),
     "tests": ({"core", "host", "transport", "transport/http", "transport/grpc", "node",
-               "coordinator", "cli", "tests", "tests/support"}, set(LIBRARIES)),
+               "coordinator", "cli", "sdk", "tests", "tests/support"},
+              set(LIBRARIES)),
     "tests/unit/core": ({"core", "tests/support"}, {"boost/system", "gtest"}),
     "tests/unit/node": ({"core", "host", "transport", "transport/http", "node", "tests/support"},
                         {"boost/system", "boost/asio", "boost/json", "gtest", "posix"}),
@@ -67,6 +70,14 @@ ROOMS = {
     "tests/support": ({"core", "host", "transport", "node", "coordinator", "tests/support"},
                       {"boost/system", "boost/json", "gtest", "posix"}),
 }
+
+# A unit test's folder may share helpers of its own.
+for name in list(ROOMS):
+    if name.startswith("tests/unit/"):
+        ROOMS[name][0].add(name)
+
+# Where includes in quotes start, beside the root.
+ROOTS = ["sdk/src/", "sdk/include/"]
 
 # What costs seconds to parse: not in a header that another room includes, so that each is paid for
 # once, in a .cc file.
@@ -102,11 +113,20 @@ def includes_of(text):
         yield code.count("\n", 0, match.start()) + 1, match.group(1), match.group(2)
 
 
+def ours(tree, path, header):
+    """The file of ours that `path` means by "header", or None."""
+    for root in ["", *(r for r in ROOTS if path.startswith("sdk/") or r == "sdk/include/")]:
+        if root + header in tree.texts:
+            return root + header
+    return None
+
+
 def shared_headers(tree):
     """Headers of ours that a file of another room includes, directly or through others."""
     direct = {}
     for path in tree.names(".h", ".cc"):
-        direct[path] = {h for _, b, h in includes_of(tree.texts[path]) if b == '"'}
+        direct[path] = {ours(tree, path, h) for _, b, h in includes_of(tree.texts[path])
+                        if b == '"'} - {None}
     shared = {}
     for path, headers in direct.items():
         todo, seen = list(headers), set()
@@ -136,15 +156,16 @@ def check(tree):
         if not room:
             findings.append(Finding(path, 0, "includes", "lies in no room of tools/includes.py"))
             continue
-        ours, libraries = ROOMS[room]
+        rooms, libraries = ROOMS[room]
         for line, bracket, header in includes_of(tree.texts[path]):
             generated = GENERATED.fullmatch(header)
             if bracket == '"' and not generated:
-                target = room_of(header)
-                if header not in tree.texts:
+                found = ours(tree, path, header)
+                if not found:
                     message = f'"{header}" is no file of ours: name it from the root'
-                elif target not in ours and folder_of(header) not in ours:
-                    message = f"{room} must not include {target}; it may: {', '.join(sorted(ours))}"
+                elif room_of(found) not in rooms and folder_of(found) not in rooms:
+                    message = (f"{room} must not include {room_of(found)}; "
+                               f"it may: {', '.join(sorted(rooms))}")
                 else:
                     continue
                 findings.append(Finding(path, line, "includes", message))
@@ -182,6 +203,10 @@ def samples():
         ({"cli/x.cc": '#include "transport/grpc/g.h"\n', "transport/grpc/g.h": core}, 1),
         ({"cli/x.cc": '#include "gone.h"\n'}, 1),
         ({"elsewhere/x.cc": ""}, 1),
+        ({"sdk/src/a.cc": '#include "a.h"\n#include "quell/q.h"\n', "sdk/src/a.h": core,
+          "sdk/include/quell/q.h": core}, 0),
+        ({"sdk/src/a.cc": '#include "core/c.h"\n', "core/c.h": core}, 1),
+        ({"node/a.cc": '#include "a.h"\n', "node/a.h": core}, 1),
         ({"host/l.h": "#include <spdlog/spdlog.h>\n", "node/n.cc": '#include "host/l.h"\n'}, 1),
         ({"host/l.h": "#include <spdlog/spdlog.h>\n", "host/l.cc": '#include "host/l.h"\n'}, 0),
     ]

@@ -37,24 +37,28 @@ RULES = [
                   r"|\bstd::time\s*\(|(?<![\w.>:])time\s*\(\s*(nullptr|NULL|0|&\w+)\s*\)",
          "take a Clock (core/clock.h), or the executor's clock(): simulated time must rule",
          "auto t = std::chrono::steady_clock::now();", "auto t = clock.Now();",
-         but=r"^host/system_clock\.cc$|^tests/bench/"),
-    Rule("chance", r"\brandom_device\b|\bmt19937|(?<!\w)s?rand\s*\(|\bgetrandom\s*\(|\bgetentropy\b"
+         but=r"^host/system_clock\.cc$|^tests/bench/|^sdk/"),
+    Rule("chance", r"\bmt19937", "take a Random (core/random.h): a seed must replay a run",
+         "std::mt19937_64 g;", "random.Below(4);", but=r"^(tests|sdk)/"),
+    Rule("chance", r"\brandom_device\b|(?<!\w)s?rand\s*\(|\bgetrandom\s*\(|\bgetentropy\b"
                    r"|/dev/u?random|\bRAND_bytes\b",
          "take a Random (core/random.h): a seed must replay a run",
-         "std::mt19937_64 g;", "random.Below(4);", but=r"^host/system_random\.cc$", look=STRINGS),
+         "std::random_device d;", "random.Below(4);", but=r"^host/system_random\.cc$|^sdk/", look=STRINGS),
     Rule("sleep", r"\bsleep_(for|until)\b|\b(u|nano|clock_nano)?sleep\s*\(",
          "post a timer (Executor::At); in a test run the simulated clock, or wait for an event",
-         "std::this_thread::sleep_for(1s);", "executor.After(1s, work);"),
+         "std::this_thread::sleep_for(1s);", "executor.After(1s, work);",
+         but=r"^(cli|sdk|tests/bench)/"),  # Blocking programs, with nothing else to do.
     Rule("sleep", r"\btime\.sleep\s*\(|\bimport sleep\b|from time import .*\bsleep\b",
          "wait for what you wait for: read the ready line, or poll by the suite's one helper",
          "time.sleep(1)", "until(lambda: gone(pid))", files=PYTHON, where=r"^tests/"),
 
     # Errors are values.
-    Rule("result_value", r"(\.|->)value\(\)",
+    Rule("result_value", r"(?<!error)(?<!\bcode)(?<!\bec)(?<!field)(\.|->)value\(\)",
          "test it with `if (!result)`, then use *result or result.error(); value() throws",
          "Use(result.value());", "Use(*result);", but=r"^transport/grpc/.*convert"),
     Rule("throw", r"\bthrow\b", "return an Error (core/result.h)",
-         "throw std::runtime_error(x);", "return Error{ErrorCode::kInternal, x};"),
+         "throw std::runtime_error(x);", "return Error{ErrorCode::kInternal, x};",
+         but=r"^tests/"),
     Rule("assert_effect", r"(?<![\w.])assert\s*\([^;\n]*(\+\+|--|[^=!<>]=[^=]|"
                           r"\b(Move|Post|Send|Add|Write|insert|erase|push_back|reset)\()",
          "NDEBUG takes the effect away with the assertion: act first, assert the outcome",
@@ -96,26 +100,30 @@ RULES = [
     Rule("regex", r"\bstd::(basic_)?regex\b|<regex>|<regex\.h>",
          "parse by hand, or WildcardMatch (core/wildcard.h): std::regex recurses on its input",
          "std::regex r;", "WildcardMatch(pattern, text);"),
-    Rule("using_namespace", r"\busing\s+namespace\s+(?!std::(chrono_|string_view_|string_)?literals\b)",
+    Rule("using_namespace", r"\busing\s+namespace\s+"
+                              r"(?!std::(chrono_|string_view_|string_)?literals\b)",
          "name what you use: `namespace asio = boost::asio;` or `using testing::ElementsAre;`",
-         "using namespace std;", "using namespace std::chrono_literals;"),
+         "using namespace std;", "using namespace std::chrono_literals;", but=r"/main\.cc$"),
     Rule("shell_out", r"(?<![\w.:>])(std::|::)?(system|popen)\s*\(",
          "start the program itself (posix_spawn, execvp): no text ever meets a shell",
          'system("ls");', "execvp(argv[0], argv);"),
-    Rule("raw_new", r"\bnew\s+(?!\()[\w:]|\bnew\s*\(std::nothrow\)|(?<!operator )\bdelete\b\s*[\w(*\[]",
-         "std::make_unique, or a member: owners have a type",
-         "auto* x = new Thing;", "X(const X&) = delete;"),
+    Rule("raw_new", r"(?<!>\()\bnew\s+(?!\()[\w:]|\bnew\s*\(std::nothrow\)"
+                    r"|(?<!operator )\bdelete\b\s*[\w(*\[]",
+         "std::make_unique, std::unique_ptr<T>(new T) where the constructor is private, or a "
+         "member: owners have a type",
+         "auto* x = new Thing;", "X(const X&) = delete;", but=r"^sdk/"),  # C handles.
     Rule("async", r"\bstd::(async|jthread|packaged_task)\b",
          "post to the executor that owns the state",
-         "auto f = std::async(Work);", "executor.Post(work);"),
+         "auto f = std::async(Work);", "executor.Post(work);", but=r"^sdk/examples/"),
     Rule("print", r"\bstd::(cout|cerr|clog)\b|(?<![\w.>])(std::)?(f?printf|puts|putchar)\s*\(",
          "log by host/log.h; stdout belongs to the ready line and to the command line's answers",
          'std::cout << "hello";', "log::Info(text);",
-         but=r"^cli/|/main\.cc$|^host/(log|ready_line)\.cc$|^tests/(bench|sim|support)/"),
+         but=r"^cli/|/main\.cc$|^host/(log|ready_line)\.cc$|^tests/(bench|sim|support)/"
+             r"|^sdk/examples/"),
     Rule("endl", r"\bstd::endl\b", "'\\n', and flush where somebody waits for it",
          "out << std::endl;", "out << '\\n';"),
     Rule("include_guard", r"^\s*#\s*ifndef\s+\w+_H_?\b", "#pragma once",
-         "#ifndef NODE_NODE_H_", "#pragma once", files=(".h",)),
+         "#ifndef NODE_NODE_H_", "#pragma once", files=(".h",), but=r"^sdk/include/"),
 
     # Tests.
     Rule("weak_expect", r"\b(EXPECT|ASSERT)_(TRUE\s*\([^;{<]*(\.has_value\(\)|\.ok\(\))|"
@@ -216,7 +224,8 @@ def check_file(path, text):
             add(view.count("\n", 0, match.start()) + 1, rule.name, f"{seen}: {rule.instead}")
 
     lines = text.count("\n")
-    if lines > MAX_LINES and path.endswith(CPP + PYTHON):
+    # A client in one file is what sdk/ promises to programs in Python.
+    if lines > MAX_LINES and path.endswith(CPP + PYTHON) and not path.startswith("sdk/python/"):
         add(1, "long_file", f"{lines} lines: more than {MAX_LINES} hide two subjects, split them")
     if text and not text.endswith("\n"):
         add(lines + 1, "file_end", "ends without a line end (--fix)")

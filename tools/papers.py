@@ -127,6 +127,9 @@ def tests(tree):
         folder = str(pathlib.PurePosixPath(path).parent)
         for match in re.finditer(r"^\s*quell_tests\(\s*\w+\s+(\S+)", text, re.MULTILINE):
             known.add(str(pathlib.PurePosixPath(folder) / match.group(1)))
+        # Or the folder's own list takes all of them and links GoogleTest itself.
+        if r'_test\\.cc' in text and "gtest_main" in text and "add_test" in text:
+            known.add(folder)
     for path in tree.names(".cc"):
         if not path.startswith("tests/"):
             continue

@@ -66,40 +66,28 @@ class Tree:
         return sorted(found)
 
 
+CPP_TOKEN = re.compile(r"""
+      (?P<comment> //[^\n]* | /\*.*?(?:\*/|\Z) )
+    | R"(?P<mark>[^(\s]{0,16})\(.*?\)(?P=mark)"
+    | (?P<string> "(?:\\.|[^"\\\n])*"? )
+    | (?<![0-9a-zA-Z]) '(?:\\.|[^'\\\n])*'?
+    """, re.VERBOSE | re.DOTALL)
+
+
 def cpp_code(text, keep_strings=False):
     """C++ text with its comments (and the contents of its strings) blanked, line for line."""
-    out = []
-    i, n = 0, len(text)
-
     def blank(part):
-        return "".join(c if c == "\n" else " " for c in part)
+        return re.sub(r"[^\n]", " ", part)
 
-    while i < n:
-        if text.startswith("//", i):
-            end = text.find("\n", i)
-            end = n if end < 0 else end
-            out.append(blank(text[i:end]))
-        elif text.startswith("/*", i):
-            end = text.find("*/", i + 2)
-            end = n if end < 0 else end + 2
-            out.append(blank(text[i:end]))
-        elif text.startswith('R"', i):
-            mark = text[i + 2:text.index("(", i)]
-            end = text.find(f'){mark}"', i)
-            end = n if end < 0 else end + len(mark) + 2
-            out.append(text[i:end] if keep_strings else '"' + blank(text[i + 1:end - 1]) + '"')
-        elif text[i] == '"' or (text[i] == "'" and not (i and (text[i - 1].isalnum()))):
-            end = i + 1
-            while end < n and text[end] != text[i] and text[end] != "\n":
-                end += 2 if text[end] == "\\" else 1
-            end = min(end + 1, n)
-            inner = text[i + 1:end - 1]
-            out.append(text[i] + (inner if keep_strings else blank(inner)) + text[end - 1:end])
-        else:
-            out.append(text[i])
-            end = i + 1
-        i = end
-    return "".join(out)
+    def replaced(match):
+        token = match.group(0)
+        if match.group("comment"):
+            return blank(token)
+        if keep_strings:
+            return token
+        return token[0].replace("R", '"') + blank(token[1:-1]) + token[-1] * (len(token) > 1)
+
+    return CPP_TOKEN.sub(replaced, text)
 
 
 class Allowances:

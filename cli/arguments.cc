@@ -159,22 +159,25 @@ std::optional<Immediate> CheckCommandWord(const CLI::App& app,
   return std::nullopt;
 }
 
-std::string FlagHint(const CLI::App& app, const std::vector<std::string>& arguments) {
+// Says what the command does not know: the first flag, else the first word too many.
+std::string Unexpected(const CLI::App& app) {
   const CLI::App* command = &app;
   for (const CLI::App* chosen : app.get_subcommands())
     command = chosen;
+  for (const CLI::App* chosen : command->get_subcommands())
+    command = chosen;
+  const std::vector<std::string> extra = app.remaining(true);
+  const auto flag = std::find_if(extra.begin(), extra.end(),
+                                 [](const std::string& word) { return word.starts_with("-"); });
+  if (flag == extra.end()) return "unexpected '" + (extra.empty() ? "" : extra.back()) + "'";
   std::vector<std::string> known;
   for (const CLI::Option* option : command->get_options()) {
     for (const std::string& name : option->get_lnames())
       known.push_back("--" + name);
   }
-  for (const std::string& argument : arguments) {
-    if (!argument.starts_with("--") || argument.size() == 2) continue;
-    const std::string flag = argument.substr(0, argument.find('='));
-    if (std::find(known.begin(), known.end(), flag) != known.end()) continue;
-    if (const auto near = Suggest(flag, known)) return "; did you mean " + *near + "?";
-  }
-  return "";
+  const std::string name = flag->substr(0, flag->find('='));
+  const auto near = name.starts_with("--") ? Suggest(name, known) : std::nullopt;
+  return "unknown flag " + name + (near ? "; did you mean " + *near + "?" : "");
 }
 
 Format FormatOf(const std::string& text) {
@@ -281,15 +284,16 @@ Request ParseArguments(const std::vector<std::string>& arguments, const Environm
     const std::vector<CLI::App*> chosen = app.get_subcommands();
     if (chosen.empty()) return Immediate{kOk, app.help() + kFooter, ""};
     const std::vector<CLI::App*> below = chosen.front()->get_subcommands();
-    return Immediate{kOk, (below.empty() ? chosen : below).front()->help(), ""};
+    if (below.empty()) return Immediate{kOk, chosen.front()->help("quell"), ""};
+    return Immediate{kOk, below.front()->help("quell " + chosen.front()->get_name()), ""};
   } catch (const CLI::CallForVersion&) {
     return Immediate{kOk, std::string("quell ") + kVersion + "\n", ""};
-  } catch (const CLI::ExtrasError& error) {
-    if (!ours.empty() && ours.front() == "run" && raw.run.command.empty()) {
-      return Usage("write the command after --: quell run -- COMMAND... (" +
-                   std::string(error.what()) + ")");
+  } catch (const CLI::ExtrasError&) {
+    std::string text = Unexpected(app);
+    if (ours.front() == "run" && raw.run.command.empty()) {
+      text += "; the command stands after --: quell run -- make -j4";
     }
-    return Usage(error.what() + FlagHint(app, ours) + "; see quell " + ours.front() + " --help");
+    return Usage(text + "; see quell " + ours.front() + " --help");
   } catch (const CLI::Error& error) {
     return Usage(std::string(error.what()) + "; see quell " +
                  (app.get_subcommands().empty() ? "" : ours.front() + " ") + "--help");

@@ -1,0 +1,151 @@
+// Goal: what the commands read from a coordinator and a node is read in the shape those send, and
+// anything else is an error and no crash.
+// Method: JSON in, values out.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "cli/coordinator_client.h"
+#include "cli/run/local_door.h"
+
+namespace quell::cli {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::SizeIs;
+
+TEST(AnswerTest, ReadsTasksByNodeAndFailuresByTheirCause) {
+  const auto answer = ParseAnswer(R"({
+    "node_failures":[{"type":"failed_node_exception","reason":"Failed node [N2]","node_id":"N2",
+      "caused_by":{"type":"node_disconnected_exception","reason":"[b] disconnected"}}],
+    "nodes":{
+      "N1":{"name":"a","tasks":{
+        "N1:12":{"node":"N1","id":12,"action":"x","description":"d","start_time_in_millis":5,
+          "running_time_in_nanos":7,"cancellable":true,"cancelled":true,
+          "cancellation_time_millis":6,"parent_task_id":"N1:9","headers":{}},
+        "N1:9":{"node":"N1","id":9,"action":"y","cancellable":false,"cancelled":false}}},
+      "N3":{"name":"c","tasks":{}}}})");
+  ASSERT_TRUE(answer);
+  ASSERT_THAT(answer->tasks, SizeIs(2));
+  EXPECT_EQ(answer->tasks[0].id(), "N1:9");
+  EXPECT_FALSE(answer->tasks[0].cancelled);
+  EXPECT_EQ(answer->tasks[1].node_name, "a");
+  EXPECT_EQ(answer->tasks[1].parent, "N1:9");
+  EXPECT_EQ(answer->tasks[1].cancelled_millis, 6);
+  ASSERT_THAT(answer->failures, SizeIs(1));
+  EXPECT_EQ(answer->failures[0].type, "node_disconnected_exception");
+  EXPECT_EQ(answer->failures[0].reason, "[b] disconnected");
+}
+
+TEST(AnswerTest, ReadsAStrictAnswerWithoutFailures) {
+  const auto answer = ParseAnswer(R"({"nodes":{}})");
+  ASSERT_TRUE(answer);
+  EXPECT_THAT(answer->failures, SizeIs(0));
+}
+
+TEST(AnswerTest, SurvivesAnswersOfAnotherShape) {
+  for (const char* text : {"", "nonsense", "[]", "{}", R"({"nodes":[]})"}) {
+    EXPECT_FALSE(ParseAnswer(text)) << text;
+  }
+  EXPECT_TRUE(ParseAnswer(R"({"nodes":{"N1":null,"N2":{"tasks":{"N2:1":7}},"N3":{}}})"));
+}
+
+TEST(OneTaskTest, ReadsTheRecordAndItsReceipt) {
+  const auto one = ParseOneTask(R"({"task":{"id":"N1:12","node":"N1","number":12,"action":"x",
+    "state":"stopping","orphaned":true,"parent":"N1:9","uid":1000,"pid":77,"cancellable":true,
+    "start_time_in_millis":5,"running_time_in_nanos":7,
+    "cancel":{"at_millis":6,"by":"loopback","reason":"why"}},
+    "node_name":"a","ended":false,
+    "receipt":{"intent":"I","state":"ignoring","recorded_at_millis":6,"delivered_at_millis":8,
+    "note":"pid 78"}})");
+  ASSERT_TRUE(one);
+  EXPECT_EQ(one->task.number, 12U);
+  EXPECT_EQ(one->state, "stopping");
+  EXPECT_TRUE(one->orphaned);
+  EXPECT_FALSE(one->ended);
+  EXPECT_TRUE(one->task.cancelled);
+  EXPECT_EQ(one->cancelled_by, "loopback");
+  ASSERT_TRUE(one->receipt);
+  EXPECT_EQ(one->receipt->delivered, 8);
+  EXPECT_EQ(one->receipt->acknowledged, std::nullopt);
+  EXPECT_EQ(one->receipt->note, "pid 78");
+}
+
+TEST(QueryTest, EncodesWhatWouldEndAValue) {
+  Selection selection;
+  selection.nodes = {"a b", "c&d"};
+  selection.parent = "N:1";
+  CancelTerms terms;
+  terms.reason = "x=y";
+  terms.grace = std::chrono::milliseconds(0);
+  EXPECT_EQ(QueryOf(selection, terms, true),
+            "?nodes=a%20b%2Cc%26d&parent_task_id=N%3A1&detailed=true&reason=x%3Dy&grace=0ms");
+  EXPECT_EQ(QueryOf({}, {}, false), "");
+}
+
+TEST(NodesTest, ReadsTheMembers) {
+  const auto nodes = ParseNodes(
+      R"({"nodes":[{"id":"N2","name":"b","address":"x:1","alive":false,"coordinator":false,)"
+      R"("pending":3},{"id":"C","name":"a","alive":true,"coordinator":true,"pending":0}]})");
+  ASSERT_TRUE(nodes);
+  ASSERT_THAT(*nodes, SizeIs(2));
+  EXPECT_TRUE((*nodes)[0].is_self);
+  EXPECT_EQ((*nodes)[1].pending, 3U);
+  EXPECT_FALSE(ParseNodes("{}"));
+}
+
+TEST(LocalDoorTest, RegistersWithEverythingTheNodeMustKnow) {
+  JobTask task{"run/x", "x \"1\"", "N:9", 77, 5, std::nullopt};
+  EXPECT_EQ(RenderRegistration(task),
+            R"({"action":"run/x","description":"x \"1\"","parent":"N:9","pid":77,)"
+            R"("start_time_in_millis":5})");
+  task.parent.clear();
+  task.id = "N:12";
+  EXPECT_THAT(RenderRegistration(task), HasSubstr(R"("id":"N:12")"));
+  EXPECT_THAT(RenderRegistration(task), ::testing::Not(HasSubstr("parent")));
+}
+
+TEST(LocalDoorTest, ReportsOnlyWhatThereIsToSay) {
+  EXPECT_EQ(RenderReport({true, false, ""}), R"({"stopping":true})");
+  EXPECT_EQ(RenderReport({true, true, "pid 5"}),
+            R"({"stopping":true,"killed":true,"ignoring":"pid 5"})");
+}
+
+TEST(LocalDoorTest, ReadsARegistrationThatIsBornCancelled) {
+  const auto session =
+      ParseRegistered(R"({"session":"S","tasks":[{"id":"N:12","cancel":{"intent":"I","by":"root",)"
+                      R"("reason":"r","grace_in_millis":2500,"at_millis":1}}]})");
+  ASSERT_TRUE(session);
+  EXPECT_EQ(session->token, "S");
+  EXPECT_EQ(session->task, "N:12");
+  ASSERT_TRUE(session->cancel);
+  EXPECT_EQ(*session->cancel, (JobCancel{"I", "root", "r", std::chrono::milliseconds(2500)}));
+  const auto live = ParseRegistered(R"({"session":"S","tasks":[{"id":"N:12","cancel":null}]})");
+  ASSERT_TRUE(live);
+  EXPECT_FALSE(live->cancel);
+}
+
+TEST(LocalDoorTest, RefusesARegistrationThatNamesNoTask) {
+  for (const char* text : {"", "{}", R"({"session":"S","tasks":[]})", R"({"tasks":[{"id":"N:1"}]})",
+                           R"({"session":"S","tasks":[{}]})", R"({"session":"S","tasks":[7]})"}) {
+    EXPECT_FALSE(ParseRegistered(text)) << text;
+  }
+}
+
+TEST(LocalDoorTest, TakesOnlyCommandsForItsOwnTask) {
+  const char* line = R"({"cancel":{"task":"N:12","intent":"I","by":"b","reason":"",)"
+                     R"("grace_in_millis":10000,"at_millis":1}})";
+  ASSERT_TRUE(ParseCommand(line, "N:12"));
+  EXPECT_EQ(ParseCommand(line, "N:12")->grace, std::chrono::seconds(10));
+  EXPECT_FALSE(ParseCommand(line, "N:13"));
+  EXPECT_FALSE(ParseCommand("", "N:12"));
+  EXPECT_FALSE(ParseCommand(R"({"something":"newer"})", "N:12"));
+}
+
+TEST(LocalDoorTest, FindsTheReasonInAnErrorBody) {
+  EXPECT_EQ(ErrorReason(R"({"error":{"type":"t","reason":"no such parent"},"status":404})"),
+            "no such parent");
+  EXPECT_EQ(ErrorReason("plain"), "plain");
+}
+
+}  // namespace
+}  // namespace quell::cli

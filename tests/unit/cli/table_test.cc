@@ -1,0 +1,106 @@
+// Goal: lists are readable, fit the terminal, and let no stranger's text move its cursor.
+// Method: rows in, text out.
+#include "cli/table.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "cli/ps_command.h"
+
+namespace quell::cli {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+TEST(TableTest, AlignsWordsLeftAndNumbersRight) {
+  EXPECT_EQ(
+      RenderTable({{"NAME"}, {"N", true}, {"TEXT"}}, {{"a", "10", "x"}, {"long", "1", ""}}, 0),
+      "NAME   N  TEXT\n"
+      "a     10  x\n"
+      "long   1\n");
+}
+
+TEST(TableTest, CutsTheLastColumnAtTheTerminalsWidth) {
+  EXPECT_EQ(RenderTable({{"A"}, {"TEXT"}}, {{"x", "0123456789abcdef"}}, 13),
+            "A  TEXT\n"
+            "x  0123456...\n");
+}
+
+TEST(TableTest, KeepsTheWholeTextWhenThereIsNoTerminal) {
+  const std::string text(500, 'x');
+  EXPECT_THAT(RenderTable({{"A"}, {"TEXT"}}, {{"x", text}}, 0), HasSubstr(text));
+}
+
+TEST(TableTest, CountsCharactersAndCutsBetweenThem) {
+  const std::string umlauts = "\u00e4\u00f6\u00fc\u00e4\u00f6\u00fc\u00e4\u00f6\u00fc\u00e4\u00f6";
+  EXPECT_EQ(RenderTable({{"T"}}, {{umlauts}}, 8), "T\n\u00e4\u00f6\u00fc\u00e4\u00f6...\n");
+}
+
+TEST(TableTest, TakesControlCharactersOutOfCells) {
+  const std::string text = RenderTable({{"T"}}, {{"a\x1b[2Jb\nc\u009bd"}}, 0);
+  EXPECT_EQ(text, "T\na [2Jb c  d\n");
+}
+
+Answer OneTaskAnswer() {
+  Answer answer;
+  TaskEntry task;
+  task.node = "AbcdefghijklmnopqrstuQ";
+  task.node_name = "db3";
+  task.number = 41;
+  task.action = "nightly/backup";
+  task.description = "pg_dump -Fc orders";
+  task.running_nanos = 724'000'000'000;
+  answer.tasks.push_back(task);
+  return answer;
+}
+
+TEST(TaskTableTest, NamesATaskByItsNodesName) {
+  EXPECT_EQ(RenderTasks(OneTaskAnswer(), Format::kTable, 0),
+            "ID      ACTION          STATE       AGE  NODE  PARENT  DESCRIPTION\n"
+            "db3:41  nightly/backup  running  12m04s  db3   -       pg_dump -Fc orders\n");
+}
+
+TEST(TaskTableTest, SaysThatACancelledTaskIsOnItsWayOutAndNotGone) {
+  Answer answer = OneTaskAnswer();
+  answer.tasks[0].cancelled = true;
+  EXPECT_THAT(RenderTasks(answer, Format::kTable, 0), HasSubstr("cancelling"));
+}
+
+TEST(TaskTableTest, ShowsAParentOfTheSameAnswerByName) {
+  Answer answer = OneTaskAnswer();
+  answer.tasks.push_back(answer.tasks[0]);
+  answer.tasks[1].number = 42;
+  answer.tasks[1].parent = answer.tasks[0].id();
+  EXPECT_THAT(RenderTasks(answer, Format::kTable, 0), HasSubstr("db3   db3:41"));
+}
+
+TEST(TaskTableTest, GivesTheFullIdWhenWide) {
+  EXPECT_THAT(RenderTasks(OneTaskAnswer(), Format::kWide, 20),
+              HasSubstr("AbcdefghijklmnopqrstuQ:41"));
+}
+
+TEST(TaskTableTest, RendersJsonWithTheFailuresInIt) {
+  Answer answer = OneTaskAnswer();
+  answer.coverage = "selected=2 answered=1 failed=1";
+  answer.failures.push_back({"BbcdefghijklmnopqrstuQ", "node_disconnected_exception", "gone"});
+  const std::string json = RenderTasks(answer, Format::kJson, 0);
+  EXPECT_THAT(json, HasSubstr(R"("id":"AbcdefghijklmnopqrstuQ:41")"));
+  EXPECT_THAT(json, HasSubstr(R"("name":"db3:41")"));
+  EXPECT_THAT(json, HasSubstr(R"("parent":null)"));
+  EXPECT_THAT(json, HasSubstr(R"("type":"node_disconnected_exception")"));
+  EXPECT_THAT(json, HasSubstr(R"("coverage":"selected=2 answered=1 failed=1")"));
+}
+
+TEST(OutputTest, SaysWhoAnswered) {
+  EXPECT_EQ(CoverageText("selected=3 answered=2 failed=1"), "2 of 3 nodes answered");
+  EXPECT_EQ(CoverageText("selected=1 answered=1 failed=0"), "1 of 1 node answered");
+  EXPECT_EQ(CoverageText("what"), "");
+}
+
+TEST(OutputTest, WritesTimesInUtc) {
+  EXPECT_EQ(IsoTime(1625145678901), "2021-07-01T13:21:18.901Z");
+}
+
+}  // namespace
+}  // namespace quell::cli

@@ -76,7 +76,7 @@ inline TaskSinkFactory NumberSinks() {
 // Nodes that keep each ask until the test answers it.
 class AskedNodes final : public NodeClient {
  public:
-  struct Ask {
+  struct Asked {
     NodeId node;
     NodeRequest request;
     MonoTime deadline;
@@ -92,20 +92,20 @@ class AskedNodes final : public NodeClient {
   }
 
   // The last ask of a node that is not taken yet.
-  std::optional<struct Ask> Take(int n) {
+  std::optional<Asked> Take(int n) {
     for (auto it = asks.begin(); it != asks.end(); ++it) {
       if (it->node != Id(n)) continue;
-      struct Ask ask = std::move(*it);
+      Asked ask = std::move(*it);
       asks.erase(it);
       return ask;
     }
     return std::nullopt;
   }
 
-  std::vector<struct Ask> asks;
+  std::vector<Asked> asks;
   std::vector<NodeInfo> connected;
   std::vector<NodeId> disconnected;
-  std::function<void(const struct Ask&)> answer;  // Called with each ask, if set.
+  std::function<void(const Asked&)> answer;  // Called with each ask, if set.
 };
 
 }  // namespace quell

@@ -1,0 +1,70 @@
+// Requests to a router without a network.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "transport/http/exchange.h"
+#include "transport/http/router.h"
+#include "transport/http/target.h"
+
+namespace quell {
+
+struct TestResponse : http::Response {
+  TestResponse(http::Response response) : http::Response(std::move(response)) {}
+  std::string Header(std::string_view name) const {
+    for (const quell::Header& header : headers) {
+      if (header.name == name) return header.value;
+    }
+    return "";
+  }
+};
+
+class TestExchange final : public http::Exchange {
+ public:
+  explicit TestExchange(http::Request request) : request_(std::move(request)) {}
+
+  const http::Request& request() const override { return request_; }
+  void Send(http::Response sent) override {
+    EXPECT_FALSE(response) << "answered twice";
+    response = std::move(sent);
+  }
+  void Start(http::Response) override { ADD_FAILURE() << "no streams here"; }
+  void Write(std::string, std::function<void()>) override {}
+  void End() override {}
+  void OnGone(std::function<void()>) override {}
+
+  std::optional<http::Response> response;
+
+ private:
+  const http::Request request_;
+};
+
+// Hands the request to its route's handler; the answer may come later.
+inline std::shared_ptr<TestExchange> Begin(const http::Router& router, http::Method method,
+                                           const std::string& target,
+                                           std::vector<Header> headers = {}) {
+  http::Request request;
+  request.method = method;
+  request.target = target;
+  Result<http::Target> parsed = http::ParseTarget(target, 64);
+  EXPECT_TRUE(parsed.has_value()) << target;
+  request.path = parsed->path;
+  request.segments = parsed->segments;
+  request.query = parsed->query;
+  request.headers = std::move(headers);
+  request.principal = {Principal::Door::kLoopback, 0, 0, "127.0.0.1"};
+  const http::Router::Match match = router.Find(method, request.segments);
+  EXPECT_NE(match.route, nullptr) << target;
+  request.captures = match.captures;
+  auto exchange = std::make_shared<TestExchange>(std::move(request));
+  match.route->handler(exchange);
+  return exchange;
+}
+
+}  // namespace quell

@@ -1,0 +1,494 @@
+// Goal: the HTTP answers are byte for byte what the documentation (documented) or a real server
+// (strict) shows, and a request that could do more than was meant is refused.
+// Method: requests go through the real router, face and coordinator; nodes answer as told. The
+// expected bodies are the documentation's example and what an OpenSearch 3.8 was seen to send.
+#include <gmock/gmock.h>
+
+#include "coordinator/native/face.h"
+#include "coordinator/opensearch/errors.h"
+#include "coordinator/opensearch/face.h"
+#include "tests/support/result_matchers.h"
+#include "tests/unit/coordinator/fixtures.h"
+#include "tests/unit/coordinator/http_fixtures.h"
+
+namespace quell::opensearch {
+namespace {
+
+using namespace std::chrono_literals;
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::SizeIs;
+using testing::StartsWith;
+
+class FaceTest : public testing::Test {
+ protected:
+  FaceTest() {
+    face_.AddRoutes(router_);
+    native_.AddRoutes(router_);
+  }
+
+  // Two nodes as the documentation has them; the last character of the second id is ours, since
+  // 128 bits cannot be spelled as the documentation does it.
+  static NodeInfo Documented(int n) {
+    NodeInfo node;
+    node.id = *NodeId::Parse(n == 1 ? "JzrCxdtFTCO_RaINw8ckNA" : "K8iyDdtGQCO_SbJNw9dkMA");
+    node.incarnation = Incarnation{1};
+    node.name = "opensearch-node" + std::to_string(n);
+    node.address = n == 1 ? "127.0.0.1:9300" : "127.0.0.1:9301";
+    node.host = "127.0.0.1";
+    node.roles = {"data", "ingest", n == 1 ? "cluster_manager" : "master", "remote_cluster_client"};
+    return node;
+  }
+  static TaskView DocumentedTask(int n) {
+    TaskView task;
+    task.id = {Documented(n).id, n == 1 ? 54u : 78u};
+    task.type = "transport";
+    task.action = n == 1 ? "indices:data/write/bulk" : "indices:data/write/update";
+    task.description =
+        n == 1 ? "bulk request to [test_index]" : "updating document in [another_index]";
+    task.start_wall = WallFromMicros(n == 1 ? 1625145678901000 : 1625145679012000);
+    task.running = std::chrono::nanoseconds(n == 1 ? 2345678 : 1234567);
+    return task;
+  }
+
+  void Join(const NodeInfo& node) {
+    coordinator_.OnJoin({node, 1}, who_, [](Result<JoinReply>) {});
+    scheduler_.Advance(10ms);
+  }
+
+  // Answers every ask: tasks in `tasks_` that belong to the node, an ack for what is applied.
+  void NodesAnswer() {
+    nodes_.answer = [this](const AskedNodes::Asked& ask) {
+      executor_.Post([this, ask] {
+        std::vector<TaskView> mine;
+        for (const TaskView& task : tasks_) {
+          if (task.id.node == ask.node) mine.push_back(task);
+        }
+        if (std::holds_alternative<GetRequest>(ask.request)) {
+          const std::uint64_t number = std::get<GetRequest>(ask.request).number;
+          std::erase_if(mine, [&](const TaskView& t) { return t.id.number != number; });
+          if (mine.empty()) return ask.sink->OnDone(Error{ErrorCode::kNotFound, "no"});
+          ask.sink->OnTasks(mine);
+          return ask.sink->OnDone(NodeReply(GetReply{ended_, {}}));
+        }
+        if (const auto* apply = std::get_if<ApplyRequest>(&ask.request)) {
+          for (TaskView& task : mine) {
+            task.cancelled = true;
+            task.cancelled_at = WallFromMicros(1625145680000000);
+          }
+          if (!mine.empty()) ask.sink->OnTasks(mine);
+          ApplyReply reply;
+          reply.acks.push_back({apply->intents.front().id, {}, {}});
+          return ask.sink->OnDone(NodeReply(reply));
+        }
+        if (!mine.empty()) ask.sink->OnTasks(mine);
+        ask.sink->OnDone(NodeReply(ListReply{mine.size()}));
+      });
+    };
+  }
+
+  TestResponse Send(http::Method method, const std::string& target,
+                    std::vector<Header> headers = {}) {
+    return Finish(Begin(router_, method, target, std::move(headers)));
+  }
+  TestResponse Finish(const std::shared_ptr<TestExchange>& exchange) {
+    scheduler_.RunUntil([&] { return exchange->response.has_value(); }, 120s);
+    return exchange->response.value_or(http::Response{});
+  }
+  TestResponse Get(const std::string& target, std::vector<Header> headers = {}) {
+    return Send(http::Method::kGet, target, std::move(headers));
+  }
+  TestResponse Post(const std::string& target, std::vector<Header> headers = {}) {
+    return Send(http::Method::kPost, target, std::move(headers));
+  }
+  static std::vector<Header> Strict() { return {{"quell-profile", "strict"}}; }
+  static std::string Refusal(const std::string& reason,
+                             const std::string& type = "illegal_argument_exception") {
+    const std::string cause = R"({"type":")" + type + R"(","reason":")" + reason + "\"";
+    return R"({"error":{"root_cause":[)" + cause + "}]," + cause.substr(1) + R"(},"status":400})";
+  }
+
+  SimScheduler scheduler_;
+  SimClock clock_{scheduler_};
+  SimExecutor executor_{scheduler_, clock_};
+  SeededRandom random_{7};
+  StoreFile file_;
+  MemoryStore store_{executor_, file_};
+  AskedNodes nodes_;
+  Principal who_{Principal::Door::kLoopback, 0, 0, "127.0.0.1"};
+  Coordinator coordinator_{{Self()}, {executor_, random_, store_, nodes_}, {}};
+  http::Router router_;
+  Face face_{coordinator_, {Profile::kDocumented, "quell", "0.1.0"}};
+  bool ready_ = true;
+  native::Face native_{coordinator_, [this] { return ready_; }};
+  std::vector<TaskView> tasks_;
+  bool ended_ = false;
+};
+
+// ---- The documentation's example
+
+TEST_F(FaceTest, AnswersTheDocumentedCancelAsDocumented) {
+  Join(Documented(1));
+  Join(Documented(2));
+  NodesAnswer();
+  tasks_ = {DocumentedTask(1), DocumentedTask(2)};
+  const TestResponse got = Post("/_tasks/_cancel?nodes=opensearch-node1,opensearch-node2");
+  EXPECT_EQ(got.status, 200);
+  EXPECT_EQ(
+      got.body,
+      R"({"node_failures":[],"nodes":{"JzrCxdtFTCO_RaINw8ckNA":{"name":"opensearch-node1",)"
+      R"("transport_address":"127.0.0.1:9300","host":"127.0.0.1","ip":"127.0.0.1:9300",)"
+      R"("roles":["data","ingest","cluster_manager","remote_cluster_client"],"attributes":{},)"
+      R"("tasks":{"JzrCxdtFTCO_RaINw8ckNA:54":{"node":"JzrCxdtFTCO_RaINw8ckNA","id":54,)"
+      R"("type":"transport","action":"indices:data/write/bulk","status":"cancelled",)"
+      R"("description":"bulk request to [test_index]","start_time_in_millis":1625145678901,)"
+      R"("running_time_in_nanos":2345678,"cancellable":true,"cancelled":true,"headers":{},)"
+      R"("cancellation_time_millis":1625145680000}}},)"
+      R"("K8iyDdtGQCO_SbJNw9dkMA":{"name":"opensearch-node2",)"
+      R"("transport_address":"127.0.0.1:9301","host":"127.0.0.1","ip":"127.0.0.1:9301",)"
+      R"("roles":["data","ingest","master","remote_cluster_client"],"attributes":{},)"
+      R"("tasks":{"K8iyDdtGQCO_SbJNw9dkMA:78":{"node":"K8iyDdtGQCO_SbJNw9dkMA","id":78,)"
+      R"("type":"transport","action":"indices:data/write/update","status":"cancelled",)"
+      R"("description":"updating document in [another_index]",)"
+      R"("start_time_in_millis":1625145679012,"running_time_in_nanos":1234567,)"
+      R"("cancellable":true,"cancelled":true,"headers":{},)"
+      R"("cancellation_time_millis":1625145680000}}}}})");
+  EXPECT_EQ(got.Header("Quell-Nodes"), "selected=2 answered=2 failed=0");
+  EXPECT_EQ(got.Header("Quell-Operation"), file_.intents.begin()->first.ToString());
+}
+
+// ---- A real server's answers
+
+TEST_F(FaceTest, StrictCancelsAsARealServerDoes) {
+  NodeInfo node = Documented(1);
+  node.roles = {"cluster_manager", "data", "ingest", "remote_cluster_client"};
+  node.attributes = {{"rack", "r1"}};
+  Join(node);
+  Join(Documented(2));
+  NodesAnswer();
+  tasks_ = {DocumentedTask(1)};
+  const TaskId parent{node.id, 40};
+  const Header opaque{"X-Opaque-Id", "nightly"};
+  tasks_[0].parent = parent;
+  tasks_[0].headers = {&opaque, 1};
+  EXPECT_EQ(Post("/_tasks/_cancel", Strict()).body,
+            R"({"nodes":{"JzrCxdtFTCO_RaINw8ckNA":{"name":"opensearch-node1",)"
+            R"("transport_address":"127.0.0.1:9300","host":"127.0.0.1","ip":"127.0.0.1:9300",)"
+            R"("roles":["cluster_manager","data","ingest","remote_cluster_client"],)"
+            R"("attributes":{"rack":"r1"},"tasks":{"JzrCxdtFTCO_RaINw8ckNA:54":)"
+            R"({"node":"JzrCxdtFTCO_RaINw8ckNA","id":54,"type":"transport",)"
+            R"("action":"indices:data/write/bulk","start_time_in_millis":1625145678901,)"
+            R"("running_time_in_nanos":2345678,"cancellable":true,"cancelled":true,)"
+            R"("parent_task_id":"JzrCxdtFTCO_RaINw8ckNA:40","headers":{"X-Opaque-Id":"nightly"},)"
+            R"("cancellation_time_millis":1625145680000}}}}})");
+}
+
+TEST_F(FaceTest, FailuresAreRenderedAsARealServerDoes) {
+  Join(Documented(1));
+  NodesAnswer();
+  const std::string id = "JzrCxdtFTCO_RaINw8ckNA:999999999";
+  EXPECT_EQ(Post("/_tasks/" + id + "/_cancel", Strict()).body,
+            R"({"node_failures":[{"type":"failed_node_exception","reason":"Failed node )"
+            R"([JzrCxdtFTCO_RaINw8ckNA]","node_id":"JzrCxdtFTCO_RaINw8ckNA","caused_by":)"
+            R"({"type":"resource_not_found_exception","reason":"task [)" +
+                id + R"(] is not found"}}],"nodes":{}})");
+  const TestResponse ghost = Post("/_tasks/foo:1/_cancel", Strict());
+  EXPECT_EQ(ghost.body,
+            R"({"node_failures":[{"type":"failed_node_exception","reason":"Failed node [foo]",)"
+            R"("node_id":"foo","caused_by":{"type":"no_such_node_exception",)"
+            R"("reason":"No such node [foo]","node_id":"foo"}}],"nodes":{}})");
+  EXPECT_EQ(ghost.status, 200);
+  EXPECT_EQ(ghost.Header("Quell-Nodes"), "selected=1 answered=0 failed=1");
+  EXPECT_EQ(ghost.Header("Quell-Operation"), "");
+}
+
+TEST_F(FaceTest, NodesWithoutTasksAndUnknownTokensDifferByProfile) {
+  Join(Documented(1));
+  NodesAnswer();
+  EXPECT_EQ(Get("/_tasks?nodes=opensearch-node1,ghost", Strict()).body, R"({"nodes":{}})");
+  const std::string documented = Get("/_tasks?nodes=opensearch-node1,ghost").body;
+  EXPECT_THAT(documented, StartsWith(R"({"node_failures":[{"type":"failed_node_exception")"));
+  EXPECT_THAT(documented, HasSubstr(R"("attributes":{},"tasks":{}}}})"));
+}
+
+TEST_F(FaceTest, AListIsPlainUnlessDetailed) {
+  Join(Documented(1));
+  NodesAnswer();
+  tasks_ = {DocumentedTask(1)};
+  tasks_[0].status_json = R"({"phase":"epoch"})";
+  const std::string plain = Get("/_tasks?nodes=opensearch-node1").body;
+  EXPECT_THAT(plain, HasSubstr(R"("action":"indices:data/write/bulk","start_time_in_millis")"));
+  EXPECT_THAT(plain, HasSubstr(R"("cancelled":false,"headers":{}}}}}})"));
+  EXPECT_THAT(Get("/_tasks?nodes=opensearch-node1&detailed").body,
+              HasSubstr(R"("status":{"phase":"epoch"},"description":"bulk request to )"
+                        R"([test_index]","start_time_in_millis":1625145678901,)"));
+}
+
+TEST_F(FaceTest, AStatusThatIsNoObjectDoesNotSpoilTheAnswer) {
+  Join(Documented(1));
+  NodesAnswer();
+  for (const char* bad : {"{\"a\":1}}", "{", "[1]", "1", "{} x"}) {
+    tasks_ = {DocumentedTask(1)};
+    tasks_[0].status_json = bad;
+    EXPECT_THAT(Get("/_tasks?nodes=opensearch-node1&detailed").body,
+                HasSubstr(R"("action":"indices:data/write/bulk","description")"))
+        << bad;
+  }
+}
+
+// ---- Get
+
+TEST_F(FaceTest, GetShowsWhatRunsAndWhatHasEnded) {
+  Join(Documented(1));
+  NodesAnswer();
+  tasks_ = {DocumentedTask(1)};
+  const std::string running = Get("/_tasks/JzrCxdtFTCO_RaINw8ckNA%3A54").body;
+  EXPECT_THAT(running, StartsWith(R"({"completed":false,"task":{"node":"JzrCxdtFTCO_RaINw8ckNA")"));
+  EXPECT_THAT(running, HasSubstr(R"("resource_stats":{"average":)"));
+  ended_ = true;
+  const std::string ended = Get("/_tasks/JzrCxdtFTCO_RaINw8ckNA:54").body;
+  EXPECT_THAT(ended, StartsWith(R"({"completed":true,)"));
+  EXPECT_THAT(ended, testing::Not(HasSubstr("resource_stats")));
+}
+
+TEST_F(FaceTest, GetTellsTheMissingTheForeignAndTheMalformedApart) {
+  Join(Documented(1));
+  NodesAnswer();
+  const std::string missing =
+      "task [JzrCxdtFTCO_RaINw8ckNA:7] isn't running and hasn't stored "
+      "its results";
+  TestResponse got = Get("/_tasks/JzrCxdtFTCO_RaINw8ckNA:007");
+  EXPECT_EQ(got.status, 404);
+  EXPECT_EQ(got.body, R"({"error":{"root_cause":[{"type":"resource_not_found_exception",)"
+                      R"("reason":")" +
+                          missing + R"("}],"type":"resource_not_found_exception","reason":")" +
+                          missing + R"("},"status":404})");
+  got = Get("/_tasks/n1:+42");
+  EXPECT_EQ(got.status, 404);
+  EXPECT_EQ(got.body,
+            R"({"error":{"root_cause":[{"type":"resource_not_found_exception","reason":"task )"
+            R"([n1:42] isn't running and hasn't stored its results"}],)"
+            R"("type":"resource_not_found_exception","reason":"task [n1:42] belongs to the node )"
+            R"([n1] which isn't part of the cluster and there is no record of the task",)"
+            R"("caused_by":{"type":"resource_not_found_exception","reason":"task [n1:42] isn't )"
+            R"(running and hasn't stored its results"}},"status":404})");
+  EXPECT_EQ(Get("/_tasks/n1:x").body,
+            R"({"error":{"root_cause":[{"type":"illegal_argument_exception","reason":"malformed )"
+            R"(task id n1:x"}],"type":"illegal_argument_exception","reason":"malformed task id )"
+            R"(n1:x","caused_by":{"type":"number_format_exception","reason":"For input string: )"
+            R"(\"x\""}},"status":400})");
+  EXPECT_EQ(Get("/_tasks/unset").body, Refusal("Validation Failed: 1: task id is required;",
+                                               "action_request_validation_exception"));
+  EXPECT_EQ(Get("/_tasks/abc?bogus=1").body, Refusal("malformed task id abc"));
+}
+
+TEST_F(FaceTest, ASilentNodeIsNotANotFound) {
+  Join(Documented(1));
+  const TestResponse silent = Get("/_tasks/JzrCxdtFTCO_RaINw8ckNA:54?timeout=1s");
+  EXPECT_EQ(silent.status, 503);
+  EXPECT_THAT(silent.body, HasSubstr(R"("type":"receive_timeout_transport_exception")"));
+  EXPECT_THAT(silent.body, HasSubstr("[opensearch-node1][127.0.0.1:9300]"));
+}
+
+// ---- Refusals
+
+TEST_F(FaceTest, WhatIsNotServedIsRefusedAndNotIgnored) {
+  const std::pair<const char*, const char*> cases[] = {
+      {"group_by=none", "[group_by] is served as [nodes] only: leave it out"},
+      {"group_by=foo", "[group_by] must be one of [nodes], [parents] or [none] but was [foo]"},
+      {"wait_for_completion", "[wait_for_completion] is not served: leave it out"},
+      {"human", "[human] is not served: leave it out"},
+      {"filter_path=nodes", "[filter_path] is not served: leave it out"},
+      {"format=yaml", "[format] must be [json] but was [yaml]"},
+      {"timeout=0", "[timeout] must be more than [0] and at most [60s] but was [0]"},
+      {"timeout=-1", "[timeout] must be more than [0] and at most [60s] but was [-1]"},
+      {"timeout=61s", "[timeout] must be more than [0] and at most [60s] but was [61s]"},
+      {"bogus=1&group_by=foo", "request [/_tasks] contains unrecognized parameter: [bogus]"},
+  };
+  for (const auto& [query, reason] : cases) {
+    const TestResponse got = Get(std::string("/_tasks?") + query);
+    EXPECT_EQ(got.status, 400) << query;
+    EXPECT_EQ(got.body, Refusal(reason)) << query;
+  }
+  EXPECT_EQ(Get("/_tasks?group_by=nodes&human=false&format=json&error_trace&timeout=60s").status,
+            200);
+  EXPECT_EQ(Get("/_tasks", {{"Quell-Profile", "lenient"}}).status, 400);
+}
+
+TEST_F(FaceTest, AnEmptyFilterCancelsNothingUnlessStrict) {
+  Join(Documented(1));
+  NodesAnswer();
+  for (const char* target :
+       {"/_tasks/_cancel?nodes=", "/_tasks/_cancel?nodes", "/_tasks/_cancel?nodes=,",
+        "/_tasks/_cancel?actions=,", "/_tasks/_cancel?actions",
+        "/_tasks/_cancel?parent_task_id=", "/_tasks/_cancel?parent_task_id=x:-1",
+        "/_tasks/_cancel?task_id=unset", "/_tasks/unset/_cancel", "/_tasks/x:-1/_cancel"}) {
+    SCOPED_TRACE(target);
+    const TestResponse refused = Post(target);
+    EXPECT_EQ(refused.status, 400);
+    EXPECT_THAT(refused.body, HasSubstr("cancel"));
+    EXPECT_THAT(file_.intents, IsEmpty());
+    EXPECT_EQ(Post(target, Strict()).status, 200);
+    EXPECT_THAT(file_.intents, SizeIs(1));
+    file_.intents.clear();
+  }
+  EXPECT_EQ(Post("/_tasks/_cancel").status, 200);
+  EXPECT_THAT(file_.intents, SizeIs(1));
+}
+
+TEST_F(FaceTest, AnIdAndNodesTogetherAreRefused) {
+  EXPECT_EQ(Post("/_tasks/n1:1/_cancel?nodes=x").body,
+            Refusal("Validation Failed: 1: task id cannot be used together with node ids;",
+                    "action_request_validation_exception"));
+  EXPECT_EQ(Post("/_tasks/n1:1/_cancel?bogus=1&nodes=x").body,
+            Refusal("request [/_tasks/n1:1/_cancel] contains unrecognized parameter: [bogus]"));
+}
+
+TEST_F(FaceTest, StrictKnowsNoParametersOfItsOwn) {
+  for (const char* param : {"timeout=1s", "reason=x", "grace=1s"}) {
+    const TestResponse refused =
+        Post(std::string("/_tasks/_cancel?actions=nothing&") + param, Strict());
+    EXPECT_THAT(refused.body, HasSubstr("unrecognized parameter")) << param;
+    EXPECT_EQ(Post(std::string("/_tasks/_cancel?actions=nothing&") + param).status, 200) << param;
+  }
+  EXPECT_EQ(Post("/_tasks/_cancel?actions=nothing&taskid=x", Strict()).body,
+            Refusal("request [/_tasks/_cancel] contains unrecognized parameter: [taskid] -> did "
+                    "you mean [task_id]?"));
+}
+
+TEST_F(FaceTest, ReasonAndGraceReachTheIntent) {
+  Join(Documented(1));
+  NodesAnswer();
+  Post("/_tasks/_cancel?reason=too%20slow&grace=250ms");
+  Intent intent = file_.intents.begin()->second.intent;
+  EXPECT_EQ(intent.reason, "too slow");
+  EXPECT_EQ(intent.grace, 250ms);
+  EXPECT_EQ(intent.by, who_.name());
+  file_.intents.clear();
+  Post("/_tasks/_cancel?grace=0");
+  EXPECT_EQ(file_.intents.begin()->second.intent.grace, 1ms);
+  EXPECT_EQ(Post("/_tasks/_cancel?grace=3601s").status, 400);
+  EXPECT_EQ(Post("/_tasks/_cancel?reason=" + std::string(limits::kReasonMax + 1, 'x')).status, 400);
+}
+
+TEST_F(FaceTest, AParentThatCannotExistMatchesNothing) {
+  Join(Documented(1));
+  NodesAnswer();
+  std::optional<TaskId> asked;
+  auto answer = nodes_.answer;
+  nodes_.answer = [&](const AskedNodes::Asked& ask) {
+    if (const auto* list = std::get_if<ListRequest>(&ask.request)) asked = list->filter.parent;
+    answer(ask);
+  };
+  EXPECT_EQ(Get("/_tasks?parent_task_id=foo:1").status, 200);
+  ASSERT_TRUE(asked);
+  EXPECT_TRUE(asked->node.is_null());
+}
+
+// ---- Errors of a cancel
+
+TEST_F(FaceTest, NoStoreNoSuccess) {
+  Join(Documented(1));
+  NodesAnswer();
+  file_.disk.error = Error{ErrorCode::kResourceExhausted, "the disk is full"};
+  TestResponse got = Post("/_tasks/_cancel");
+  EXPECT_EQ(got.status, 507);
+  EXPECT_THAT(got.body, HasSubstr("the disk is full"));
+  file_.disk.error = Error{ErrorCode::kInternal, "the file is damaged"};
+  EXPECT_EQ(Post("/_tasks/_cancel").status, 500);
+  file_.disk.error.reset();
+  file_.unknown_next = 1;
+  got = Post("/_tasks/_cancel");
+  EXPECT_EQ(got.status, 503);
+  EXPECT_THAT(got.body, HasSubstr(R"("type":"cancel_outcome_unknown")"));
+}
+
+TEST_F(FaceTest, TooManyRequestsAreToldToComeBack) {
+  Join(Documented(1));
+  std::vector<std::shared_ptr<TestExchange>> waiting;
+  for (std::size_t i = 0; i < limits::kFanOutsMax; ++i) {
+    waiting.push_back(Begin(router_, http::Method::kGet, "/_tasks"));
+  }
+  for (const auto& [method, target] :
+       {std::pair(http::Method::kGet, "/_tasks"), std::pair(http::Method::kGet, "/_tasks/n1:1"),
+        std::pair(http::Method::kPost, "/_tasks/_cancel")}) {
+    const TestResponse refused = Send(method, target);
+    EXPECT_EQ(refused.status, 429);
+    EXPECT_EQ(refused.Header("Retry-After"), "1");
+  }
+}
+
+TEST_F(FaceTest, EachErrorHasItsPlaceInTheTable) {
+  EXPECT_EQ(RowFor(ErrorCode::kOutcomeUnknown, Whose::kStore).status, 503);
+  EXPECT_EQ(RowFor(ErrorCode::kResourceExhausted, Whose::kStore).status, 507);
+  EXPECT_EQ(RowFor(ErrorCode::kResourceExhausted, Whose::kService).status, 429);
+  EXPECT_EQ(RowFor(ErrorCode::kInternal, Whose::kStore).status, 500);
+  EXPECT_EQ(RowFor(ErrorCode::kUnavailable, Whose::kService).type, "node_disconnected_exception");
+}
+
+// ---- The rest
+
+TEST_F(FaceTest, PrettyIsForPeople) {
+  EXPECT_EQ(Post("/_tasks/foo:1/_cancel?pretty", Strict()).body,
+            "{\n  \"node_failures\" : [\n    {\n      \"type\" : \"failed_node_exception\",\n"
+            "      \"reason\" : \"Failed node [foo]\",\n      \"node_id\" : \"foo\",\n"
+            "      \"caused_by\" : {\n        \"type\" : \"no_such_node_exception\",\n"
+            "        \"reason\" : \"No such node [foo]\",\n        \"node_id\" : \"foo\"\n"
+            "      }\n    }\n  ],\n  \"nodes\" : { }\n}\n");
+}
+
+TEST_F(FaceTest, RootAndNodesSayWhoIsThere) {
+  Join(Documented(1));
+  EXPECT_EQ(Get("/?pretty=false").body,
+            R"({"name":"coordinator","cluster_name":"quell","version":{"distribution":"quell",)"
+            R"("number":"0.1.0"},"tagline":"Asked, delivered and stopped are three things"})");
+  EXPECT_EQ(Send(http::Method::kHead, "/").status, 200);
+  scheduler_.Advance(limits::kSilentAfter + 1s);
+  const TestResponse nodes = Get("/_nodes");
+  EXPECT_THAT(nodes.body, StartsWith(R"({"_nodes":{"total":2,"successful":1,"failed":1,)"));
+  EXPECT_EQ(nodes.Header("Quell-Nodes"), "selected=2 answered=1 failed=1");
+}
+
+TEST_F(FaceTest, TheNativeFaceShowsTheWholeRecord) {
+  Join(Documented(1));
+  NodesAnswer();
+  tasks_ = {DocumentedTask(1)};
+  tasks_[0].status_json = R"({"phase":"epoch"})";
+  tasks_[0].owner_uid = 1000;
+  tasks_[0].pid = 4242;
+  tasks_[0].orphaned = true;
+  EXPECT_EQ(Get("/quell/v1/tasks/JzrCxdtFTCO_RaINw8ckNA:54").body,
+            R"({"task":{"id":"JzrCxdtFTCO_RaINw8ckNA:54","node":"JzrCxdtFTCO_RaINw8ckNA",)"
+            R"("number":54,"type":"transport","action":"indices:data/write/bulk",)"
+            R"("description":"bulk request to [test_index]","state":"running",)"
+            R"("status":{"phase":"epoch"},"cancellable":true,"orphaned":true,)"
+            R"("start_time_in_millis":1625145678901,"running_time_in_nanos":2345678,)"
+            R"("uid":1000,"pid":4242,"headers":{},"cancel":null},)"
+            R"("node_name":"opensearch-node1","ended":false,"receipt":null})");
+  EXPECT_EQ(Get("/quell/v1/tasks/n1:1").status, 404);
+  EXPECT_EQ(Get("/quell/v1/tasks/x").status, 400);
+  EXPECT_EQ(Get("/quell/v1/nodes?x=1").status, 400);
+}
+
+TEST_F(FaceTest, TheNativeFaceListsAndForgetsNodes) {
+  Join(Documented(1));
+  const std::string target = "/quell/v1/nodes/JzrCxdtFTCO_RaINw8ckNA";
+  EXPECT_THAT(Get("/quell/v1/nodes").body,
+              HasSubstr(R"("name":"opensearch-node1","address":"127.0.0.1:9300","version":"",)"
+                        R"("incarnation":1,"coordinator":false,"alive":true,"pending":0})"));
+  EXPECT_EQ(Send(http::Method::kDelete, target).status, 409);
+  EXPECT_EQ(Send(http::Method::kDelete, "/quell/v1/nodes/opensearch-node1").status, 400);
+  scheduler_.Advance(limits::kSilentAfter + 1s);
+  EXPECT_EQ(Send(http::Method::kDelete, target).body, R"({"forgotten":"JzrCxdtFTCO_RaINw8ckNA"})");
+  EXPECT_EQ(Send(http::Method::kDelete, target).status, 404);
+}
+
+TEST_F(FaceTest, ReadinessEndsBeforeLife) {
+  EXPECT_EQ(Get("/readyz").status, 200);
+  ready_ = false;
+  EXPECT_EQ(Get("/readyz").status, 503);
+  EXPECT_EQ(Get("/livez").status, 200);
+}
+
+}  // namespace
+}  // namespace quell::opensearch

@@ -107,7 +107,7 @@ RULES = [
     Rule("shell_out", r"(?<![\w.:>])(std::|::)?(system|popen)\s*\(",
          "start the program itself (posix_spawn, execvp): no text ever meets a shell",
          'system("ls");', "execvp(argv[0], argv);"),
-    Rule("raw_new", r"(?<!>\()\bnew\s+(?!\()[\w:]|\bnew\s*\(std::nothrow\)"
+    Rule("raw_new", r"(?<!\()\bnew\s+(?!\()[\w:]|\bnew\s*\(std::nothrow\)"
                     r"|(?<!operator )\bdelete\b\s*[\w(*\[]",
          "std::make_unique, std::unique_ptr<T>(new T) where the constructor is private, or a "
          "member: owners have a type",

@@ -78,8 +78,10 @@ bool Program::Runs(const TaskId& task) const {
 }
 
 std::vector<TaskId> Program::Strangers() const {
-  std::vector<TaskId> ids = Unfinished();
-  std::erase_if(ids, [this](const TaskId& id) { return tasks_.at(id).life == host_.life(); });
+  std::vector<TaskId> ids;
+  for (const auto& [id, task] : tasks_) {
+    if (!task.finished && task.life != host_.life()) ids.push_back(id);
+  }
   return ids;
 }
 
@@ -108,15 +110,14 @@ void Program::Tick() {
 
 void Program::Act() {
   const MonoTime now = world_.now();
-  for (const TaskId& id : Unfinished()) {
-    const OwnTask& task = tasks_.at(id);
-    if (task.finishing) continue;
+  for (auto& [id, task] : tasks_) {
+    if (task.finished || task.finishing) continue;
     if (task.stop_at && *task.stop_at <= now) {
-      Finish(id, TaskState::kCancelled);
+      Finish(id, task, TaskState::kCancelled);
     } else if (!task.told && task.finish_at && *task.finish_at <= now) {
-      Finish(id, dice_.Percent(80) ? TaskState::kSucceeded : TaskState::kFailed);
-    } else if (!streams_ || dice_.Percent(10)) {
-      Report(id);
+      Finish(id, task, dice_.Percent(80) ? TaskState::kSucceeded : TaskState::kFailed);
+    } else if (!streams_ || dice_.Percent(5)) {
+      Report(id, task);
     }
   }
   if (streams_ && !stream_) OpenStream();
@@ -161,7 +162,7 @@ std::vector<NewTask> Program::Think() {
   for (NewTask& task : tasks)
     task = ThinkOne(own);
   // Once in a while so many that the reserved numbers do not suffice.
-  if (dice_.Percent(1)) tasks.resize(600, tasks.front());
+  if (streams_ && dice_.Percent(1)) tasks.resize(600, tasks.front());
   return tasks;
 }
 
@@ -217,6 +218,7 @@ void Program::Registered(const RegisterRequest& request, const std::vector<MonoT
   for (std::size_t i = 0; i < reply->tasks.size(); ++i) {
     OwnTask& task = tasks_[reply->tasks[i].id];
     task.life = life;
+    task.finishing = false;
     if (!request.tasks[i].resume) {
       task.spec = request.tasks[i];
       task.began = began[i];
@@ -279,8 +281,7 @@ void Program::BreakStream() {
   OnNode([session = *session_, stream](Node& node) { node.CloseCommands(session, stream.get()); });
 }
 
-void Program::Report(const TaskId& id) {
-  const OwnTask& task = tasks_.at(id);
+void Program::Report(const TaskId& id, const OwnTask& task) {
   ReportRequest report;
   if (task.told) {
     if (temper_ == Temper::kObeys) report.stopping = true;
@@ -296,8 +297,8 @@ void Program::Report(const TaskId& id) {
   });
 }
 
-void Program::Finish(const TaskId& id, TaskState outcome) {
-  tasks_.at(id).finishing = true;
+void Program::Finish(const TaskId& id, OwnTask& task, TaskState outcome) {
+  task.finishing = true;
   const bool called = OnNode(
       [this, weak = weak_from_this(), id, session = session_, who = who_, outcome](Node& node) {
         const Status finished = node.Finish(id, session, who, outcome);
@@ -310,12 +311,8 @@ void Program::Finish(const TaskId& id, TaskState outcome) {
         }
         tasks_.at(id).finished = true;
       });
-  if (!called) tasks_.at(id).finishing = false;
-  // The daemon may die before it hears of it: then the program repeats it after its restart.
-  Later(700ms, [this, id] {
-    OwnTask& task = tasks_.at(id);
-    if (!task.finished && !host_.paused()) task.finishing = false;
-  });
+  // A daemon that dies before it hears of it hears of it after the task was brought back.
+  if (!called) task.finishing = false;
 }
 
 void Program::Hear(const CancelCommand& command) {

@@ -56,8 +56,8 @@ class Program final : public std::enable_shared_from_this<Program> {
 
   void OpenStream();
   void BreakStream();
-  void Report(const TaskId& id);
-  void Finish(const TaskId& id, TaskState outcome);
+  void Report(const TaskId& id, const OwnTask& task);
+  void Finish(const TaskId& id, OwnTask& task, TaskState outcome);
   void Hear(const CancelCommand& command);
   void Die();
   std::vector<TaskId> Unfinished() const;
@@ -83,7 +83,7 @@ class Program final : public std::enable_shared_from_this<Program> {
   std::string last_refusal_;
   std::optional<SessionToken> session_;
   std::shared_ptr<Stream> stream_;
-  std::map<TaskId, OwnTask> tasks_;
+  std::map<TaskId, OwnTask, ByNumber> tasks_;
 };
 
 }  // namespace quell::sim

@@ -16,6 +16,13 @@
 
 namespace quell::sim {
 
+// Orders tasks as TaskId does not: by number first, which is quick also in a debug build.
+struct ByNumber {
+  bool operator()(const TaskId& a, const TaskId& b) const {
+    return a.number != b.number ? a.number < b.number : a.node.view() < b.node.view();
+  }
+};
+
 // One task, from the moment at which a node gave out its number.
 struct TrueTask {
   TaskId id;
@@ -89,7 +96,7 @@ class Truth {
   void JudgeLastList(const std::vector<SeenTask>& seen,
                      const std::function<bool(const TrueTask&)>& still_runs);
 
-  const std::map<TaskId, TrueTask>& tasks() const { return tasks_; }
+  const std::map<TaskId, TrueTask, ByNumber>& tasks() const { return tasks_; }
   const std::map<std::uint64_t, Request>& requests() const { return requests_; }
   // Some task, live or not; nullptr if there is none yet.
   const TrueTask* Any(Dice& dice) const;
@@ -121,7 +128,7 @@ class Truth {
   World& world_;
   CoordinatorHost& coordinator_;
   const std::vector<std::unique_ptr<NodeHost>>& nodes_;
-  std::map<TaskId, TrueTask> tasks_;
+  std::map<TaskId, TrueTask, ByNumber> tasks_;
   std::map<std::uint64_t, Request> requests_;
   std::map<std::string, std::uint64_t> by_reason_;
 };

@@ -113,7 +113,7 @@ void Truth::CheckSlots(Request& request, const Gathered& answer) {
 
 void Truth::CheckListed(const Request& request, const Gathered& answer,
                         const std::vector<std::vector<SeenTask>>& slots) {
-  std::set<TaskId> seen;
+  std::set<TaskId, ByNumber> seen;
   for (std::size_t i = 0; i < answer.slots.size(); ++i) {
     const Slot& slot = answer.slots[i];
     if (!slot.reply || !slot.node) continue;
@@ -139,11 +139,13 @@ void Truth::CheckListed(const Request& request, const Gathered& answer,
         world_.Violation(what + " has another description");
       }
     }
-    if (request.kind != Request::Kind::kList) continue;
+    const NodeHost* host = HostOf(slot.node->id);
+    if (request.kind != Request::Kind::kList || host == nullptr) continue;
+    const std::uint64_t life = request.lives.at(host->id());
     for (const auto& [id, truth] : tasks_) {
-      if (id.node != slot.node->id || truth.life != request.lives.at(id.node)) continue;
+      if (nodes_[truth.host].get() != host || truth.life != life) continue;
       if (truth.admitted >= request.called || truth.ended || truth.fading) continue;
-      if (nodes_[truth.host]->life() != truth.life || !Matches(request.filter, truth)) continue;
+      if (host->life() != life || !Matches(request.filter, truth)) continue;
       if (seen.count(id) == 0)
         world_.Violation(Name(request) + ": task " + id.ToString() + " is missing");
     }

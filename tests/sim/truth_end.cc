@@ -56,7 +56,7 @@ void Truth::JudgePromise(const Request& request,
     }
   }
   for (const auto& [id, task] : tasks_) {
-    if (task.told || !still_runs(task) || kept.asked.count(id.node) == 0) continue;
+    if (task.told || kept.asked.count(id.node) == 0 || !still_runs(task)) continue;
     if (request.kind == Request::Kind::kCancelTask) {
       if (request.id.Resolve() != id || !task.spec.cancellable) continue;
     } else {
@@ -71,7 +71,7 @@ void Truth::JudgePromise(const Request& request,
 
 void Truth::JudgeLastList(const std::vector<SeenTask>& seen,
                           const std::function<bool(const TrueTask&)>& still_runs) {
-  std::set<TaskId> listed;
+  std::set<TaskId, ByNumber> listed;
   for (const SeenTask& task : seen) {
     listed.insert(task.id);
     const auto known = tasks_.find(task.id);

@@ -59,8 +59,11 @@ Result<bool> ReadSome(ClientSocket& socket, ResponseReader& reader, Deadline dea
   char buffer[kReadSize];
   const Result<std::size_t> bytes = socket.Receive(buffer, sizeof(buffer), deadline);
   if (!bytes) return bytes.error();
-  const Status fed = *bytes == 0 ? reader.End() : reader.Feed({buffer, *bytes});
-  if (!fed) return fed.error();
+  if (*bytes == 0) {
+    if (const Status whole = reader.End(); !whole) return whole.error();
+  } else if (const Result<std::size_t> used = reader.Feed({buffer, *bytes}); !used) {
+    return used.error();
+  }
   return !reader.complete();
 }
 

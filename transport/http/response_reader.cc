@@ -28,19 +28,20 @@ std::optional<std::uint64_t> ParseChunkSize(std::string_view line) {
 
 }  // namespace
 
-Status ResponseReader::Feed(std::string_view bytes) {
+Result<std::size_t> ResponseReader::Feed(std::string_view bytes) {
+  const std::size_t given = bytes.size();
   while (!bytes.empty() && state_ != State::kDone) {
     if (state_ == State::kSized || state_ == State::kUntilEnd || state_ == State::kChunk) {
-      if (Status status = TakeBody(bytes); !status) return status;
+      if (Status status = TakeBody(bytes); !status) return status.error();
       continue;
     }
     const bool whole = TakeLine(bytes);
     if (head_bytes_ > kHeadBytesMax) return NotHttp("its head does not end");
     if (!whole) continue;
-    if (Status status = OnLine(); !status) return status;
+    if (Status status = OnLine(); !status) return status.error();
     line_.clear();
   }
-  return {};
+  return given - bytes.size();
 }
 
 Status ResponseReader::End() {

@@ -18,9 +18,10 @@ class ResponseReader {
   ResponseReader(bool to_head, std::size_t body_max) : to_head_(to_head), body_max_(body_max) {}
 
   // Appends what it finds of the body to response().body; the caller may take it from there at any
-  // time. Interim answers (1xx) are skipped; bytes after the end are ignored. Errors: kInternal
-  // (not HTTP/1.1), kResourceExhausted (body_max).
-  Status Feed(std::string_view bytes);
+  // time. Returns how many of the bytes belong to the answer: fewer only when it is complete.
+  // Interim answers (1xx) are skipped. Errors: kInternal (not HTTP/1.1), kResourceExhausted
+  // (body_max).
+  Result<std::size_t> Feed(std::string_view bytes);
   // The connection has ended. Errors: kOutcomeUnknown if the answer is not whole.
   Status End();
 

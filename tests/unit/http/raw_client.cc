@@ -76,11 +76,9 @@ bool RawClient::ReadMore() {
 std::optional<Response> RawClient::ReadAnswer(bool to_head) {
   ResponseReader reader(to_head, std::size_t{1} << 30);
   for (;;) {
-    // Byte by byte, so that nothing of the next answer is eaten.
-    while (!kept_.empty() && !reader.complete()) {
-      if (!reader.Feed(std::string_view(kept_).substr(0, 1))) return std::nullopt;
-      kept_.erase(0, 1);
-    }
+    const Result<std::size_t> used = reader.Feed(kept_);
+    if (!used) return std::nullopt;
+    kept_.erase(0, *used);
     if (reader.complete()) return reader.response();
     if (!ReadMore()) {
       if (!reader.has_head() || !reader.End()) return std::nullopt;

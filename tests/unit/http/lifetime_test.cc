@@ -1,0 +1,234 @@
+// Goal: a connection ends when its time is up, at the limit nobody waits in vain, and the server
+// stops when it is told to.
+// Method: servers with small limits, clients that stay silent, drip, or never read.
+#include <chrono>
+#include <string>
+#include <sys/socket.h>
+
+#include <boost/asio/local/connect_pair.hpp>
+#include <boost/asio/local/stream_protocol.hpp>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tests/unit/http/raw_client.h"
+#include "tests/unit/http/server_fixture.h"
+#include "transport/http/connection.h"
+
+namespace quell::http {
+namespace {
+
+using std::chrono::milliseconds;
+using testing::HasSubstr;
+using testing::StartsWith;
+
+const std::string kGet = "GET /hello HTTP/1.1\r\nHost: localhost\r\n\r\n";
+
+class LifetimeTest : public ServerTest {
+ protected:
+  // Sends `head`, then 'x' again and again until there is an answer.
+  std::string DripUntilAnswered(std::string_view head) {
+    RawClient client = Connect();
+    client.Send(head);
+    for (int i = 0; i < 2000 && !client.Readable(5); ++i)
+      client.Send("x");
+    return client.ReadAll();
+  }
+};
+
+TEST_F(LifetimeTest, ClosesAnIdleConnectionWithoutAWord) {
+  limits_.idle_timeout = milliseconds(20);
+  Start();
+  RawClient fresh = Connect();
+  EXPECT_EQ(fresh.ReadAll(), "");
+  RawClient used = Connect();
+  used.Send(kGet);
+  EXPECT_TRUE(used.ReadAnswer());
+  EXPECT_EQ(used.ReadAll(), "");
+}
+
+TEST_F(LifetimeTest, Answers408ToAHeadThatDoesNotEnd) {
+  limits_.head_timeout = milliseconds(20);
+  Start();
+  RawClient client = Connect();
+  client.Send(kGet);
+  EXPECT_EQ(client.ReadAnswer()->status, 200);
+  client.Send("GET /hello HT");
+  EXPECT_THAT(client.ReadAll(), StartsWith("HTTP/1.1 408 "));
+}
+
+TEST_F(LifetimeTest, IsNotImpressedByADrippingHead) {
+  limits_.head_timeout = milliseconds(100);
+  Start();
+  EXPECT_THAT(DripUntilAnswered("GET /"), StartsWith("HTTP/1.1 408 "));
+}
+
+TEST_F(LifetimeTest, IsNotImpressedByADrippingBody) {
+  limits_.body_timeout = milliseconds(100);
+  Start();
+  EXPECT_THAT(DripUntilAnswered("POST /echo HTTP/1.1\r\nHost: localhost\r\n"
+                                "Content-Length: 60000\r\n\r\n"),
+              StartsWith("HTTP/1.1 408 "));
+}
+
+TEST_F(LifetimeTest, GivesAHandlerAllTheTimeItWants) {
+  limits_.head_timeout = limits_.body_timeout = limits_.write_timeout = limits_.idle_timeout =
+      milliseconds(10);
+  Start();
+  RawClient client = Connect();
+  client.Send("GET /held/1 HTTP/1.1\r\nHost: localhost\r\n\r\n");
+  const auto exchange = held_.Take();
+  EXPECT_FALSE(client.Readable(100));
+  exchange->Start(Text(""));
+  client.ReadBytes(1);
+  EXPECT_TRUE(client.Readable(0));
+  exchange->Write("x", {});
+  exchange->End();
+  EXPECT_EQ(client.ReadAll().substr(0, 8), "TTP/1.1 ");
+}
+
+TEST_F(LifetimeTest, CutsAReaderThatDoesNotRead) {
+  limits_.write_timeout = milliseconds(50);
+  Start();
+  RawClient client = Connect();
+  client.ShrinkReceiveBuffer();
+  client.Send("GET /held/1 HTTP/1.1\r\nHost: localhost\r\n\r\n");
+  const auto exchange = held_.Take();
+  Counter gone;
+  exchange->OnGone([&] { gone.Add(); });
+  exchange->Start(Text(std::string(64 << 20, 'x')));
+  EXPECT_TRUE(gone.Reaches(1));
+  EXPECT_LT(client.ReadAll().size(), std::size_t{64} << 20);
+}
+
+TEST_F(LifetimeTest, ClosesAfterTheLastAnswerThoughTheClientStays) {
+  limits_.close_timeout = milliseconds(20);
+  Start();
+  RawClient client = Connect();
+  client.Send("nonsense\r\n\r\n");
+  EXPECT_THAT(client.ReadAll(), StartsWith("HTTP/1.1 400 "));
+  // The client has not closed; the server lets go all the same, so its place is free.
+  OnServer([this] { server_->Stop(std::chrono::hours(1), [] {}); });
+  char byte = 'x';
+  while (::send(client.fd(), &byte, 1, MSG_NOSIGNAL) == 1)
+    client.Readable(1);
+  EXPECT_TRUE(errno == EPIPE || errno == ECONNRESET);
+}
+
+TEST_F(LifetimeTest, Answers503AboveTheConnectionLimit) {
+  limits_.connections_max = 2;
+  Start();
+  RawClient first = Connect();
+  RawClient second = Connect();
+  first.Send(kGet);
+  second.Send(kGet);
+  EXPECT_TRUE(first.ReadAnswer() && second.ReadAnswer());
+  RawClient third = Connect();
+  const std::string refusal = third.ReadAll();
+  EXPECT_THAT(refusal, StartsWith("HTTP/1.1 503 Service Unavailable\r\n"));
+  EXPECT_THAT(refusal, HasSubstr("2 connections"));
+  third.Close();
+  first.Send(kGet);
+  EXPECT_EQ(first.ReadAnswer()->body, "hello");
+  first.Close();
+  // The place is free once the server has seen the end.
+  for (int i = 0; i < 1000; ++i) {
+    RawClient next = Connect();
+    next.Send(kGet);
+    const auto answer = next.ReadAnswer();
+    if (answer && answer->status == 200) return;
+  }
+  FAIL() << "the place of a closed connection was never free";
+}
+
+TEST_F(LifetimeTest, RefusesWhoMayNotUseARoute) {
+  // Remote clients have no door to a server yet, so one is handed to the connection itself.
+  Start();
+  boost::asio::local::stream_protocol::socket ours(context_);
+  boost::asio::local::stream_protocol::socket theirs(context_);
+  boost::asio::local::connect_pair(ours, theirs);
+  RawClient client(theirs.release());
+  OnServer([&] {
+    ours.non_blocking(true);
+    auto state = std::make_shared<ServerState>(context_, router_, limits_);
+    Principal remote;
+    remote.door = Principal::Door::kRemote;
+    remote.address = "10.0.0.7:1234";
+    std::make_shared<Connection>(state, StreamSocket(std::move(ours)), remote, state->tcp_rules)
+        ->Start();
+  });
+  client.Send("GET /admin HTTP/1.1\r\nHost: localhost\r\n\r\n");
+  const auto answer = client.ReadAnswer();
+  ASSERT_TRUE(answer);
+  EXPECT_EQ(answer->status, 403);
+  EXPECT_THAT(answer->body, HasSubstr(R"("type":"permission_denied")"));
+  EXPECT_EQ(admin_.count(), 0);
+  client.Close();
+}
+
+// Stopping.
+
+TEST_F(LifetimeTest, StopsAtOnceWhenNothingIsUnderWay) {
+  Start();
+  RawClient idle = Connect();
+  idle.Send(kGet);
+  EXPECT_TRUE(idle.ReadAnswer());
+  Counter done;
+  OnServer([&] { server_->Stop(std::chrono::hours(1), [&] { done.Add(); }); });
+  EXPECT_TRUE(done.Reaches(1));
+  EXPECT_EQ(idle.ReadAll(), "");
+  EXPECT_EQ(Connect().fd(), -1);
+  // Once more is no harm.
+  OnServer([&] { server_->Stop(std::chrono::hours(1), [&] { done.Add(); }); });
+  EXPECT_TRUE(done.Reaches(2));
+}
+
+TEST_F(LifetimeTest, LetsARequestFinishWhenItStops) {
+  Start();
+  RawClient client = Connect();
+  client.Send("GET /held/1 HTTP/1.1\r\nHost: localhost\r\n\r\n" + kGet);
+  const auto exchange = held_.Take();
+  Counter done;
+  OnServer([&] { server_->Stop(std::chrono::hours(1), [&] { done.Add(); }); });
+  Settle();
+  EXPECT_EQ(done.count(), 0);
+  exchange->Send(Text("finished"));
+  EXPECT_EQ(client.ReadAll(),
+            "HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\ncontent-length: 8\r\n"
+            "connection: close\r\n\r\nfinished");
+  client.Close();
+  EXPECT_TRUE(done.Reaches(1));
+}
+
+TEST_F(LifetimeTest, CutsWhatIsLeftAfterTheGrace) {
+  Start();
+  RawClient client = Connect();
+  client.Send("GET /held/1 HTTP/1.1\r\nHost: localhost\r\n\r\n");
+  const auto exchange = held_.Take();
+  Counter gone;
+  Counter done;
+  exchange->OnGone([&] { gone.Add(); });
+  OnServer([&] { server_->Stop(milliseconds(10), [&] { done.Add(); }); });
+  EXPECT_TRUE(done.Reaches(1));
+  EXPECT_TRUE(gone.Reaches(1));
+  EXPECT_EQ(client.ReadAll(), "");
+}
+
+TEST_F(LifetimeTest, RunsNoCallbackOnceItIsDestroyed) {
+  Start();
+  RawClient client = Connect();
+  client.Send("GET /held/1 HTTP/1.1\r\nHost: localhost\r\n\r\n");
+  const auto exchange = held_.Take();
+  Counter called;
+  exchange->OnGone([&] { called.Add(); });
+  OnServer([&] {
+    server_->Stop(std::chrono::hours(1), [&] { called.Add(); });
+    server_.reset();
+  });
+  EXPECT_EQ(client.ReadAll(), "");
+  exchange->Send(Text("for nobody"));
+  Settle();
+  EXPECT_EQ(called.count(), 0);
+}
+
+}  // namespace
+}  // namespace quell::http

@@ -13,17 +13,40 @@ bool Before(const Member* a, const Member* b) {
   return std::tie(a->info.name, a->info.id) < std::tie(b->info.name, b->info.id);
 }
 
+std::size_t TextOf(const NodeInfo& node) {
+  std::size_t bytes = node.name.size() + node.address.size() + node.host.size() +
+                      node.version.size() + node.boot_id.size();
+  for (const std::string& role : node.roles)
+    bytes += role.size() + 1;
+  for (const Header& one : node.attributes)
+    bytes += one.name.size() + one.value.size() + 2;
+  return bytes;
+}
+
+// A name must be able to stand among the tokens that select nodes.
+bool CanBeSelected(std::string_view name) {
+  if (name.empty() || name.size() > limits::kNodeNameMax || name.front() == '_') return false;
+  return std::none_of(name.begin(), name.end(), [](char c) {
+    return c == ',' || c == ':' || c == '*' || static_cast<unsigned char>(c) < ' ';
+  });
+}
+
 Status Validate(const NodeInfo& node) {
   auto refuse = [](std::string what) {
     return Error{ErrorCode::kInvalidArgument, std::move(what)};
   };
   if (node.id.is_null()) return refuse("the node has no id");
   if (node.incarnation == Incarnation::kNone) return refuse("the node names no incarnation");
-  if (node.name.empty() || node.name.size() > limits::kNodeNameMax) {
+  if (!CanBeSelected(node.name)) {
     return refuse("the node's name must have 1 to " + std::to_string(limits::kNodeNameMax) +
-                  " bytes: start it with another --name");
+                  " bytes, not begin with '_', and contain no comma, colon, star or control "
+                  "character: start it with another --name");
   }
   if (node.address.empty()) return refuse("the node names no address");
+  if (TextOf(node) > limits::kNodeInfoMax) {
+    return refuse("the node's roles and attributes have more than " +
+                  std::to_string(limits::kNodeInfoMax) + " bytes: start it with fewer");
+  }
   return {};
 }
 

@@ -55,6 +55,7 @@ inline constexpr auto kDiskDelay = 200ms;  // What is written behind waits so lo
 
 // Tables of a coordinator.
 inline constexpr std::size_t kNodesMax = 10'000;
+inline constexpr std::size_t kNodeInfoMax = 16 * 1024;  // All texts that a node says of itself.
 inline constexpr std::size_t kIntentsMax = 1'000'000;
 inline constexpr std::size_t kReceiptsKept = 1'000'000;  // In the store; oldest forgotten first.
 inline constexpr std::size_t kIntentsPerReply =

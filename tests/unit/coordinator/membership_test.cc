@@ -78,9 +78,18 @@ TEST_F(MembershipTest, RefusesWhatCannotBeANode) {
   NodeInfo no_life = Info(2, "", 0);
   NodeInfo no_address = Info(2);
   no_address.address.clear();
-  for (const NodeInfo& info : {null_id, no_name, long_name, no_life, no_address}) {
+  NodeInfo wordy = Info(2);
+  wordy.attributes = {{"rack", std::string(limits::kNodeInfoMax, 'x')}};
+  for (const NodeInfo& info : {null_id, no_name, long_name, no_life, no_address, wordy}) {
     EXPECT_THAT(members_.DecideJoin(info, kStart), FailsWith(ErrorCode::kInvalidArgument));
   }
+  for (const char* name : {"_all", "a,b", "a:b", "a*", "a\nb"}) {
+    EXPECT_THAT(members_.DecideJoin(Info(2, name), kStart),
+                FailsWith(ErrorCode::kInvalidArgument, "--name"))
+        << name;
+  }
+  NodeInfo longest = Info(2, std::string(limits::kNodeNameMax, 'x'));
+  EXPECT_THAT(members_.DecideJoin(longest, kStart), IsOkAnd(JoinVerdict::kNew));
 }
 
 TEST_F(MembershipTest, AFullTableRefusesNewNodesAndKeepsKnownOnes) {

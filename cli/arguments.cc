@@ -215,6 +215,21 @@ std::string ReadGrace(const Raw& raw, std::optional<std::chrono::milliseconds>& 
   return "";
 }
 
+// A filter that is there and empty is an unset variable in somebody's script, and would mean
+// everything. "" if there is none.
+std::string EmptyFilter(const CLI::App& command, const Selection& selection) {
+  const auto empty = [&](const char* flag, const std::vector<std::string>& words) {
+    return command.count(flag) > 0 &&
+           (words.empty() || std::find(words.begin(), words.end(), "") != words.end());
+  };
+  if (empty("--nodes", selection.nodes)) return "--nodes is empty: name nodes, or say _all";
+  if (empty("--actions", selection.actions)) return "--actions is empty: name actions, or say '*'";
+  if (command.count("--parent") > 0 && selection.parent.empty()) {
+    return "--parent is empty: name a task";
+  }
+  return "";
+}
+
 Request Choose(const CLI::App& app, Raw& raw) {
   const std::string name = app.get_subcommands().front()->get_name();
   const Format format = FormatOf(raw.output);
@@ -222,6 +237,8 @@ Request Choose(const CLI::App& app, Raw& raw) {
   if (name == "version") return Immediate{kOk, std::string("quell ") + kVersion + "\n", ""};
   if (name == "dev") return raw.dev;
   if (name == "ps") {
+    const std::string empty = EmptyFilter(*app.get_subcommand("ps"), raw.ps.selection);
+    if (!empty.empty()) return Usage(empty);
     raw.ps.format = format;
     return raw.ps;
   }
@@ -240,7 +257,8 @@ Request Choose(const CLI::App& app, Raw& raw) {
     if (!wrong.empty()) return Usage(wrong);
     return raw.run;
   }
-  std::string wrong = ReadGrace(raw, raw.cancel.terms.grace);
+  std::string wrong = EmptyFilter(*app.get_subcommand("cancel"), raw.cancel.selection);
+  if (wrong.empty()) wrong = ReadGrace(raw, raw.cancel.terms.grace);
   if (const auto timeout = ParseDuration(raw.timeout)) {
     raw.cancel.wait_timeout = *timeout;
   } else {

@@ -113,6 +113,21 @@ TEST(ArgumentsTest, RefusesDurationsWithoutAUnitAndBeyondTheLimit) {
   EXPECT_THAT(Refused({"run", "--grace", "2h", "--", "true"}), HasSubstr("3600s"));
 }
 
+TEST(ArgumentsTest, RefusesAnEmptyFilterBecauseItWouldMeanEverything) {
+  for (const auto& words : std::vector<std::vector<std::string>>{{"--nodes", ""},
+                                                                 {"--nodes="},
+                                                                 {"--nodes", ","},
+                                                                 {"--actions", ""},
+                                                                 {"--parent", ""},
+                                                                 {"--parent="}}) {
+    for (const char* command : {"cancel", "ps"}) {
+      std::vector<std::string> line{command};
+      line.insert(line.end(), words.begin(), words.end());
+      EXPECT_NE(Refused(line), "it was taken") << words[0];
+    }
+  }
+}
+
 TEST(ArgumentsTest, RefusesAReasonThatIsTooLong) {
   EXPECT_THAT(Refused({"cancel", "a:1", "--reason", std::string(257, 'r')}), HasSubstr("256"));
 }

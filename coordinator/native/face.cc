@@ -3,7 +3,6 @@
 #include <string>
 #include <utility>
 
-#include "coordinator/json_object.h"
 #include "coordinator/opensearch/errors.h"
 #include "core/limits.h"
 #include "transport/http/json_writer.h"
@@ -69,7 +68,7 @@ class Record final : public TaskSink {
       json.Field("node", task.id.node.view()).Field("number", task.id.number);
       json.Field("type", task.type).Field("action", task.action);
       json.Field("description", task.description).Field("state", ToString(task.state));
-      if (IsJsonObject(task.status_json)) json.Key("status").Raw(task.status_json);
+      if (!task.status_json.empty()) json.Key("status").Raw(task.status_json);
       json.Field("cancellable", task.cancellable).Field("orphaned", task.orphaned);
       json.Field("start_time_in_millis", MillisSinceEpoch(task.start_wall));
       json.Field("running_time_in_nanos", static_cast<std::int64_t>(task.running.count()));

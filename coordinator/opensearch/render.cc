@@ -4,8 +4,6 @@
 #include <array>
 #include <charconv>
 
-#include "coordinator/json_object.h"
-
 namespace quell::opensearch {
 namespace {
 
@@ -49,7 +47,7 @@ void RenderTask(http::JsonWriter& json, const TaskView& task, TaskShape shape) {
   json.BeginObject();
   json.Field("node", task.id.node.view()).Field("id", task.id.number);
   json.Field("type", task.type).Field("action", task.action);
-  if (detailed && IsJsonObject(task.status_json)) json.Key("status").Raw(task.status_json);
+  if (detailed && !task.status_json.empty()) json.Key("status").Raw(task.status_json);
   if (shape == TaskShape::kCancelAnswer && task.cancelled) json.Field("status", "cancelled");
   if (detailed || shape == TaskShape::kCancelAnswer) json.Field("description", task.description);
   json.Field("start_time_in_millis", MillisSinceEpoch(task.start_wall));

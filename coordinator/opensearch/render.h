@@ -21,6 +21,7 @@ enum class TaskShape : std::uint8_t {
   kCancelAnswer,  // The documented one: with description and "status": "cancelled".
 };
 
+// A status goes in as it is: whoever brings a TaskView has made sure that it is a JSON object.
 void RenderTask(http::JsonWriter& json, const TaskView& task, TaskShape shape);
 
 // One node's tasks as a JSON object by id.

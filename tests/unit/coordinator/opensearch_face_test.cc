@@ -224,18 +224,6 @@ TEST_F(FaceTest, AListIsPlainUnlessDetailed) {
                         R"([test_index]","start_time_in_millis":1625145678901,)"));
 }
 
-TEST_F(FaceTest, AStatusThatIsNoObjectDoesNotSpoilTheAnswer) {
-  Join(Documented(1));
-  NodesAnswer();
-  for (const char* bad : {"{\"a\":1}}", "{", "[1]", "1", "{} x"}) {
-    tasks_ = {DocumentedTask(1)};
-    tasks_[0].status_json = bad;
-    EXPECT_THAT(Get("/_tasks?nodes=opensearch-node1&detailed").body,
-                HasSubstr(R"("action":"indices:data/write/bulk","description")"))
-        << bad;
-  }
-}
-
 // ---- Get
 
 TEST_F(FaceTest, GetShowsWhatRunsAndWhatHasEnded) {

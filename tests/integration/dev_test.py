@@ -170,7 +170,7 @@ class DevMistakesTest(quelltest.TestCase):
         with open(path, "w", encoding="ascii"):
             pass
         done = self.dev("--data", os.path.join(path, "d"), "--names", "a")
-        self.assertEqual(done.returncode, 1, done.stderr)
+        self.assertEqual(done.returncode, 2, done.stderr)
         self.assertIn(path, done.stderr)
 
     def test_names_that_do_not_fit_are_usage_errors(self):

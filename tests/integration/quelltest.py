@@ -60,7 +60,12 @@ def alive(pid):
 
 
 def until_gone(pids, what, deadline=DEADLINE):
-    until(lambda: not [pid for pid in pids if alive(pid)] or None, what, deadline)
+    def look():
+        left = {pid: state_of(pid) for pid in pids if alive(pid)}
+        if left:
+            raise AssertionError(f"still there: {left}")
+        return True
+    until(look, what, deadline)
 
 
 def kill_quietly(pid, number=signal.SIGKILL):
@@ -321,12 +326,13 @@ class Job:
 
     COUNT = 0
 
-    def __init__(self, env, flags, command, directory, stdin=subprocess.DEVNULL, **kwargs):
+    def __init__(self, env, flags, command, directory, stdin=subprocess.DEVNULL, program=QUELL,
+                 **kwargs):
         Job.COUNT += 1
         self.pid_file = os.path.join(directory, f"pids{Job.COUNT}")
         env = dict(env, PIDS=self.pid_file)
         self.process = subprocess.Popen(
-            [QUELL, "run", *flags, "--", *command], env=env, stdin=stdin,
+            [program, "run", *flags, "--", *command], env=env, stdin=stdin,
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, **kwargs)
 
     def pids(self, count=1):

@@ -46,6 +46,18 @@ inline constexpr std::size_t kTombstonesMax =
 inline constexpr std::uint64_t kIdBlock = 1000;  // Numbers reserved ahead in one durable write.
 inline constexpr std::size_t kRegisterBatchMax = 10'000;
 inline constexpr std::size_t kCommandsQueuedMax = 10'000;  // Per session whose stream is not read.
+inline constexpr std::size_t kRegistrationsMax = 1024;     // Under way: waiting for the disk.
+inline constexpr std::size_t kAppliedKept =
+    200'000;  // Intents known as applied; those that hit nothing are forgotten, oldest first.
+inline constexpr std::size_t kFiltersKept =
+    1000;  // Applied filters that still catch tasks which register late, the newest ones.
+inline constexpr std::size_t kReceiptsPerAck = 5000;  // In one message; the rest can be asked for.
+inline constexpr std::size_t kNoteMax = 1024;         // Of a receipt; longer ones are cut.
+inline constexpr auto kLostAfter = 1s;  // A named process has ended and nobody says how.
+
+// Pieces of work between which a node's executor serves others; each takes less than 1 ms.
+inline constexpr std::size_t kLooksPerTurn = 2000;   // Tasks looked at.
+inline constexpr std::size_t kChangesPerTurn = 250;  // Tasks registered, marked, told or ended.
 
 // The thread that owns a database file.
 inline constexpr std::size_t kDiskQueueMax = 10'000;    // Writes that somebody waits for.
@@ -68,5 +80,13 @@ inline constexpr std::size_t kPageTasks = 500;  // Tasks in one message, and in 
 inline constexpr std::size_t kPageBytes = 512 * 1024;
 inline constexpr std::size_t kGrpcMessageMax = 4 * 1024 * 1024;
 inline constexpr std::size_t kAsksPerNodeMax = 1024;  // Waiting for one node.
+inline constexpr std::size_t kPrincipalMax = 256;     // A principal's name.
+inline constexpr std::size_t kActionPatternsMax =
+    2048;                                               // In a filter, as many as a request line...
+inline constexpr std::size_t kActionPatternMax = 4096;  // ...can hold, and as long.
+inline constexpr std::size_t kLinksMax = 16;  // Coordinators that one node serves at a time.
+inline constexpr std::size_t kLinkBytesMax =
+    16 * 1024 * 1024;  // Answers that wait for one coordinator to read; then asks are refused.
+inline constexpr std::size_t kMembershipCallsMax = 4096;  // Joins and heartbeats under way.
 
 }  // namespace quell::limits

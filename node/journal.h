@@ -37,8 +37,9 @@ struct AppliedIntent {
 struct JournalState {
   Incarnation incarnation = Incarnation::kNone;  // Of this start; the file already has it.
   std::uint64_t next_number = 1;                 // Everything below may have been given out.
-  std::vector<IntentId> applied;
+  std::vector<IntentId> applied;                 // Oldest first, as far as that is known.
   std::vector<Tombstone> tombstones;
+  std::vector<Intent> filters;  // The newest applied ones that go by filter, oldest first.
 };
 
 // Callbacks run on the node's executor, exactly once, in the order of the calls, never inside them.

@@ -30,6 +30,9 @@ class ProcessWatch {
 
 struct NodeOptions {
   NodeInfo info;  // incarnation is filled in from the journal.
+  // Told of what people should know and the node can live with: the coordinator is silent, the
+  // journal is full. May be empty.
+  std::function<void(const Error&)> trouble = {};
 };
 
 struct NodeServices {

@@ -8,16 +8,22 @@ namespace {
 void Merge(JournalFile& file, AppliedIntent added) {
   for (const Tombstone& tombstone : added.tombstones) {
     const auto [kept, fresh] = file.tombstones.emplace(tombstone.number, tombstone);
+    if (fresh) continue;
     // A mark stays as it was; only what makes it stronger is taken over.
-    if (!fresh) kept->second.cascade = kept->second.cascade || tombstone.cascade;
+    kept->second.cascade = kept->second.cascade || tombstone.cascade;
+    kept->second.mark.grace = std::min(kept->second.mark.grace, tombstone.mark.grace);
   }
   for (const Receipt& receipt : added.receipts) {
     file.receipts[{receipt.task.number, receipt.intent}] = receipt;
   }
   const IntentId id = added.intent.id;
   const auto [kept, fresh] = file.applied.emplace(id, added);
-  if (fresh) return;
-  kept->second.intent = added.intent;
+  if (fresh) {
+    file.applied_order.push_back(id);
+    return;
+  }
+  // What is left of an intent after a restart may record it again: the first one is the whole one.
+  Strengthen(kept->second.intent, added.intent);
   for (Tombstone& tombstone : added.tombstones) {
     auto& all = kept->second.tombstones;
     const bool known = std::any_of(all.begin(), all.end(), [&tombstone](const Tombstone& other) {
@@ -45,8 +51,11 @@ JournalState JournalFile::Open() {
   JournalState state;
   state.incarnation = incarnation;
   state.next_number = next_number;
-  for (const auto& [id, intent] : applied)
+  for (const IntentId& id : applied_order) {
     state.applied.push_back(id);
+    const Intent& intent = applied.at(id).intent;
+    if (intent.filter() != nullptr) state.filters.push_back(intent);
+  }
   for (const auto& [number, tombstone] : tombstones)
     state.tombstones.push_back(tombstone);
   return state;

@@ -1,0 +1,157 @@
+#include "node/answers.h"
+
+#include <utility>
+
+#include "core/limits.h"
+
+namespace quell {
+namespace {
+
+// Views for one message.
+class Page {
+ public:
+  void Add(const TaskView& view) {
+    views_.push_back(view);
+    constexpr std::size_t kFixed = 200;  // Numbers, ids and what holds them together.
+    bytes_ += kFixed + view.action.size() + view.description.size() + view.status_json.size() +
+              view.cancelled_by.size() + view.cancel_reason.size();
+    for (const Header& header : view.headers)
+      bytes_ += header.name.size() + header.value.size();
+  }
+  bool full() const { return views_.size() >= limits::kPageTasks || bytes_ >= limits::kPageBytes; }
+  const std::vector<TaskView>& views() const { return views_; }
+
+ private:
+  std::vector<TaskView> views_;
+  std::size_t bytes_ = 0;
+};
+
+}  // namespace
+
+struct Answers::Listing {
+  ListRequest request;
+  MonoTime deadline;
+  std::shared_ptr<ReplyWriter> writer;
+  std::uint64_t cursor = 0;  // The last task that was looked at.
+  ListReply reply;
+};
+
+void Answers::List(ListRequest request, MonoTime deadline, std::shared_ptr<ReplyWriter> writer) {
+  const auto listing = std::make_shared<Listing>();
+  listing->request = std::move(request);
+  listing->deadline = deadline;
+  listing->writer = std::move(writer);
+  GoOn(listing);
+}
+
+void Answers::GoOn(const std::shared_ptr<Listing>& listing) {
+  Listing& l = *listing;
+  if (state_.now() >= l.deadline) {
+    return l.writer->Finish(
+        Error{ErrorCode::kDeadlineExceeded, "the list was not complete by its deadline"});
+  }
+  Page page;
+  std::size_t looks = limits::kLooksPerTurn;
+  const auto look = [&](const LiveTask& live) {
+    l.cursor = live.task.id.number;
+    if (l.request.filter.Matches(live.task)) {
+      TaskView view = facts_.ViewOf(live);
+      if (!l.request.detailed) view.description = view.status_json = {};
+      page.Add(view);
+    }
+    return --looks > 0 && !page.full();
+  };
+  const bool all = l.request.filter.parent
+                       ? state_.registry.ScanBelow(*l.request.filter.parent, l.cursor, look)
+                       : state_.registry.Scan(l.cursor, look);
+  l.reply.count += page.views().size();
+  auto go_on = state_.lifetime.Guard([this, listing] { GoOn(listing); });
+  if (page.views().empty()) {
+    if (!all) return state_.executor.Post(std::move(go_on));
+  } else if (!all) {
+    return l.writer->Tasks(page.views(), std::move(go_on));
+  } else {
+    l.writer->Tasks(page.views(), [] {});
+  }
+  l.writer->Finish(l.reply);
+}
+
+void Answers::Get(std::uint64_t number, std::shared_ptr<ReplyWriter> writer) {
+  if (const LiveTask* live = state_.registry.Find(number)) {
+    const TaskView view = facts_.ViewOf(*live);
+    writer->Tasks({&view, 1}, [] {});
+    return writer->Finish(GetReply{false, facts_.ReceiptOf(*live)});
+  }
+  if (const EndedTask* ended = state_.registry.FindEnded(number)) {
+    const TaskView view = View(ended->task, state_.now());
+    writer->Tasks({&view, 1}, [] {});
+    return writer->Finish(GetReply{true, ended->receipt});
+  }
+  if (number == 0 || number >= state_.numbers.next()) {
+    return ShowFound(Error{ErrorCode::kNotFound,
+                           "task [" + state_.IdOf(number).ToString() + "] was never registered"},
+                     writer);
+  }
+  state_.journal.FindEnded(number,
+                           state_.lifetime.Guard([this, number, writer](const Result<Task>& found) {
+                             // It may have been resumed meanwhile.
+                             if (!found && state_.registry.Find(number) != nullptr)
+                               return Get(number, writer);
+                             ShowFound(found, writer);
+                           }));
+}
+
+void Answers::ShowFound(const Result<Task>& found,
+                        const std::shared_ptr<ReplyWriter>& writer) const {
+  if (!found) return writer->Finish(found.error());
+  const TaskView view = View(*found, state_.now());
+  writer->Tasks({&view, 1}, [] {});
+  GetReply reply;
+  reply.ended = true;
+  if (found->cancel) {
+    Receipt& receipt = reply.receipt.emplace();
+    receipt.task = found->id;
+    receipt.intent = found->cancel->intent;
+    receipt.state = ReceiptState::kEnded;
+    receipt.recorded_at = found->cancel->at;
+    receipt.ended_at = found->end_wall;
+    receipt.outcome = found->state;
+  }
+  writer->Finish(std::move(reply));
+}
+
+struct Answers::Showing {
+  std::vector<std::uint64_t> numbers;
+  std::size_t next = 0;
+  ApplyReply reply;
+  std::shared_ptr<ReplyWriter> writer;
+};
+
+void Answers::Show(std::vector<std::uint64_t> numbers, ApplyReply reply,
+                   std::shared_ptr<ReplyWriter> writer) {
+  const auto showing = std::make_shared<Showing>();
+  showing->numbers = std::move(numbers);
+  showing->reply = std::move(reply);
+  showing->writer = std::move(writer);
+  GoOn(showing);
+}
+
+void Answers::GoOn(const std::shared_ptr<Showing>& showing) {
+  Showing& s = *showing;
+  Page page;
+  while (s.next < s.numbers.size() && !page.full()) {
+    const std::uint64_t number = s.numbers[s.next++];
+    if (const LiveTask* live = state_.registry.Find(number)) {
+      page.Add(facts_.ViewOf(*live));
+    } else if (const EndedTask* ended = state_.registry.FindEnded(number)) {
+      page.Add(View(ended->task, state_.now()));
+    }
+  }
+  if (s.next < s.numbers.size()) {
+    return s.writer->Tasks(page.views(), state_.lifetime.Guard([this, showing] { GoOn(showing); }));
+  }
+  if (!page.views().empty()) s.writer->Tasks(page.views(), [] {});
+  s.writer->Finish(std::move(s.reply));
+}
+
+}  // namespace quell

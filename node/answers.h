@@ -1,0 +1,39 @@
+// Answers of a node about its tasks, in pages that are written straight from the registry.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "node/facts.h"
+#include "node/state.h"
+#include "transport/node_handler.h"
+
+namespace quell {
+
+// Not thread-safe: on the node's executor.
+class Answers {
+ public:
+  Answers(NodeState& state, const Facts& facts) : state_(state), facts_(facts) {}
+
+  // The live tasks that match, in ascending order; a page at a time, each when the one before it
+  // was taken; nothing more after `deadline`.
+  void List(ListRequest request, MonoTime deadline, std::shared_ptr<ReplyWriter> writer);
+  // One task, from the registry or else from the journal.
+  void Get(std::uint64_t number, std::shared_ptr<ReplyWriter> writer);
+  // Those of `numbers` that live, or have ended and are remembered; then the reply.
+  void Show(std::vector<std::uint64_t> numbers, ApplyReply reply,
+            std::shared_ptr<ReplyWriter> writer);
+
+ private:
+  struct Listing;
+  struct Showing;
+  void GoOn(const std::shared_ptr<Listing>& listing);
+  void GoOn(const std::shared_ptr<Showing>& showing);
+  void ShowFound(const Result<Task>& found, const std::shared_ptr<ReplyWriter>& writer) const;
+
+  NodeState& state_;
+  const Facts& facts_;
+};
+
+}  // namespace quell

@@ -1,0 +1,476 @@
+#include "node/apply.h"
+
+#include <algorithm>
+#include <optional>
+#include <utility>
+
+#include "core/limits.h"
+
+namespace quell {
+
+// One intent on its way. Works in turns: count what it may need, look for the tasks it hits, mark
+// what is below them, journal, tell the programs.
+struct Applier::Job {
+  enum class Phase { kCount, kScan, kCascade };
+
+  Intent intent;
+  bool marks = true;  // False: it is known, and only looks.
+  Phase phase = Phase::kCount;
+  std::uint64_t cursor = 0;  // The last task that was looked at.
+  std::size_t root = 0;      // Below which the cascade is.
+  std::size_t looks = 0;     // Left in this turn.
+  std::size_t changes = 0;   // Likewise.
+  std::size_t needed = 0;    // Tombstones, at most.
+  std::vector<std::uint64_t> hits;
+  std::vector<std::uint64_t> written;  // Whose tombstones are in `record`.
+  std::vector<std::uint64_t> changed;  // Whose programs are to be told.
+  std::vector<TaskId> doubtful;
+  AppliedIntent record;
+  Done done;
+  std::vector<std::function<void(const Status&)>> waiters;
+
+  void NextPhase(Phase next) {
+    phase = next;
+    cursor = 0;
+  }
+  bool TurnIsOver() const { return looks == 0 || changes == 0; }
+};
+
+Applier::Applier(NodeState& state, Facts& facts, const JournalState& recovered)
+    : state_(state), facts_(facts), filters_(recovered.filters.begin(), recovered.filters.end()) {
+  for (const IntentId& id : recovered.applied)
+    known_[id].durable = true;
+  for (const Tombstone& tombstone : recovered.tombstones)
+    known_[tombstone.mark.intent].marked.insert(tombstone.number);
+  for (const IntentId& id : recovered.applied) {
+    if (known_[id].marked.empty()) known_order_.push_back(id);
+  }
+}
+
+Applier::~Applier() = default;
+
+void Applier::Apply(Intent intent, bool want_hits, Done done) {
+  const auto known = known_.find(intent.id);
+  if (known != known_.end() && known->second.job) {
+    known->second.job->waiters.push_back([this, intent = std::move(intent), want_hits,
+                                          done = std::move(done)](const Status& status) {
+      if (!status) return done(status.error());
+      Apply(intent, want_hits, done);
+    });
+    return;
+  }
+  const bool settled = known != known_.end() && known->second.durable && !IsStronger(intent);
+  if (settled && !want_hits) return done(Applied{AckOf(intent.id), {}});
+  if (intent.filter() != nullptr && !state_.coordinator_clock.ready()) {
+    return done(Error{ErrorCode::kUnavailable,
+                      "the node has just started and has not compared its clock with the "
+                      "coordinator's yet: it takes the cancel as soon as it has joined"});
+  }
+  const auto job = std::make_shared<Job>();
+  job->record.intent = intent;
+  job->intent = std::move(intent);
+  job->done = std::move(done);
+  job->marks = !settled;
+  if (job->marks) known_[job->intent.id].job = job;
+  Continue(job);
+}
+
+// What has been applied is kept in the tombstones themselves: cascade and grace only grow.
+bool Applier::IsStronger(const Intent& intent) const {
+  const TaskId* target = intent.task();
+  if (target == nullptr) return false;
+  const Tombstone* tombstone = state_.tombstones.Find(state_.OwnNumber(*target));
+  return tombstone != nullptr &&
+         ((intent.cascade && !tombstone->cascade) || intent.grace < tombstone->mark.grace);
+}
+
+void Applier::ContinueSoon(const std::shared_ptr<Job>& job) {
+  state_.executor.Post(state_.lifetime.Guard([this, job] { Continue(job); }));
+}
+
+void Applier::Continue(const std::shared_ptr<Job>& job) {
+  job->looks = limits::kLooksPerTurn;
+  job->changes = limits::kChangesPerTurn;
+  if (job->phase == Job::Phase::kCount) {
+    if (job->marks) {
+      if (!Count(*job)) return ContinueSoon(job);
+      if (Status begun = BeginMarking(*job); !begun) return End(job, begun);
+    }
+    job->NextPhase(Job::Phase::kScan);
+  }
+  if (job->phase == Job::Phase::kScan) {
+    if (!Scan(*job)) return ContinueSoon(job);
+    job->NextPhase(Job::Phase::kCascade);
+  }
+  if (!job->marks) return End(job, {});
+  if (!Cascade(*job)) return ContinueSoon(job);
+  Record(job);
+}
+
+// How many tombstones it may need. Exact only near the limit, where it is worth the time.
+bool Applier::Count(Job& job) {
+  if (1 + state_.registry.size() <= state_.tombstones.room()) return true;
+  const auto count = [&](const LiveTask& live) {
+    job.cursor = live.task.id.number;
+    if (job.intent.filter() == nullptr || job.intent.filter()->Matches(live.task)) {
+      if (state_.tombstones.Find(job.cursor) == nullptr) ++job.needed;
+      if (job.intent.filter() != nullptr && job.intent.cascade) {
+        job.needed += state_.registry.CountBelow(live.task.id);
+      }
+    }
+    return --job.looks > 0;
+  };
+  if (const TaskId* target = job.intent.task()) {
+    const std::uint64_t own = state_.OwnNumber(*target);
+    if (job.cursor == 0 && own != 0 && state_.tombstones.Find(own) == nullptr) ++job.needed;
+    return !job.intent.cascade || state_.registry.ScanBelow(*target, job.cursor, count);
+  }
+  return state_.registry.Scan(job.cursor, count);
+}
+
+Status Applier::BeginMarking(const Job& job) {
+  if (std::min(job.needed, state_.registry.size() + 1) > state_.tombstones.room()) {
+    return Error{ErrorCode::kResourceExhausted,
+                 "the node remembers " + std::to_string(state_.tombstones.size()) +
+                     " cancelled tasks and has room for " +
+                     std::to_string(state_.tombstones.room()) +
+                     " more, too few for this cancel: start it on an empty data directory"};
+  }
+  // Before the first look: whatever registers from now on is checked against it.
+  if (job.intent.filter() != nullptr && FindFilter(job.intent.id) == nullptr) {
+    filters_.push_back(job.intent);
+    if (filters_.size() > limits::kFiltersKept) filters_.pop_front();
+  }
+  return {};
+}
+
+// Finds what the intent hits itself. False: the turn is over before the end.
+bool Applier::Scan(Job& job) {
+  if (const TaskId* target = job.intent.task()) {
+    ScanTarget(job, *target);
+    return true;
+  }
+  const auto look = [&](LiveTask& live) { return Look(job, live); };
+  const std::optional<TaskId>& parent = job.intent.filter()->parent;
+  return parent ? state_.registry.ScanBelow(*parent, job.cursor, look)
+                : state_.registry.Scan(job.cursor, look);
+}
+
+void Applier::ScanTarget(Job& job, const TaskId& target) {
+  const std::uint64_t number = state_.OwnNumber(target);
+  // A number that was never given out: whoever gets it one day begins after the intent.
+  if (number == 0 || number >= state_.numbers.next()) return;
+  if (LiveTask* live = state_.registry.Find(number)) {
+    if (Hit(job, *live)) job.hits.push_back(number);
+  } else if (job.marks) {
+    Mark(job, number, nullptr, false);
+  } else if (const EndedTask* ended = state_.registry.FindEnded(number)) {
+    const std::optional<CancelMark>& mark = ended->task.cancel;
+    if (mark && mark->intent == job.intent.id) job.hits.push_back(number);
+  }
+}
+
+// Returns whether there is time for another.
+bool Applier::Look(Job& job, LiveTask& live) {
+  job.cursor = live.task.id.number;
+  --job.looks;
+  if (job.intent.filter()->Matches(live.task)) {
+    switch (state_.coordinator_clock.Compare(live.task, job.intent.requested_at, state_.now())) {
+      case CoordinatorClock::Order::kBefore:
+        if (Hit(job, live)) job.hits.push_back(live.task.id.number);
+        break;
+      case CoordinatorClock::Order::kDoubtful:
+        if (live.task.cancellable && !live.task.cancel) job.doubtful.push_back(live.task.id);
+        break;
+      case CoordinatorClock::Order::kNotBefore:
+        break;
+    }
+  }
+  return !job.TurnIsOver();
+}
+
+bool Applier::Hit(Job& job, LiveTask& live) {
+  if (!live.task.cancel && !live.task.cancellable) return false;
+  if (job.marks) Mark(job, live.task.id.number, &live, false);
+  return live.task.cancel.has_value();
+}
+
+// Everything below what was hit. False: the turn is over before the end.
+bool Applier::Cascade(Job& job) {
+  if (!job.intent.cascade) return true;
+  const auto mark = [&](LiveTask& live) {
+    job.cursor = live.task.id.number;
+    --job.looks;
+    Mark(job, live.task.id.number, &live, true);
+    return !job.TurnIsOver();
+  };
+  if (const TaskId* target = job.intent.task()) {
+    const std::uint64_t own = state_.OwnNumber(*target);
+    if (own != 0 && state_.tombstones.Find(own) == nullptr) return true;  // It cannot be cancelled.
+    return state_.registry.ScanBelow(*target, job.cursor, mark);
+  }
+  while (job.root < job.hits.size()) {
+    if (job.TurnIsOver()) return false;
+    if (!state_.registry.ScanBelow(state_.IdOf(job.hits[job.root]), job.cursor, mark)) return false;
+    --job.looks;
+    job.cursor = 0;
+    ++job.root;
+  }
+  return true;
+}
+
+void Applier::Mark(Job& job, std::uint64_t number, LiveTask* live, bool inherited) {
+  const Intent& intent = job.intent;
+  Tombstone tombstone;
+  tombstone.number = number;
+  tombstone.mark = {intent.id, state_.wall(), intent.by, intent.reason, intent.grace, inherited};
+  tombstone.cascade = inherited || intent.cascade;
+  // Born cancelled while there was no room for a tombstone of its own: the first mark stays.
+  const bool marked_before = live != nullptr && live->task.cancel.has_value();
+  if (marked_before && state_.tombstones.Find(number) == nullptr) {
+    tombstone.mark = *live->task.cancel;
+  }
+  const Tombstones::Change change = state_.tombstones.Add(tombstone);
+  if (!change.fresh && !change.cascade && !change.grace) return;
+  --job.changes;
+  if (live != nullptr) {
+    if (!marked_before) facts_.Mark(*live, change.kept);
+    live->task.cancel->grace = change.kept.mark.grace;
+    if (!marked_before || change.grace) job.changed.push_back(number);
+  }
+  Write(job, change.kept);
+}
+
+void Applier::Write(Job& job, const Tombstone& tombstone) {
+  job.written.push_back(tombstone.number);
+  job.record.tombstones.push_back(tombstone);
+  if (tombstone.mark.intent == job.intent.id) {
+    job.record.receipts.push_back(facts_.ReceiptOf(tombstone));
+  }
+}
+
+void Applier::Record(const std::shared_ptr<Job>& job) {
+  for (const std::uint64_t number : std::exchange(known_[job->intent.id].unwritten, {}))
+    Write(*job, *state_.tombstones.Find(number));
+  state_.journal.RecordApplied(
+      std::move(job->record),
+      state_.lifetime.Guard([this, job](const Status& status) { OnRecorded(job, status); }));
+}
+
+void Applier::OnRecorded(const std::shared_ptr<Job>& job, const Status& status) {
+  if (status) {
+    SetDurable(job->intent.id, job->written);
+  } else {
+    Known& known = known_[job->intent.id];
+    known.durable = false;
+    known.unwritten.insert(known.unwritten.end(), job->written.begin(), job->written.end());
+  }
+  job->cursor = 0;
+  Release(job, status);
+}
+
+// The store has the intent: the programs are told even if the journal could not take it.
+void Applier::Release(const std::shared_ptr<Job>& job, const Status& status) {
+  const std::size_t end =
+      std::min<std::size_t>(job->changed.size(), job->cursor + limits::kChangesPerTurn);
+  for (; job->cursor < end; ++job->cursor) {
+    if (LiveTask* live = state_.registry.Find(job->changed[job->cursor])) facts_.Release(*live);
+  }
+  if (end == job->changed.size()) return End(job, status);
+  state_.executor.Post(state_.lifetime.Guard([this, job, status] { Release(job, status); }));
+}
+
+void Applier::End(const std::shared_ptr<Job>& job, const Status& status) {
+  const auto known = known_.find(job->intent.id);
+  if (known != known_.end() && known->second.job == job) known->second.job.reset();
+  const auto waiters = std::exchange(job->waiters, {});
+  if (status) {
+    Applied applied{AckOf(job->intent.id), std::move(job->hits)};
+    applied.ack.doubtful = std::move(job->doubtful);
+    job->done(std::move(applied));
+  } else {
+    job->done(status.error());
+  }
+  for (const auto& waiter : waiters)
+    waiter(status);
+}
+
+IntentAck Applier::AckOf(const IntentId& id) const {
+  IntentAck ack;
+  ack.intent = id;
+  const auto known = known_.find(id);
+  if (known == known_.end()) return ack;
+  ack.receipts.reserve(std::min(known->second.marked.size(), limits::kReceiptsPerAck));
+  for (const std::uint64_t number : known->second.marked) {
+    if (ack.receipts.size() == limits::kReceiptsPerAck) break;
+    ack.receipts.push_back(facts_.ReceiptOf(*state_.tombstones.Find(number)));
+  }
+  return ack;
+}
+
+void Applier::SetDurable(const IntentId& id, const std::vector<std::uint64_t>& written) {
+  Known& known = known_[id];
+  const bool first = !std::exchange(known.durable, true);
+  for (const std::uint64_t number : written) {
+    if (state_.tombstones.Find(number)->mark.intent == id) known.marked.insert(number);
+  }
+  if (!first || !known.marked.empty()) return;  // Kept as long as its tombstones.
+  known_order_.push_back(id);
+  if (known_order_.size() > limits::kAppliedKept) ForgetOldest();
+}
+
+// To apply it once more would do no harm: it has hit nothing, and hits nothing that began later.
+void Applier::ForgetOldest() {
+  const auto known = known_.find(known_order_.front());
+  known_order_.pop_front();
+  if (known != known_.end() && known->second.marked.empty() && !known->second.job) {
+    known_.erase(known);
+  }
+}
+
+// ---- Registrations.
+
+std::size_t Applier::CostOfRegistering(bool earlier) const {
+  return 1 + (earlier ? filters_.size() / 20 : 0);
+}
+
+void Applier::OnRegistered(LiveTask& live, bool earlier, Births& births) {
+  if (const Tombstone* own = state_.tombstones.Find(live.task.id.number)) {
+    facts_.Mark(live, *own);
+    live.may_tell = true;
+    return;
+  }
+  for (const TaskId& ancestor : live.task.ancestors) {
+    const Tombstone* tombstone = state_.tombstones.Find(state_.OwnNumber(ancestor));
+    if (tombstone == nullptr || !tombstone->cascade) continue;
+    Tombstone born{live.task.id.number, tombstone->mark, true};
+    born.mark.inherited = true;
+    return MarkBorn(live, std::move(born), IntentOf(*tombstone), births);
+  }
+  if (!earlier || filters_.empty()) return;
+  if (state_.coordinator_clock.ready()) {
+    CatchByFilter(live, births);
+  } else {
+    unchecked_.push_back(live.task.id.number);
+    if (unchecked_.size() > 2 * state_.registry.size() + limits::kChangesPerTurn) {
+      std::erase_if(unchecked_, [this](std::uint64_t n) { return !state_.registry.Find(n); });
+    }
+  }
+}
+
+// It began before an intent that has been applied already: its program was away then.
+void Applier::CatchByFilter(LiveTask& live, Births& births) {
+  if (!live.task.cancellable) return;
+  const auto hit = std::find_if(filters_.begin(), filters_.end(), [&](const Intent& intent) {
+    return intent.filter()->Matches(live.task) &&
+           state_.coordinator_clock.Compare(live.task, intent.requested_at, state_.now()) ==
+               CoordinatorClock::Order::kBefore;
+  });
+  if (hit == filters_.end()) return;
+  const Intent intent = *hit;
+  Tombstone tombstone;
+  tombstone.number = live.task.id.number;
+  tombstone.mark = {intent.id, {}, intent.by, intent.reason, intent.grace, false};
+  tombstone.cascade = intent.cascade;
+  MarkBorn(live, tombstone, intent, births);
+  if (!intent.cascade) return;
+  tombstone.mark.inherited = true;
+  state_.registry.ScanBelow(live.task.id, 0, [&](LiveTask& below) {
+    tombstone.number = below.task.id.number;
+    if (!below.task.cancel) MarkBorn(below, tombstone, intent, births);
+    return true;
+  });
+}
+
+void Applier::MarkBorn(LiveTask& live, Tombstone tombstone, const Intent& intent, Births& births) {
+  tombstone.mark.at = state_.wall();
+  facts_.Mark(live, tombstone);
+  // Without room for its own, the tombstone of its ancestor still catches what is below it.
+  if (state_.tombstones.room() == 0) {
+    live.may_tell = true;
+    return;
+  }
+  state_.tombstones.Add(tombstone);
+  AppliedIntent& record = births[intent.id];
+  record.intent = intent;
+  record.receipts.push_back(*live.receipt);
+  record.tombstones.push_back(std::move(tombstone));
+}
+
+void Applier::RecordBirths(Births births, std::function<void()> done) {
+  if (births.empty()) return done();
+  const auto left = std::make_shared<std::size_t>(births.size());
+  for (auto& [id, record] : births) {
+    RecordBirth(id, std::move(record), [left, done] {
+      if (--*left == 0) done();
+    });
+  }
+}
+
+// Never before the intent itself is journaled: a journal that knows the intent and not its target
+// would acknowledge what it does not enforce.
+void Applier::RecordBirth(const IntentId& id, AppliedIntent record, std::function<void()> done) {
+  Known& known = known_[id];
+  if (known.job) {
+    known.job->waiters.push_back([this, id, record = std::move(record), done = std::move(done)](
+                                     const Status&) { RecordBirth(id, record, done); });
+    return;
+  }
+  std::vector<std::uint64_t> numbers;
+  for (const Tombstone& tombstone : record.tombstones)
+    numbers.push_back(tombstone.number);
+  if (!known.durable) {
+    known.unwritten.insert(known.unwritten.end(), numbers.begin(), numbers.end());
+    ReleaseAll(numbers);
+    return done();
+  }
+  auto recorded = [this, id, numbers = std::move(numbers),
+                   done = std::move(done)](const Status& status) {
+    // A failure costs nothing but the mark's time: what made it will make it again.
+    if (status) SetDurable(id, numbers);
+    ReleaseAll(numbers);
+    done();
+  };
+  state_.journal.RecordApplied(std::move(record), state_.lifetime.Guard(std::move(recorded)));
+}
+
+void Applier::ReleaseAll(const std::vector<std::uint64_t>& numbers) {
+  for (const std::uint64_t number : numbers) {
+    if (LiveTask* live = state_.registry.Find(number)) facts_.Release(*live);
+  }
+}
+
+void Applier::OnClockReady() {
+  Births births;
+  std::size_t left = limits::kChangesPerTurn;
+  while (!unchecked_.empty() && left > 0) {
+    LiveTask* live = state_.registry.Find(unchecked_.front());
+    unchecked_.pop_front();
+    left -= std::min(left, CostOfRegistering(true));
+    if (live != nullptr && !live->task.cancel) CatchByFilter(*live, births);
+  }
+  RecordBirths(std::move(births), [] {});
+  if (unchecked_.empty()) return;
+  state_.executor.Post(state_.lifetime.Guard([this] { OnClockReady(); }));
+}
+
+// After a restart only the tombstone is left of an intent on a task.
+Intent Applier::IntentOf(const Tombstone& tombstone) const {
+  if (const Intent* filter = FindFilter(tombstone.mark.intent)) return *filter;
+  Intent intent;
+  intent.id = tombstone.mark.intent;
+  intent.target = state_.IdOf(tombstone.number);
+  intent.requested_at = tombstone.mark.at;
+  intent.by = tombstone.mark.by;
+  intent.reason = tombstone.mark.reason;
+  intent.grace = tombstone.mark.grace;
+  return intent;
+}
+
+const Intent* Applier::FindFilter(const IntentId& id) const {
+  const auto found =
+      std::find_if(filters_.begin(), filters_.end(), [&id](const Intent& i) { return i.id == id; });
+  return found == filters_.end() ? nullptr : &*found;
+}
+
+}  // namespace quell

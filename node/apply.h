@@ -1,0 +1,102 @@
+// Carries intents out: tombstones, marks on the target and on everything below it, the journal,
+// then the programs and the acknowledgement. Together with what it says about tasks that are being
+// registered, it is one critical section: each turn of the executor leaves no unmarked task whose
+// ancestor has a tombstone, but for those that the rest of a running job will reach.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <set>
+#include <unordered_map>
+#include <vector>
+
+#include "node/facts.h"
+#include "node/state.h"
+#include "transport/messages.h"
+
+namespace quell {
+
+// Not thread-safe: on the node's executor.
+class Applier {
+ public:
+  struct Applied {
+    IntentAck ack;
+    // The tasks that the intent hit itself, or found cancelled already, and that lived then.
+    std::vector<std::uint64_t> hits;
+  };
+  using Done = std::function<void(Result<Applied>)>;
+
+  Applier(NodeState& state, Facts& facts, const JournalState& recovered);
+  ~Applier();
+
+  // Idempotent. `done` runs once, possibly inside the call, when the journal has the intent and the
+  // programs were told. `want_hits`: also for an intent that is known already.
+  // Errors: kResourceExhausted (too many tombstones: nothing was done), kUnavailable (a filter, and
+  // no coordinator's clock to compare with: nothing was done), the journal's (the programs were
+  // told all the same). The intent must come again.
+  void Apply(Intent intent, bool want_hits, Done done);
+
+  // Marks that registrations have brought about, by intent; they want to be journaled.
+  using Births = std::map<IntentId, AppliedIntent>;
+  // The task has just been added. If it, or an ancestor, is cancelled here, or an applied filter
+  // hits it (only if it began `earlier` than now), it is marked, and everything below it too.
+  void OnRegistered(LiveTask& live, bool earlier, Births& births);
+  // What OnRegistered() costs, in changes of limits::kChangesPerTurn.
+  std::size_t CostOfRegistering(bool earlier) const;
+  // Journals them; `done` runs once, possibly inside the call, when the programs may be told, also
+  // if the journal fails.
+  void RecordBirths(Births births, std::function<void()> done);
+  // There is a coordinator's clock to compare with: tasks that registered before are looked at.
+  void OnClockReady();
+
+ private:
+  struct Job;
+  struct Known {
+    bool durable = false;
+    std::shared_ptr<Job> job;              // It is being applied.
+    std::set<std::uint64_t> marked;        // Tombstones under it that are durable.
+    std::vector<std::uint64_t> unwritten;  // Tombstones that the journal could not take.
+  };
+
+  void Continue(const std::shared_ptr<Job>& job);
+  void ContinueSoon(const std::shared_ptr<Job>& job);
+  bool Count(Job& job);
+  Status BeginMarking(const Job& job);
+  bool Scan(Job& job);
+  void ScanTarget(Job& job, const TaskId& target);
+  bool Look(Job& job, LiveTask& live);
+  bool Cascade(Job& job);
+  void Record(const std::shared_ptr<Job>& job);
+  void OnRecorded(const std::shared_ptr<Job>& job, const Status& status);
+  void Release(const std::shared_ptr<Job>& job, const Status& status);
+  void End(const std::shared_ptr<Job>& job, const Status& status);
+
+  // Returns whether the task is one to be listed.
+  bool Hit(Job& job, LiveTask& live);
+  void Mark(Job& job, std::uint64_t number, LiveTask* live, bool inherited);
+  void Write(Job& job, const Tombstone& tombstone);
+  bool IsStronger(const Intent& intent) const;
+
+  void CatchByFilter(LiveTask& live, Births& births);
+  void MarkBorn(LiveTask& live, Tombstone tombstone, const Intent& intent, Births& births);
+  void RecordBirth(const IntentId& id, AppliedIntent record, std::function<void()> done);
+  void ReleaseAll(const std::vector<std::uint64_t>& numbers);
+  Intent IntentOf(const Tombstone& tombstone) const;
+  const Intent* FindFilter(const IntentId& id) const;
+
+  IntentAck AckOf(const IntentId& id) const;
+  void SetDurable(const IntentId& id, const std::vector<std::uint64_t>& written);
+  void ForgetOldest();
+
+  NodeState& state_;
+  Facts& facts_;
+  std::unordered_map<IntentId, Known> known_;  // Looked up, never walked.
+  std::deque<IntentId> known_order_;           // Those that may be forgotten.
+  std::deque<Intent> filters_;                 // Catch tasks that register late; oldest first.
+  std::deque<std::uint64_t> unchecked_;        // Registered before the clock was ready.
+};
+
+}  // namespace quell

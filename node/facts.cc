@@ -1,0 +1,134 @@
+#include "node/facts.h"
+
+#include <utility>
+
+namespace quell {
+namespace {
+
+// Cut between characters, not within one.
+std::string CutNote(const std::string& text) {
+  if (text.size() <= limits::kNoteMax) return text;
+  std::size_t end = limits::kNoteMax;
+  while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xC0U) == 0x80U)
+    --end;
+  return text.substr(0, end);
+}
+
+Receipt NewReceipt(const TaskId& task, const CancelMark& mark) {
+  Receipt receipt;
+  receipt.task = task;
+  receipt.intent = mark.intent;
+  receipt.recorded_at = mark.at;
+  return receipt;
+}
+
+void SetEnded(Receipt& receipt, const Task& task) {
+  receipt.state = ReceiptState::kEnded;
+  receipt.ended_at = task.end_wall;
+  receipt.outcome = task.state;
+}
+
+}  // namespace
+
+void Facts::Mark(LiveTask& live, const Tombstone& tombstone) {
+  live.task.cancel = tombstone.mark;
+  live.receipt = std::make_unique<Receipt>(NewReceipt(live.task.id, tombstone.mark));
+  live.may_tell = false;
+}
+
+void Facts::Release(LiveTask& live) {
+  live.may_tell = true;
+  Tell(live);
+}
+
+void Facts::Tell(LiveTask& live) {
+  if (!live.task.cancel || !live.may_tell || live.session->sink == nullptr) return;
+  const std::shared_ptr<CommandSink> sink = live.session->sink;
+  const CancelCommand command = CommandFor(live);
+  Delivered(live);
+  sink->OnCancel(command);
+}
+
+std::optional<CancelCommand> Facts::TakeCommand(LiveTask& live) {
+  if (!live.task.cancel || !live.may_tell) return std::nullopt;
+  Delivered(live);
+  return CommandFor(live);
+}
+
+CancelCommand Facts::CommandFor(const LiveTask& live) {
+  const CancelMark& mark = *live.task.cancel;
+  return {live.task.id, mark.intent, mark.by, mark.reason, mark.grace, mark.at};
+}
+
+void Facts::Delivered(LiveTask& live) {
+  Receipt& receipt = *live.receipt;
+  if (receipt.delivered_at) return;
+  receipt.delivered_at = state_.wall();
+  if (receipt.state == ReceiptState::kCancelRequested) receipt.state = ReceiptState::kDelivered;
+  if (CanMove(live.task.state, TaskState::kStopping)) {
+    (void)live.task.Move(TaskState::kStopping, state_.now(), state_.wall());
+  }
+  state_.journal.RecordReceipt(receipt);
+}
+
+void Facts::Acknowledge(LiveTask& live, const ReportRequest& report) {
+  if (!live.receipt) return;
+  const bool knows =
+      report.stopping.value_or(false) || report.deferred || report.ignoring || report.killed;
+  if (knows) Delivered(live);  // Perhaps by an earlier life of this daemon.
+  const Receipt before = *live.receipt;
+  Receipt& receipt = *live.receipt;
+  const WallTime now = state_.wall();
+  if (report.stopping.value_or(false)) receipt.state = ReceiptState::kStopping;
+  if (report.deferred) {
+    receipt.state = ReceiptState::kDeferred;
+    receipt.note = CutNote(*report.deferred);
+  }
+  if (report.killed) receipt.state = ReceiptState::kKilled;
+  if (report.ignoring) {
+    receipt.state = ReceiptState::kIgnoring;
+    receipt.note = CutNote(*report.ignoring);
+  }
+  if (knows && !receipt.acknowledged_at) receipt.acknowledged_at = now;
+  if (report.killed && !receipt.escalated_at) receipt.escalated_at = now;
+  if (receipt != before) state_.journal.RecordReceipt(receipt);
+}
+
+Status Facts::End(LiveTask& live, TaskState outcome) {
+  if (Status moved = live.task.Move(outcome, state_.now(), state_.wall()); !moved) return moved;
+  live.session->Remove(live.task);
+  if (live.receipt) SetEnded(*live.receipt, live.task);
+  const EndedTask& ended = state_.registry.End(live);
+  if (ended.receipt) state_.journal.RecordReceipt(*ended.receipt);
+  state_.journal.RecordEnded(ended.task);
+  return {};
+}
+
+TaskView Facts::ViewOf(const LiveTask& live) const {
+  TaskView view = View(live.task, state_.now());
+  view.orphaned = live.session->orphaned();
+  return view;
+}
+
+std::optional<Receipt> Facts::ReceiptOf(const LiveTask& live) const {
+  if (!live.receipt) return std::nullopt;
+  Receipt receipt = *live.receipt;
+  if (receipt.state == ReceiptState::kCancelRequested && live.session->orphaned()) {
+    receipt.state = ReceiptState::kOrphaned;
+  }
+  return receipt;
+}
+
+Receipt Facts::ReceiptOf(const Tombstone& tombstone) const {
+  if (const LiveTask* live = state_.registry.Find(tombstone.number)) {
+    if (auto receipt = ReceiptOf(*live)) return *receipt;
+  }
+  Receipt receipt = NewReceipt(state_.IdOf(tombstone.number), tombstone.mark);
+  if (const EndedTask* ended = state_.registry.FindEnded(tombstone.number)) {
+    if (ended->receipt) return *ended->receipt;
+    SetEnded(receipt, ended->task);  // It had ended before the cancel came.
+  }
+  return receipt;
+}
+
+}  // namespace quell

@@ -1,0 +1,116 @@
+#include "node/join_loop.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "core/limits.h"
+
+namespace quell {
+
+JoinLoop::JoinLoop(const NodeInfo& info, Executor& executor, Random& random,
+                   MembershipClient& coordinator, Hooks hooks)
+    : info_(info),
+      executor_(executor),
+      random_(random),
+      coordinator_(coordinator),
+      hooks_(std::move(hooks)) {}
+
+void JoinLoop::Start() {
+  Join();
+}
+
+void JoinLoop::Acknowledge(IntentAck ack) {
+  const IntentId id = ack.intent;
+  acks_.insert_or_assign(id, std::move(ack));
+}
+
+void JoinLoop::Again(MonoClock::duration delay, void (JoinLoop::*step)()) {
+  timer_ = executor_.After(delay, lifetime_.Guard([this, step] {
+    timer_ = TimerId::kNone;
+    (this->*step)();
+  }));
+}
+
+// The pause doubles, and varies, so that a thousand nodes do not come back at one moment.
+void JoinLoop::Retry(const Error& error, void (JoinLoop::*step)()) {
+  if (backoff_ == MonoClock::duration::zero()) {
+    backoff_ = limits::kJoinBackoffMin;
+    if (hooks_.trouble) hooks_.trouble(error);
+  } else {
+    backoff_ = std::min<MonoClock::duration>(backoff_ * 2, limits::kJoinBackoffMax);
+  }
+  const auto half = static_cast<std::uint64_t>(backoff_.count() / 2);
+  Again(MonoClock::duration(static_cast<std::int64_t>(half + random_.Below(half + 1))), step);
+}
+
+void JoinLoop::Join() {
+  asked_to_join_ = true;
+  const MonoTime sent = executor_.clock().Now();
+  coordinator_.Join(JoinRequest{info_, hooks_.next_number()}, sent + limits::kHeartbeatDeadline,
+                    lifetime_.Guard([this, sent](const Result<JoinReply>& reply) {
+                      if (!stopped_) OnJoined(reply, sent);
+                    }));
+}
+
+void JoinLoop::OnJoined(const Result<JoinReply>& reply, MonoTime sent) {
+  if (!reply && reply.error().code == ErrorCode::kAlreadyExists) {
+    stopped_ = true;
+    asked_to_join_ = false;  // There is nothing of ours to leave.
+    return hooks_.refused(reply.error());
+  }
+  if (!reply) return Retry(reply.error(), &JoinLoop::Join);
+  backoff_ = {};
+  const bool more = reply->pending.size() >= limits::kIntentsPerReply;
+  Again(more ? limits::kJoinBackoffMin : limits::kHeartbeatInterval, &JoinLoop::Heartbeat);
+  hooks_.joined(*reply, sent);
+}
+
+std::vector<IntentAck> JoinLoop::NextAcks() const {
+  std::vector<IntentAck> acks;
+  std::size_t receipts = 0;
+  for (const auto& [id, ack] : acks_) {
+    receipts += ack.receipts.size();
+    if (!acks.empty() && receipts > limits::kReceiptsPerAck) break;
+    acks.push_back(ack);
+  }
+  return acks;
+}
+
+void JoinLoop::Heartbeat() {
+  HeartbeatRequest request{info_.id, info_.incarnation, hooks_.next_number(), NextAcks()};
+  std::vector<IntentId> told;
+  for (const IntentAck& ack : request.acks)
+    told.push_back(ack.intent);
+  const MonoTime sent = executor_.clock().Now();
+  coordinator_.Heartbeat(
+      std::move(request), sent + limits::kHeartbeatDeadline,
+      lifetime_.Guard([this, sent, told = std::move(told)](const Result<HeartbeatReply>& reply) {
+        if (!stopped_) OnHeard(reply, sent, told);
+      }));
+}
+
+void JoinLoop::OnHeard(const Result<HeartbeatReply>& reply, MonoTime sent,
+                       const std::vector<IntentId>& told) {
+  if (!reply) return Retry(reply.error(), &JoinLoop::Heartbeat);
+  backoff_ = {};
+  if (reply->rejoin) return Join();
+  for (const IntentId& id : told)
+    acks_.erase(id);
+  const bool more = !acks_.empty() || reply->pending.size() >= limits::kIntentsPerReply;
+  Again(more ? limits::kJoinBackoffMin : limits::kHeartbeatInterval, &JoinLoop::Heartbeat);
+  hooks_.heard(*reply, sent);
+}
+
+void JoinLoop::Stop(std::function<void()> done) {
+  stopped_ = true;
+  executor_.Cancel(timer_);
+  if (!asked_to_join_) {
+    executor_.Post(lifetime_.Guard(std::move(done)));
+    return;
+  }
+  coordinator_.Leave(LeaveRequest{info_.id, info_.incarnation},
+                     executor_.clock().Now() + limits::kHeartbeatDeadline,
+                     lifetime_.Guard([done = std::move(done)](const Status&) { done(); }));
+}
+
+}  // namespace quell

@@ -1,0 +1,63 @@
+// Keeps this node a member: joins, says that it lives, brings back what it has applied, leaves.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <vector>
+
+#include "core/executor.h"
+#include "core/lifetime.h"
+#include "core/node_info.h"
+#include "core/random.h"
+#include "transport/membership.h"
+
+namespace quell {
+
+// Not thread-safe: on the node's executor. Never gives up; a silent coordinator is asked again with
+// growing pauses.
+class JoinLoop {
+ public:
+  // What the node does with the answers. `sent` is when the question left.
+  struct Hooks {
+    std::function<std::uint64_t()> next_number;
+    std::function<void(JoinReply reply, MonoTime sent)> joined;
+    std::function<void(HeartbeatReply reply, MonoTime sent)> heard;
+    std::function<void(Error)> refused;         // Another living daemon has this id: the loop ends.
+    std::function<void(const Error&)> trouble;  // The first failure of a row.
+  };
+
+  JoinLoop(const NodeInfo& info, Executor& executor, Random& random, MembershipClient& coordinator,
+           Hooks hooks);
+
+  void Start();
+  // Goes with the heartbeats until one of them is answered. The last one of an intent counts.
+  void Acknowledge(IntentAck ack);
+  // Says goodbye if somebody may know this node, waits at most limits::kHeartbeatDeadline for the
+  // answer, then runs `done`. No hook runs any more.
+  void Stop(std::function<void()> done);
+
+ private:
+  void Join();
+  void OnJoined(const Result<JoinReply>& reply, MonoTime sent);
+  void Heartbeat();
+  void OnHeard(const Result<HeartbeatReply>& reply, MonoTime sent,
+               const std::vector<IntentId>& told);
+  std::vector<IntentAck> NextAcks() const;
+  void Again(MonoClock::duration delay, void (JoinLoop::*step)());
+  void Retry(const Error& error, void (JoinLoop::*step)());
+
+  const NodeInfo& info_;
+  Executor& executor_;
+  Random& random_;
+  MembershipClient& coordinator_;
+  const Hooks hooks_;
+  bool asked_to_join_ = false;
+  bool stopped_ = false;
+  TimerId timer_ = TimerId::kNone;
+  MonoClock::duration backoff_{};  // Zero: the last call was answered.
+  std::map<IntentId, IntentAck> acks_;
+  Lifetime lifetime_;
+};
+
+}  // namespace quell

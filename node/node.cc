@@ -1,0 +1,196 @@
+#include "node/node.h"
+
+#include <algorithm>
+#include <optional>
+#include <utility>
+
+#include "node/answers.h"
+#include "node/apply.h"
+#include "node/facts.h"
+#include "node/join_loop.h"
+#include "node/programs.h"
+#include "node/registration.h"
+#include "node/state.h"
+
+namespace quell {
+
+class Node::Impl {
+ public:
+  Impl(NodeOptions options, const NodeServices& services, const JournalState& recovered)
+      : state_(std::move(options.info), services, recovered),
+        trouble_(std::move(options.trouble)),
+        facts_(state_),
+        applier_(state_, facts_, recovered),
+        programs_(state_, facts_),
+        registrar_(state_, facts_, applier_, programs_),
+        answers_(state_, facts_) {
+    if (services.coordinator != nullptr) {
+      loop_.emplace(state_.info, state_.executor, state_.random, *services.coordinator, Hooks());
+    }
+  }
+
+  void Start(std::function<void()> joined, std::function<void(Error)> refused) {
+    joined_ = std::move(joined);
+    refused_ = std::move(refused);
+    if (loop_) loop_->Start();
+  }
+
+  void Stop(std::function<void()> done) {
+    auto leave = [this, done = std::move(done)] {
+      programs_.CloseAll();
+      done();
+    };
+    if (loop_) return loop_->Stop(std::move(leave));
+    state_.executor.Post(state_.lifetime.Guard(std::move(leave)));
+  }
+
+  void OnRequest(NodeRequest request, const Principal& who, MonoTime deadline,
+                 std::shared_ptr<ReplyWriter> writer) {
+    if (Status may = Authorize(who, Permission::kNodeAsk); !may) {
+      return writer->Finish(may.error());
+    }
+    if (auto* list = std::get_if<ListRequest>(&request)) {
+      answers_.List(std::move(*list), deadline, std::move(writer));
+    } else if (const auto* get = std::get_if<GetRequest>(&request)) {
+      answers_.Get(get->number, std::move(writer));
+    } else if (auto* apply = std::get_if<ApplyRequest>(&request)) {
+      Apply(std::move(*apply), std::move(writer));
+    } else {
+      writer->Finish(ProbeReply{state_.info.id, state_.info.incarnation});
+    }
+  }
+
+  const NodeInfo& info() const { return state_.info; }
+  Programs& programs() { return programs_; }
+  Registrar& registrar() { return registrar_; }
+
+ private:
+  JoinLoop::Hooks Hooks() {
+    return {
+        .next_number = [this] { return state_.numbers.next(); },
+        .joined = [this](JoinReply reply, MonoTime sent) { OnJoined(std::move(reply), sent); },
+        .heard =
+            [this](HeartbeatReply reply, MonoTime sent) {
+              state_.coordinator_clock.Sample(reply.wall, sent, state_.now());
+              Pull(std::move(reply.pending));
+            },
+        .refused =
+            [this](Error error) {
+              if (refused_) refused_(std::move(error));
+            },
+        .trouble =
+            [this](const Error& error) {
+              if (trouble_) trouble_(error);
+            },
+    };
+  }
+
+  void OnJoined(JoinReply reply, MonoTime sent) {
+    state_.coordinator_clock.Joined(state_.info.boot_id, reply.boot_id);
+    state_.coordinator_clock.Sample(reply.wall, sent, state_.now());
+    state_.numbers.RaiseTo(reply.next_number);
+    applier_.OnClockReady();
+    Pull(std::move(reply.pending));
+    if (joined_) joined_();
+  }
+
+  // What this node has missed. Each is acknowledged with a heartbeat once it is journaled; what
+  // fails comes again.
+  void Pull(std::vector<Intent> pending) {
+    for (Intent& intent : pending) {
+      applier_.Apply(std::move(intent), false, [this](Result<Applier::Applied> applied) {
+        if (applied) return loop_->Acknowledge(std::move(applied->ack));
+        if (trouble_) trouble_(applied.error());
+      });
+    }
+  }
+
+  struct Push {
+    std::size_t left = 0;
+    std::optional<Error> error;
+    ApplyReply reply;
+    std::vector<std::uint64_t> hits;
+    std::shared_ptr<ReplyWriter> writer;
+  };
+
+  void Apply(ApplyRequest request, std::shared_ptr<ReplyWriter> writer) {
+    const auto push = std::make_shared<Push>();
+    push->left = request.intents.size();
+    push->writer = std::move(writer);
+    if (push->left == 0) return push->writer->Finish(ApplyReply{});
+    for (Intent& intent : request.intents) {
+      applier_.Apply(std::move(intent), true, [this, push](Result<Applier::Applied> applied) {
+        if (applied) {
+          push->reply.acks.push_back(std::move(applied->ack));
+          push->hits.insert(push->hits.end(), applied->hits.begin(), applied->hits.end());
+        } else {
+          push->error = applied.error();
+        }
+        if (--push->left > 0) return;
+        if (push->error) return push->writer->Finish(*push->error);
+        std::sort(push->hits.begin(), push->hits.end());
+        push->hits.erase(std::unique(push->hits.begin(), push->hits.end()), push->hits.end());
+        answers_.Show(std::move(push->hits), std::move(push->reply), push->writer);
+      });
+    }
+  }
+
+  NodeState state_;
+  std::function<void(const Error&)> trouble_;
+  Facts facts_;
+  Applier applier_;
+  Programs programs_;
+  Registrar registrar_;
+  Answers answers_;
+  std::optional<JoinLoop> loop_;
+  std::function<void()> joined_;
+  std::function<void(Error)> refused_;
+};
+
+Node::Node(NodeOptions options, const NodeServices& services, JournalState recovered)
+    : impl_(std::make_unique<Impl>(std::move(options), services, recovered)) {}
+
+Node::~Node() = default;
+
+void Node::Start(std::function<void()> joined, std::function<void(Error)> refused) {
+  impl_->Start(std::move(joined), std::move(refused));
+}
+
+void Node::Stop(std::function<void()> done) {
+  impl_->Stop(std::move(done));
+}
+
+void Node::Register(RegisterRequest request, const Principal& who,
+                    std::function<void(Result<RegisterReply>)> done) {
+  impl_->registrar().Register(std::move(request), who, std::move(done));
+}
+
+Result<ReportReply> Node::Report(const TaskId& task, std::optional<SessionToken> session,
+                                 const Principal& who, ReportRequest report) {
+  return impl_->programs().Report(task, session, who, report);
+}
+
+Status Node::Finish(const TaskId& task, std::optional<SessionToken> session, const Principal& who,
+                    TaskState outcome) {
+  return impl_->programs().Finish(task, session, who, outcome);
+}
+
+Status Node::OpenCommands(const SessionToken& session, const Principal& who,
+                          std::shared_ptr<CommandSink> sink) {
+  return impl_->programs().OpenCommands(session, who, std::move(sink));
+}
+
+void Node::CloseCommands(const SessionToken& session, const CommandSink* sink) {
+  impl_->programs().CloseCommands(session, sink);
+}
+
+void Node::OnRequest(NodeRequest request, const Principal& who, MonoTime deadline,
+                     std::shared_ptr<ReplyWriter> writer) {
+  impl_->OnRequest(std::move(request), who, deadline, std::move(writer));
+}
+
+const NodeInfo& Node::info() const {
+  return impl_->info();
+}
+
+}  // namespace quell

@@ -1,0 +1,63 @@
+#include "node/numbers.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "core/ids.h"
+#include "core/limits.h"
+
+namespace quell {
+
+Numbers::Numbers(Journal& journal, std::uint64_t next)
+    : journal_(journal), next_(next), end_(next) {
+  Reserve();
+}
+
+void Numbers::Take(std::size_t count, Taken done) {
+  if (waiters_.empty() && count <= left()) {
+    const std::uint64_t first = next_;
+    next_ += count;
+    if (left() < limits::kIdBlock / 2) Reserve();
+    return done(first);
+  }
+  waiters_.push_back({count, std::move(done)});
+  wanted_ += count;
+  Reserve();
+}
+
+void Numbers::RaiseTo(std::uint64_t next) {
+  if (next <= next_) return;
+  next_ = next;
+  if (left() < limits::kIdBlock / 2) Reserve();
+}
+
+void Numbers::Reserve() {
+  if (reserving_) return;
+  reserving_ = true;
+  const std::uint64_t missing = wanted_ > left() ? wanted_ - left() : 0;
+  const std::uint64_t end =
+      std::max(end_, next_) + std::max<std::uint64_t>(limits::kIdBlock, missing);
+  journal_.ReserveNumbers(
+      end, lifetime_.Guard([this, end](const Status& status) { OnReserved(end, status); }));
+}
+
+void Numbers::OnReserved(std::uint64_t end, const Status& status) {
+  reserving_ = false;
+  // Whoever waits has waited for this answer: after a failure the next call tries again.
+  std::deque<Waiter> waiters = std::exchange(waiters_, {});
+  wanted_ = 0;
+  if (status) end_ = std::max(end_, end);
+  while (!waiters.empty()) {
+    Waiter waiter = std::move(waiters.front());
+    waiters.pop_front();
+    if (!status) {
+      waiter.done(status.error());
+    } else if (next_ + waiter.count > TaskId::kNumberMax) {
+      waiter.done(Error{ErrorCode::kResourceExhausted, "this node has no task numbers left"});
+    } else {
+      Take(waiter.count, std::move(waiter.done));
+    }
+  }
+}
+
+}  // namespace quell

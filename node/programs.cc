@@ -1,0 +1,188 @@
+#include "node/programs.h"
+
+#include <utility>
+#include <vector>
+
+#include "core/limits.h"
+
+namespace quell {
+namespace {
+
+Error NotFound(const TaskId& task) {
+  return {ErrorCode::kNotFound, "task [" + task.ToString() + "] is not known to this node"};
+}
+
+}  // namespace
+
+bool MayActFor(const Principal& who, std::uint32_t uid) {
+  return who.door == Principal::Door::kUnixSocket && (who.uid == uid || who.uid == 0);
+}
+
+Result<Session*> Programs::FindSession(const SessionToken& token, const Principal& who) {
+  Session* session = state_.sessions.Find(token);
+  if (session == nullptr) {
+    return Error{ErrorCode::kNotFound,
+                 "no such session: it ended with its last task, or the node was restarted; "
+                 "register without a session to get a new one"};
+  }
+  if (!MayActFor(who, session->uid)) {
+    return Error{ErrorCode::kPermissionDenied,
+                 who.name() + " may not use a session of uid " + std::to_string(session->uid)};
+  }
+  return session;
+}
+
+Result<LiveTask*> Programs::FindTask(const TaskId& task, const std::optional<SessionToken>& token,
+                                     const Principal& who) {
+  const std::uint64_t number = state_.OwnNumber(task);
+  LiveTask* live = state_.registry.Find(number);
+  if (live == nullptr) {
+    const EndedTask* ended = state_.registry.FindEnded(number);
+    if (ended == nullptr) return NotFound(task);
+    return Error{ErrorCode::kFailedPrecondition, "task [" + task.ToString() + "] has ended as " +
+                                                     std::string(ToString(ended->task.state))};
+  }
+  const bool by_token = token && *token == live->session->token;
+  if (!by_token && !MayActFor(who, live->task.owner_uid)) {
+    return Error{ErrorCode::kPermissionDenied,
+                 who.name() + " may not speak for task [" + task.ToString() +
+                     "]: call as its user, or with its session in the header Quell-Session"};
+  }
+  Renew(*live->session);
+  return live;
+}
+
+Result<ReportReply> Programs::Report(const TaskId& task, const std::optional<SessionToken>& token,
+                                     const Principal& who, const ReportRequest& report) {
+  if (report.status_json && report.status_json->size() > limits::kStatusMax) {
+    return Error{
+        ErrorCode::kInvalidArgument,
+        "the status has more than " + std::to_string(limits::kStatusMax) + " bytes: shorten it"};
+  }
+  Result<LiveTask*> live = FindTask(task, token, who);
+  if (!live) return live.error();
+  if (report.status_json) (*live)->task.status_json = *report.status_json;
+  facts_.Acknowledge(**live, report);
+  return ReportReply{facts_.TakeCommand(**live)};
+}
+
+Status Programs::Finish(const TaskId& task, const std::optional<SessionToken>& token,
+                        const Principal& who, TaskState outcome) {
+  if (!IsTerminal(outcome)) {
+    return Error{ErrorCode::kInvalidArgument,
+                 std::string(ToString(outcome)) + " is no outcome of a task"};
+  }
+  Result<LiveTask*> live = FindTask(task, token, who);
+  if (!live) return live.error();
+  Session& session = *(*live)->session;
+  if (Status ended = facts_.End(**live, outcome); !ended) return ended;
+  Settle(session);
+  return {};
+}
+
+Status Programs::OpenCommands(const SessionToken& token, const Principal& who,
+                              std::shared_ptr<CommandSink> sink) {
+  Result<Session*> session = FindSession(token, who);
+  if (!session) return session.error();
+  Renew(**session);
+  const CommandSink* fresh = sink.get();
+  const std::shared_ptr<CommandSink> before = std::exchange((*session)->sink, std::move(sink));
+  (*session)->stream_ended.reset();
+  Settle(**session);
+  if (before != nullptr) before->OnClosed();
+  SendCommands(token, fresh, 0);
+  return {};
+}
+
+void Programs::SendCommands(const SessionToken& token, const CommandSink* sink,
+                            std::uint64_t after) {
+  const Session* session = state_.sessions.Find(token);
+  if (session == nullptr || session->sink.get() != sink) return;
+  // Their numbers first: whoever hears of a cancel may end the task at once.
+  std::vector<std::uint64_t> numbers;
+  auto at = session->tasks.upper_bound(after);
+  for (; at != session->tasks.end() && numbers.size() < limits::kChangesPerTurn; ++at)
+    numbers.push_back(*at);
+  const bool more = at != session->tasks.end();
+  for (const std::uint64_t number : numbers) {
+    LiveTask* live = state_.registry.Find(number);
+    if (live != nullptr && live->receipt && !live->receipt->acknowledged_at) facts_.Tell(*live);
+  }
+  if (!more) return;
+  state_.executor.Post(state_.lifetime.Guard(
+      [this, token, sink, last = numbers.back()] { SendCommands(token, sink, last); }));
+}
+
+void Programs::CloseCommands(const SessionToken& token, const CommandSink* sink) {
+  Session* session = state_.sessions.Find(token);
+  if (session == nullptr || session->sink == nullptr || session->sink.get() != sink) return;
+  session->sink.reset();
+  session->stream_ended = state_.now();
+  Renew(*session);
+  Settle(*session);
+}
+
+void Programs::CloseAll() {
+  std::vector<std::shared_ptr<CommandSink>> sinks;
+  for (auto& [token, session] : state_.sessions.all()) {
+    if (session.sink != nullptr) sinks.push_back(std::move(session.sink));
+    session.sink.reset();
+    state_.executor.Cancel(session.timer);
+  }
+  for (const auto& sink : sinks)
+    sink->OnClosed();
+}
+
+void Programs::Renew(Session& session) {
+  session.lease_end = state_.now() + limits::kSessionLease;
+}
+
+void Programs::Settle(Session& session) {
+  state_.executor.Cancel(session.timer);
+  session.timer = TimerId::kNone;
+  if (session.idle()) return state_.sessions.Drop(session);
+  if (const std::optional<MonoTime> loss = session.NextLoss()) {
+    session.timer = state_.executor.At(
+        *loss, state_.lifetime.Guard([this, token = session.token] { OnTimer(token); }));
+  }
+}
+
+void Programs::OnTimer(const SessionToken& token) {
+  Session* session = state_.sessions.Find(token);
+  if (session == nullptr) return;
+  session->timer = TimerId::kNone;
+  const MonoTime now = state_.now();
+  // Most often somebody has called meanwhile.
+  if (const std::optional<MonoTime> next = session->NextLoss(); !next || *next > now) {
+    return Settle(*session);
+  }
+  std::vector<std::uint64_t> lost;
+  for (const std::uint64_t number : session->tasks) {
+    if (session->IsLost(state_.registry.Find(number)->task, now)) lost.push_back(number);
+    if (lost.size() == limits::kChangesPerTurn) break;
+  }
+  for (const std::uint64_t number : lost)
+    (void)facts_.End(*state_.registry.Find(number), TaskState::kLost);
+  Settle(*session);  // What is left of them is due at once.
+}
+
+Result<std::shared_ptr<NamedProcess>> Programs::Watch(std::int32_t pid, std::uint32_t uid) {
+  auto process = std::make_shared<NamedProcess>();
+  const std::weak_ptr<NamedProcess> weak = process;
+  auto watch = state_.processes.Watch(pid, uid, state_.lifetime.Guard([this, weak] {
+    const auto ended = weak.lock();
+    if (!ended) return;
+    ended->ended = state_.now();
+    Session* session = ended->session ? state_.sessions.Find(*ended->session) : nullptr;
+    if (session != nullptr) Settle(*session);
+  }));
+  if (!watch) {
+    Error error = watch.error();
+    if (error.code == ErrorCode::kNotFound) error.code = ErrorCode::kInvalidArgument;
+    return error;
+  }
+  process->watch = std::move(*watch);
+  return process;
+}
+
+}  // namespace quell

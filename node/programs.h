@@ -1,0 +1,52 @@
+// What programs do with tasks that are registered: report, finish, listen, and go away.
+#pragma once
+
+#include <memory>
+#include <optional>
+
+#include "node/facts.h"
+#include "node/state.h"
+
+namespace quell {
+
+// Not thread-safe: on the node's executor. Contracts as in node/node.h.
+class Programs {
+ public:
+  Programs(NodeState& state, Facts& facts) : state_(state), facts_(facts) {}
+
+  Result<ReportReply> Report(const TaskId& task, const std::optional<SessionToken>& token,
+                             const Principal& who, const ReportRequest& report);
+  Status Finish(const TaskId& task, const std::optional<SessionToken>& token, const Principal& who,
+                TaskState outcome);
+  Status OpenCommands(const SessionToken& token, const Principal& who,
+                      std::shared_ptr<CommandSink> sink);
+  void CloseCommands(const SessionToken& token, const CommandSink* sink);
+  // All streams end.
+  void CloseAll();
+
+  // The caller speaks for this session. Errors: kNotFound, kPermissionDenied.
+  Result<Session*> FindSession(const SessionToken& token, const Principal& who);
+  // A call of the program: its lease begins again.
+  void Renew(Session& session);
+  // Its tasks, stream or registrations have changed: it is watched, or dropped. The reference is
+  // dead if it had nothing left.
+  void Settle(Session& session);
+  // Watches a process that a task names, for FindProcess() and the session. Errors:
+  // kInvalidArgument (no such process), kPermissionDenied, kResourceExhausted.
+  Result<std::shared_ptr<NamedProcess>> Watch(std::int32_t pid, std::uint32_t uid);
+
+ private:
+  Result<LiveTask*> FindTask(const TaskId& task, const std::optional<SessionToken>& token,
+                             const Principal& who);
+  void OnTimer(const SessionToken& token);
+  // Goes on after the task `after`, if the stream is still the same.
+  void SendCommands(const SessionToken& token, const CommandSink* sink, std::uint64_t after);
+
+  NodeState& state_;
+  Facts& facts_;
+};
+
+// The caller is a local user, and may act for `uid`.
+bool MayActFor(const Principal& who, std::uint32_t uid);
+
+}  // namespace quell

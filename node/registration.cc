@@ -1,0 +1,423 @@
+#include "node/registration.h"
+
+#include <algorithm>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "core/limits.h"
+
+namespace quell {
+namespace {
+
+Error Invalid(std::string message) {
+  return {ErrorCode::kInvalidArgument, std::move(message)};
+}
+
+Error TooLong(const std::string& what, std::size_t limit) {
+  return Invalid("the " + what + " has more than " + std::to_string(limit) + " bytes: shorten it");
+}
+
+Error TooMany(const std::string& what, std::size_t limit) {
+  return {ErrorCode::kResourceExhausted,
+          "this node has " + std::to_string(limit) + " " + what +
+              ", which is its limit: try again when some have ended"};
+}
+
+Status CheckTexts(const NewTask& task) {
+  if (task.action.empty()) return Invalid("the action is missing: say what the task does");
+  if (task.action.size() > limits::kActionMax) return TooLong("action", limits::kActionMax);
+  if (task.description.size() > limits::kDescriptionMax) {
+    return TooLong("description", limits::kDescriptionMax);
+  }
+  if (task.status_json.size() > limits::kStatusMax) return TooLong("status", limits::kStatusMax);
+  if (task.headers.size() > limits::kHeadersMax) {
+    return Invalid("a task has at most " + std::to_string(limits::kHeadersMax) + " headers");
+  }
+  for (const Header& header : task.headers) {
+    if (header.name.empty()) return Invalid("a header without a name");
+    if (header.name.size() > limits::kActionMax) {
+      return TooLong("header name", limits::kActionMax);
+    }
+    if (header.value.size() > limits::kHeaderValueMax) {
+      return TooLong("header " + header.name, limits::kHeaderValueMax);
+    }
+  }
+  return {};
+}
+
+}  // namespace
+
+struct Registrar::Plan {
+  std::vector<TaskId> chain;
+  std::uint64_t number = 0;  // That it had (a resumed task), or was given.
+  bool adopt = false;        // It is live, and gets a new session.
+  bool find_parent = false;  // In the journal.
+  std::size_t finds_open = 0;
+};
+
+struct Registrar::Registration {
+  RegisterRequest request;
+  Principal who;
+  Done done;
+  std::vector<Plan> plans;
+  std::size_t next = 0;            // The next task of the present step.
+  std::size_t fresh = 0;           // Tasks that need a number.
+  std::size_t added = 0;           // Tasks that will be added.
+  std::vector<std::size_t> finds;  // Tasks to be looked up in the journal.
+  std::size_t finds_open = 0;
+  std::map<std::int32_t, std::shared_ptr<NamedProcess>> processes;
+  std::set<std::uint64_t> resumes;
+  std::optional<SessionToken> session;  // Held.
+  bool reserved = false;
+  bool failed = false;
+  std::uint64_t number = 0;  // The next one of those that were taken.
+  Applier::Births births;
+};
+
+void Registrar::Register(RegisterRequest request, const Principal& who, Done done) {
+  if (Status fine = CheckRequest(request, who); !fine) return done(fine.error());
+  const auto registration = std::make_shared<Registration>();
+  registration->plans.resize(request.tasks.size());
+  registration->request = std::move(request);
+  registration->who = who;
+  registration->done = std::move(done);
+  ++under_way_;
+  CheckTasks(registration);
+}
+
+Status Registrar::CheckRequest(const RegisterRequest& request, const Principal& who) const {
+  if (who.door != Principal::Door::kUnixSocket) {
+    return Error{ErrorCode::kPermissionDenied,
+                 "tasks are registered by local programs, over the node's unix socket"};
+  }
+  if (request.tasks.empty()) return Invalid("there is no task to register");
+  if (request.tasks.size() > limits::kRegisterBatchMax) {
+    return Invalid("a registration has at most " + std::to_string(limits::kRegisterBatchMax) +
+                   " tasks: send the others in another one");
+  }
+  if (under_way_ >= limits::kRegistrationsMax) {
+    return TooMany("registrations under way", limits::kRegistrationsMax);
+  }
+  return {};
+}
+
+void Registrar::Post(const Shared& registration, void (Registrar::*step)(const Shared&)) {
+  state_.executor.Post(
+      state_.lifetime.Guard([this, registration, step] { (this->*step)(registration); }));
+}
+
+void Registrar::CheckTasks(const Shared& registration) {
+  Registration& r = *registration;
+  const std::size_t end = std::min(r.plans.size(), r.next + limits::kChangesPerTurn);
+  for (; r.next < end; ++r.next) {
+    const NewTask& task = r.request.tasks[r.next];
+    if (Status fine = CheckTask(r, task, r.plans[r.next]); !fine) {
+      Error error = fine.error();
+      if (r.plans.size() > 1)
+        error.message = "task " + std::to_string(r.next) + ": " + error.message;
+      return Fail(registration, error);
+    }
+    if (r.plans[r.next].finds_open > 0) r.finds.push_back(r.next);
+  }
+  if (r.next < r.plans.size()) return Post(registration, &Registrar::CheckTasks);
+  r.next = 0;
+  if (!r.finds.empty()) return LookUp(registration);
+  TakeNumbers(registration);
+}
+
+Status Registrar::CheckTask(Registration& r, const NewTask& task, Plan& plan) {
+  if (Status fine = CheckTexts(task); !fine) return fine;
+  if (Status fine = CheckStart(task); !fine) return fine;
+  if (Status fine = CheckResume(r, task, plan); !fine) return fine;
+  if (Status fine = PlanChain(task, plan); !fine) return fine;
+  if (plan.find_parent) ++plan.finds_open;
+  if (plan.number != 0 && !plan.adopt) ++plan.finds_open;
+  if (plan.number == 0) ++r.fresh;
+  if (!plan.adopt) ++r.added;
+  return CheckProcess(r, task);
+}
+
+Status Registrar::CheckStart(const NewTask& task) const {
+  if (!task.start_wall) return {};
+  if (*task.start_wall < WallTime()) return Invalid("the start lies before 1970");
+  // The clock may have been set back since a task began that is resumed.
+  if (!task.resume && *task.start_wall > state_.wall()) {
+    return Invalid("the start lies in the future: it is in milliseconds since 1970");
+  }
+  return {};
+}
+
+Status Registrar::CheckResume(Registration& r, const NewTask& task, Plan& plan) {
+  if (!task.resume) return {};
+  const std::string name = "task [" + task.resume->ToString() + "]";
+  const std::uint64_t number = state_.OwnNumber(*task.resume);
+  if (number == 0 || number >= state_.numbers.next()) {
+    return Invalid(name + " cannot be resumed: this node has never given out its id");
+  }
+  if (!task.start_wall) return Invalid(name + " cannot be resumed without its start");
+  if (const EndedTask* ended = state_.registry.FindEnded(number)) {
+    return Error{ErrorCode::kFailedPrecondition,
+                 name + " has ended as " + std::string(ToString(ended->task.state))};
+  }
+  if (const LiveTask* live = state_.registry.Find(number)) {
+    if (!MayActFor(r.who, live->task.owner_uid)) {
+      return Error{ErrorCode::kPermissionDenied, name + " belongs to another user"};
+    }
+    if (live->session->sink != nullptr) {
+      return Error{ErrorCode::kFailedPrecondition,
+                   name + " is live, and its program has an open stream"};
+    }
+    plan.adopt = true;
+  }
+  if (!resuming_.insert(number).second) {
+    return Error{ErrorCode::kFailedPrecondition, name + " is being resumed already"};
+  }
+  r.resumes.insert(number);
+  plan.number = number;
+  return {};
+}
+
+Status Registrar::PlanChain(const NewTask& task, Plan& plan) const {
+  if (!task.parent) {
+    return task.grandparents.empty() ? Status() : Invalid("ancestors without a parent");
+  }
+  plan.chain.push_back(*task.parent);
+  const std::vector<TaskId>* above = &task.grandparents;
+  if (task.parent->node == state_.info.id) {
+    const std::uint64_t number = task.parent->number;
+    if (const LiveTask* live = state_.registry.Find(number)) {
+      above = &live->task.ancestors;
+    } else if (const EndedTask* ended = state_.registry.FindEnded(number)) {
+      above = &ended->task.ancestors;
+    } else if (number >= state_.numbers.next()) {
+      return Error{ErrorCode::kNotFound,
+                   "the parent [" + task.parent->ToString() + "] was never registered here"};
+    } else {
+      plan.find_parent = true;
+    }
+  }
+  plan.chain.insert(plan.chain.end(), above->begin(), above->end());
+  if (plan.chain.size() > limits::kAncestorsMax) {
+    return Invalid("the task has more than " + std::to_string(limits::kAncestorsMax) +
+                   " ancestors: start it further up");
+  }
+  if (plan.number != 0 && std::count(plan.chain.begin(), plan.chain.end(), *task.resume) > 0) {
+    return Invalid("the task would be its own ancestor");
+  }
+  return {};
+}
+
+Status Registrar::CheckProcess(Registration& r, const NewTask& task) {
+  if (task.pid < 0) return Invalid("the pid is negative");
+  if (task.pid == 0 || r.processes.contains(task.pid)) return {};
+  if (r.request.session) {
+    const Session* session = state_.sessions.Find(*r.request.session);
+    const auto known = session != nullptr ? session->FindProcess(task.pid) : nullptr;
+    if (known != nullptr && !known->ended) {
+      r.processes[task.pid] = known;
+      return {};
+    }
+  }
+  Result<std::shared_ptr<NamedProcess>> process = programs_.Watch(task.pid, r.who.uid);
+  if (!process) return process.error();
+  r.processes[task.pid] = std::move(*process);
+  return {};
+}
+
+// ---- What only the journal knows: tasks of earlier lives that have ended.
+
+void Registrar::LookUp(const Shared& registration) {
+  Registration& r = *registration;
+  const std::size_t end = std::min(r.finds.size(), r.next + limits::kChangesPerTurn);
+  std::vector<std::pair<std::size_t, std::uint64_t>> asks;
+  for (; r.next < end; ++r.next) {
+    const std::size_t index = r.finds[r.next];
+    const Plan& plan = r.plans[index];
+    if (plan.find_parent) asks.emplace_back(index, plan.chain.front().number);
+    if (plan.number != 0 && !plan.adopt) asks.emplace_back(index, plan.number);
+  }
+  r.finds_open = asks.size();
+  for (const auto& [index, number] : asks) {
+    state_.journal.FindEnded(
+        number,
+        state_.lifetime.Guard([this, registration, index = index](const Result<Task>& found) {
+          OnFound(registration, index, found);
+        }));
+  }
+}
+
+void Registrar::OnFound(const Shared& registration, std::size_t index, const Result<Task>& found) {
+  Registration& r = *registration;
+  --r.finds_open;
+  if (r.failed) return;
+  if (Status fine = TakeFound(r, index, found); !fine) return Fail(registration, fine.error());
+  if (r.finds_open > 0) return;
+  if (r.next < r.finds.size()) return LookUp(registration);
+  r.next = 0;
+  TakeNumbers(registration);
+}
+
+Status Registrar::TakeFound(Registration& r, std::size_t index, const Result<Task>& found) {
+  Plan& plan = r.plans[index];
+  if (!found && found.error().code != ErrorCode::kNotFound) return found.error();
+  // The journal answers in the order of the questions: the parent's comes first.
+  if (std::exchange(plan.find_parent, false)) {
+    const TaskId parent = plan.chain.front();
+    if (found) {
+      plan.chain.resize(1);
+      plan.chain.insert(plan.chain.end(), found->ancestors.begin(), found->ancestors.end());
+      if (plan.chain.size() > limits::kAncestorsMax) {
+        return Invalid("the task has more than " + std::to_string(limits::kAncestorsMax) +
+                       " ancestors: start it further up");
+      }
+    } else if (plan.number == 0 && state_.tombstones.Find(parent.number) == nullptr &&
+               state_.registry.Find(parent.number) == nullptr) {
+      return Error{ErrorCode::kNotFound,
+                   "the parent [" + parent.ToString() + "] is not known to this node"};
+    }
+    return {};
+  }
+  if (found) {
+    return Error{ErrorCode::kFailedPrecondition, "task [" + state_.IdOf(plan.number).ToString() +
+                                                     "] has ended as " +
+                                                     std::string(ToString(found->state))};
+  }
+  return {};
+}
+
+// ---- From here on nothing can fail but the reservation of numbers.
+
+Status Registrar::Reserve(Registration& r) {
+  const std::uint32_t uid = r.who.uid;
+  const auto planned = planned_of_.find(uid);
+  const std::size_t of_uid =
+      state_.registry.CountOf(uid) + (planned == planned_of_.end() ? 0 : planned->second);
+  if (state_.registry.size() + planned_ + r.added > limits::kTasksPerNodeMax) {
+    return TooMany("tasks", limits::kTasksPerNodeMax);
+  }
+  if (of_uid + r.added > limits::kTasksPerUidMax) {
+    return TooMany("tasks of uid " + std::to_string(uid), limits::kTasksPerUidMax);
+  }
+  Session* session = nullptr;
+  if (r.request.session) {
+    Result<Session*> known = programs_.FindSession(*r.request.session, r.who);
+    if (!known) return known.error();
+    session = *known;
+  } else {
+    session = state_.sessions.Create(state_.random, uid);
+    if (session == nullptr) return TooMany("sessions", state_.sessions.size());
+  }
+  r.session = session->token;
+  ++session->registering;
+  programs_.Renew(*session);
+  planned_ += r.added;
+  planned_of_[uid] += r.added;
+  r.reserved = true;
+  return {};
+}
+
+void Registrar::TakeNumbers(const Shared& registration) {
+  if (Status fine = Reserve(*registration); !fine) return Fail(registration, fine.error());
+  state_.numbers.Take(registration->fresh,
+                      state_.lifetime.Guard([this, registration](Result<std::uint64_t> first) {
+                        if (!first) return Fail(registration, first.error());
+                        registration->number = *first;
+                        Admit(registration);
+                      }));
+}
+
+void Registrar::Admit(const Shared& registration) {
+  Registration& r = *registration;
+  std::size_t left = limits::kChangesPerTurn;
+  for (; r.next < r.plans.size() && left > 0; ++r.next) {
+    left -=
+        std::min(left, applier_.CostOfRegistering(r.request.tasks[r.next].start_wall.has_value()));
+    AdmitOne(r, r.next);
+  }
+  if (r.next < r.plans.size()) return Post(registration, &Registrar::Admit);
+  r.next = 0;
+  applier_.RecordBirths(std::move(r.births),
+                        state_.lifetime.Guard([this, registration] { Answer(registration); }));
+}
+
+void Registrar::AdmitOne(Registration& r, std::size_t index) {
+  Plan& plan = r.plans[index];
+  if (plan.adopt) return Adopt(r, index);
+  NewTask& from = r.request.tasks[index];
+  Session& session = *state_.sessions.Find(*r.session);
+  const MonoTime now = state_.now();
+  const WallTime wall = state_.wall();
+  Task task;
+  task.id = state_.IdOf(plan.number != 0 ? plan.number : r.number++);
+  task.action = std::move(from.action);
+  task.description = std::move(from.description);
+  task.status_json = std::move(from.status_json);
+  task.cancellable = from.cancellable;
+  task.start_wall = from.start_wall.value_or(wall);
+  task.start_mono = now - std::max(wall - task.start_wall, WallClock::duration::zero());
+  task.ancestors = std::move(plan.chain);
+  task.headers = std::move(from.headers);
+  task.owner_uid = r.who.uid;
+  task.pid = from.pid;
+  plan.number = task.id.number;
+
+  LiveTask& live = state_.registry.Add(std::move(task));
+  live.session = &session;
+  session.Add(live.task, from.pid != 0 ? r.processes[from.pid] : nullptr);
+  --planned_;
+  --planned_of_[r.who.uid];
+  --r.added;
+  applier_.OnRegistered(live, from.start_wall.has_value(), r.births);
+}
+
+// Its program has lost the answer to an earlier attempt.
+void Registrar::Adopt(Registration& r, std::size_t index) {
+  LiveTask* found = state_.registry.Find(r.plans[index].number);
+  if (found == nullptr) return;  // It was lost a moment ago, as its program will hear.
+  LiveTask& live = *found;
+  Session& before = *live.session;
+  Session& session = *state_.sessions.Find(*r.session);
+  if (&before == &session) return;
+  before.Remove(live.task);
+  live.task.pid = r.request.tasks[index].pid;
+  live.session = &session;
+  session.Add(live.task, live.task.pid != 0 ? r.processes[live.task.pid] : nullptr);
+  programs_.Settle(before);
+}
+
+void Registrar::Answer(const Shared& registration) {
+  Registration& r = *registration;
+  RegisterReply reply;
+  reply.session = *r.session;
+  reply.tasks.reserve(r.plans.size());
+  for (const Plan& plan : r.plans) {
+    RegisteredTask& task = reply.tasks.emplace_back();
+    task.id = state_.IdOf(plan.number);
+    if (LiveTask* live = state_.registry.Find(plan.number)) task.cancel = facts_.TakeCommand(*live);
+  }
+  Release(r);
+  r.done(std::move(reply));
+}
+
+void Registrar::Fail(const Shared& registration, const Error& error) {
+  registration->failed = true;
+  Release(*registration);
+  registration->done(error);
+}
+
+void Registrar::Release(Registration& r) {
+  --under_way_;
+  for (const std::uint64_t number : r.resumes)
+    resuming_.erase(number);
+  if (!r.reserved) return;
+  planned_ -= r.added;
+  const auto planned = planned_of_.find(r.who.uid);
+  planned->second -= r.added;
+  if (planned->second == 0) planned_of_.erase(planned);
+  Session& session = *state_.sessions.Find(*r.session);
+  --session.registering;
+  programs_.Settle(session);
+}
+
+}  // namespace quell

@@ -1,0 +1,64 @@
+// Registers tasks: checks them, waits for numbers, then adds them and marks those that are born
+// cancelled, in one critical section with node/apply.h for each task. Small requests pass through
+// in one turn; large ones in pieces, with nothing registered before all of them are sure to be.
+#pragma once
+
+#include <cstddef>
+#include <functional>
+#include <map>
+#include <memory>
+#include <set>
+
+#include "node/apply.h"
+#include "node/programs.h"
+#include "node/state.h"
+
+namespace quell {
+
+// Not thread-safe: on the node's executor.
+class Registrar {
+ public:
+  using Done = std::function<void(Result<RegisterReply>)>;
+
+  Registrar(NodeState& state, Facts& facts, Applier& applier, Programs& programs)
+      : state_(state), facts_(facts), applier_(applier), programs_(programs) {}
+
+  // As Node::Register().
+  void Register(RegisterRequest request, const Principal& who, Done done);
+
+ private:
+  struct Plan;
+  struct Registration;
+  using Shared = std::shared_ptr<Registration>;
+
+  Status CheckRequest(const RegisterRequest& request, const Principal& who) const;
+  void CheckTasks(const Shared& registration);
+  Status CheckTask(Registration& registration, const NewTask& task, Plan& plan);
+  Status CheckStart(const NewTask& task) const;
+  Status CheckResume(Registration& registration, const NewTask& task, Plan& plan);
+  Status PlanChain(const NewTask& task, Plan& plan) const;
+  Status CheckProcess(Registration& registration, const NewTask& task);
+  void LookUp(const Shared& registration);
+  void OnFound(const Shared& registration, std::size_t index, const Result<Task>& found);
+  Status TakeFound(Registration& registration, std::size_t index, const Result<Task>& found);
+  Status Reserve(Registration& registration);
+  void TakeNumbers(const Shared& registration);
+  void Admit(const Shared& registration);
+  void AdmitOne(Registration& registration, std::size_t index);
+  void Adopt(Registration& registration, std::size_t index);
+  void Answer(const Shared& registration);
+  void Fail(const Shared& registration, const Error& error);
+  void Release(Registration& registration);
+  void Post(const Shared& registration, void (Registrar::*step)(const Shared&));
+
+  NodeState& state_;
+  Facts& facts_;
+  Applier& applier_;
+  Programs& programs_;
+  std::size_t under_way_ = 0;
+  std::size_t planned_ = 0;                          // Tasks that are sure to be added.
+  std::map<std::uint32_t, std::size_t> planned_of_;  // By uid.
+  std::set<std::uint64_t> resuming_;
+};
+
+}  // namespace quell

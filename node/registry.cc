@@ -1,0 +1,65 @@
+#include "node/registry.h"
+
+#include <utility>
+
+namespace quell {
+
+LiveTask& Registry::Add(Task task) {
+  const std::uint64_t number = task.id.number;
+  LiveTask& live = live_[number];
+  live.task = std::move(task);
+  for (const TaskId& ancestor : live.task.ancestors)
+    below_[ancestor].insert(number);
+  ++by_uid_[live.task.owner_uid];
+  return live;
+}
+
+LiveTask* Registry::Find(std::uint64_t number) {
+  const auto found = live_.find(number);
+  return found == live_.end() ? nullptr : &found->second;
+}
+
+const LiveTask* Registry::Find(std::uint64_t number) const {
+  const auto found = live_.find(number);
+  return found == live_.end() ? nullptr : &found->second;
+}
+
+const EndedTask& Registry::End(LiveTask& live) {
+  const std::uint64_t number = live.task.id.number;
+  for (const TaskId& ancestor : live.task.ancestors) {
+    const auto below = below_.find(ancestor);
+    if (below == below_.end()) continue;  // A chain that names an ancestor twice.
+    below->second.erase(number);
+    if (below->second.empty()) below_.erase(below);
+  }
+  const auto of_uid = by_uid_.find(live.task.owner_uid);
+  if (--of_uid->second == 0) by_uid_.erase(of_uid);
+
+  if (ended_order_.size() >= ended_max_) {
+    ended_.erase(ended_order_.front());
+    ended_order_.pop_front();
+  }
+  EndedTask& ended = ended_[number];
+  ended.task = std::move(live.task);
+  if (live.receipt) ended.receipt = std::move(*live.receipt);
+  ended_order_.push_back(number);
+  live_.erase(number);
+  return ended;
+}
+
+const EndedTask* Registry::FindEnded(std::uint64_t number) const {
+  const auto found = ended_.find(number);
+  return found == ended_.end() ? nullptr : &found->second;
+}
+
+std::size_t Registry::CountBelow(const TaskId& ancestor) const {
+  const auto below = below_.find(ancestor);
+  return below == below_.end() ? 0 : below->second.size();
+}
+
+std::size_t Registry::CountOf(std::uint32_t uid) const {
+  const auto of_uid = by_uid_.find(uid);
+  return of_uid == by_uid_.end() ? 0 : of_uid->second;
+}
+
+}  // namespace quell

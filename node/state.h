@@ -1,0 +1,49 @@
+// What the parts of one Node share. Private to this folder.
+#pragma once
+
+#include "core/executor.h"
+#include "core/lifetime.h"
+#include "core/node_info.h"
+#include "core/random.h"
+#include "node/coordinator_clock.h"
+#include "node/journal.h"
+#include "node/node.h"
+#include "node/numbers.h"
+#include "node/registry.h"
+#include "node/sessions.h"
+#include "node/tombstones.h"
+
+namespace quell {
+
+struct NodeState {
+  NodeState(NodeInfo node_info, const NodeServices& services, const JournalState& recovered)
+      : info(std::move(node_info)),
+        executor(services.executor),
+        random(services.random),
+        journal(services.journal),
+        processes(services.processes),
+        numbers(journal, recovered.next_number),
+        tombstones(recovered.tombstones) {
+    info.incarnation = recovered.incarnation;
+  }
+
+  MonoTime now() const { return executor.clock().Now(); }
+  WallTime wall() const { return executor.clock().Wall(); }
+  TaskId IdOf(std::uint64_t number) const { return {info.id, number}; }
+  // The number of a task that is this node's own; 0: it is another's.
+  std::uint64_t OwnNumber(const TaskId& id) const { return id.node == info.id ? id.number : 0; }
+
+  NodeInfo info;
+  Executor& executor;
+  Random& random;
+  Journal& journal;
+  ProcessWatch& processes;
+  Numbers numbers;
+  Registry registry;
+  Tombstones tombstones;
+  Sessions sessions;
+  CoordinatorClock coordinator_clock;
+  Lifetime lifetime;
+};
+
+}  // namespace quell

@@ -194,8 +194,14 @@ void Tracker::State::RunReports() {
 
 Tracker::Tracker(http::Address address, JobTask task, bool parent_required)
     : state_(std::make_shared<State>(std::move(address), std::move(task), parent_required)) {
-  std::thread([state = state_] { state->RunSession(); }).detach();
-  std::thread([state = state_] { state->RunReports(); }).detach();
+  // A call to a node that hangs cannot be cut short, and must not hold up the job's end: the
+  // process ends without its threads.
+  std::thread([state = state_] {
+    state->RunSession();
+  }).detach();  // lint: allow(detached): see above, State outlives the tracker.
+  std::thread([state = state_] {
+    state->RunReports();
+  }).detach();  // lint: allow(detached): likewise.
 }
 
 std::optional<std::string> Tracker::WaitForTask(milliseconds budget) {

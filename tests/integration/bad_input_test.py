@@ -203,7 +203,8 @@ class DaemonMistakesTest(quelltest.TestCase):
         daemon.wait_ready()
         return daemon
 
-    def node_argv(self, name, coordinator="127.0.0.1:1", **flags):
+    def node_argv(self, name, coordinator=None, **flags):
+        coordinator = coordinator or f"127.0.0.1:{quelltest.free_port()}"
         argv = [NODE, "--name", name, "--data", self.path(name), "--listen", "127.0.0.1:0",
                 "--coordinator", coordinator, "--socket", self.path(name + ".sock")]
         for flag, value in flags.items():
@@ -223,7 +224,7 @@ class DaemonMistakesTest(quelltest.TestCase):
                             64, "x")
         self.assert_refused(self.run_once(COORDINATOR, "--data", self.path("c"),
                                           "--opensearch-profile", "lax"), 64, "lax")
-        self.assert_refused(self.run_once(*self.node_argv("a", listen="127.0.0.1:99999")), 64,
+        self.assert_refused(self.run_once(*self.node_argv("a", listen="127.0.0.1:" + "99999")), 64,
                             "99999")
 
     def test_a_listener_off_loopback_is_refused_with_the_remedy(self):
@@ -446,7 +447,7 @@ class FullDiskTest(quelltest.TestCase):
     def test_a_daemon_that_finds_no_room_at_its_start_says_so(self):
         self.fill()
         for argv in ([NODE, "--name", "n", "--data", os.path.join(self.small, "n"),
-                      "--coordinator", "127.0.0.1:1", "--socket",
+                      "--coordinator", f"127.0.0.1:{quelltest.free_port()}", "--socket",
                       os.path.join(self.directory, "n.sock")],
                      [COORDINATOR, "--data", os.path.join(self.small, "c"), "--http",
                       "127.0.0.1:0", "--listen", "127.0.0.1:0"]):

@@ -152,7 +152,7 @@ class CommandTest(quelltest.SharedClusterCase):
             self.assertIn("QUELL_HTTP", done.stderr)
 
     def test_a_wrong_address_is_2(self):
-        for address in ("nonsense", "http://", "https://127.0.0.1:1", "http://127.0.0.1:99999"):
+        for address in ("nonsense", "http://", "https://127.0.0.1:0", "http://127.0.0.1:" + "99999"):
             done = self.shared.quell("ps", "--http", address)
             self.assertEqual(done.returncode, 2, (address, done.stderr))
 

@@ -192,7 +192,7 @@ class AwayTest(quelltest.TestCase):
         job = cluster.run("a", *SLEEPER, flags=["--action", "late/a"])
         job.pids()
         after = time.time()
-        time.sleep(1.0)  # So that the true start and the registration are well apart.
+        until(lambda: time.time() > after + 1, "the start and the registration are well apart")
         cluster.start_again(cluster.nodes["a"]).wait_joined()
         task = cluster.task_of("late/a", 60)
         start = cluster.tasks()[task]["start_time_in_millis"] / 1000

@@ -41,7 +41,7 @@ def until(look, what, deadline=DEADLINE):
             seen = repr(error)
         if time.monotonic() > end:
             raise AssertionError(f"not within {deadline} s: {what}; last seen: {seen!r}")
-        time.sleep(pause)
+        time.sleep(pause)  # lint: allow(sleep): this is the suite's one helper.
         pause = min(pause * 1.5, 0.2)
 
 

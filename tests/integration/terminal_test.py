@@ -38,12 +38,12 @@ while True:
 
 # Tells whether it is in the foreground, and each SIGINT and SIGCONT that it gets.
 COUNTER = r"""
-import os, signal, sys, time
+import os, signal, sys
 for number, name in ((signal.SIGINT, "INT"), (signal.SIGCONT, "CONT"), (signal.SIGWINCH, "WINCH")):
     signal.signal(number, lambda *_, name=name: print("got", name, flush=True))
 print("foreground", os.tcgetpgrp(0) == os.getpgrp(), flush=True)
 while True:
-    time.sleep(0.05)
+    signal.pause()
 """
 
 

@@ -82,8 +82,8 @@ inline constexpr std::size_t kGrpcMessageMax = 4 * 1024 * 1024;
 inline constexpr std::size_t kAsksPerNodeMax = 1024;  // Waiting for one node.
 inline constexpr std::size_t kPrincipalMax = 256;     // A principal's name.
 inline constexpr std::size_t kActionPatternsMax =
-    2048;                                               // In a filter, as many as a request line...
-inline constexpr std::size_t kActionPatternMax = 4096;  // ...can hold, and as long.
+    2048;  // In a filter; a request line holds no more.
+inline constexpr std::size_t kActionPatternMax = 4096;  // Likewise.
 inline constexpr std::size_t kLinksMax = 16;  // Coordinators that one node serves at a time.
 inline constexpr std::size_t kLinkBytesMax =
     16 * 1024 * 1024;  // Answers that wait for one coordinator to read; then asks are refused.

@@ -1,0 +1,300 @@
+// The requests and replies themselves.
+#include <cassert>
+#include <iterator>
+
+#include "core/limits.h"
+#include "transport/grpc/convert.h"
+#include "transport/grpc/fields.h"
+
+namespace quell {
+
+using fields::CheckText;
+using fields::Garbage;
+using fields::ParseId;
+using fields::Reader;
+using fields::SetText;
+
+namespace {
+
+template <typename... Functions>
+struct Overloaded : Functions... {
+  using Functions::operator()...;
+};
+
+// A node's next number may be one past the last.
+Status CheckNextNumber(std::uint64_t number) {
+  if (number <= TaskId::kNumberMax + 1) return {};
+  return Garbage("the next number", "is no task number");
+}
+
+Result<std::vector<Intent>> Intents(const google::protobuf::RepeatedPtrField<v1::Intent>& from) {
+  if (static_cast<std::size_t>(from.size()) > limits::kIntentsPerReply) {
+    return Garbage("the intents", "are too many");
+  }
+  std::vector<Intent> intents;
+  intents.reserve(static_cast<std::size_t>(from.size()));
+  for (const v1::Intent& intent : from) {
+    Result<Intent> converted = FromProto(intent);
+    if (!converted) return std::move(converted).error();
+    intents.push_back(std::move(*converted));
+  }
+  return intents;
+}
+
+void WriteInfo(const NodeInfo& from, v1::NodeInfo* to) {
+  to->set_id(from.id.ToString());
+  to->set_incarnation(static_cast<std::uint64_t>(from.incarnation));
+  SetText(from.name, to->mutable_name());
+  SetText(from.address, to->mutable_address());
+  SetText(from.host, to->mutable_host());
+  for (const std::string& role : from.roles)
+    SetText(role, to->add_roles());
+  for (const Header& attribute : from.attributes) {
+    v1::Header* added = to->add_attributes();
+    SetText(attribute.name, added->mutable_name());
+    SetText(attribute.value, added->mutable_value());
+  }
+  SetText(from.version, to->mutable_version());
+  SetText(from.boot_id, to->mutable_boot_id());
+}
+
+Result<NodeInfo> ReadInfo(const v1::NodeInfo& from) {
+  // Each field again is the coordinator's matter; what cannot be read at all is refused here.
+  if (from.ByteSizeLong() > limits::kNodeInfoMax) {
+    return Garbage("what the node says of itself", "is too long");
+  }
+  Reader reader;
+  NodeInfo info;
+  reader.Take(ParseId<NodeId>("the node's id", from.id()), &info.id);
+  reader.Take(fields::Life("the node's incarnation", from.incarnation()), &info.incarnation);
+  reader.Check(CheckText("the node's name", from.name(), limits::kNodeNameMax));
+  info.name = from.name();
+  info.address = from.address();
+  info.host = from.host();
+  info.roles.assign(from.roles().begin(), from.roles().end());
+  for (const v1::Header& attribute : from.attributes())
+    info.attributes.push_back({attribute.name(), attribute.value()});
+  info.version = from.version();
+  info.boot_id = from.boot_id();
+  return reader.Finish(std::move(info));
+}
+
+Result<ApplyReply> Applied(const v1::ApplyReply& from, std::vector<IntentAck> acks) {
+  ApplyReply reply{std::move(acks)};
+  const Status appended = AppendAcks(from.acks(), &reply.acks);
+  if (!appended) return appended.error();
+  return reply;
+}
+
+Result<GetReply> Got(const v1::GetReply& from) {
+  GetReply reply;
+  reply.ended = from.ended();
+  if (from.has_receipt()) {
+    Result<Receipt> receipt = FromProto(from.receipt());
+    if (!receipt) return std::move(receipt).error();
+    reply.receipt = std::move(*receipt);
+  }
+  return reply;
+}
+
+Result<ProbeReply> Probed(const v1::ProbeReply& from) {
+  Reader reader;
+  ProbeReply reply;
+  reader.Take(ParseId<NodeId>("the node's id", from.node()), &reply.node);
+  reader.Take(fields::Life("the node's incarnation", from.incarnation()), &reply.incarnation);
+  return reader.Finish(reply);
+}
+
+template <typename T>
+Result<NodeReply> AsReply(Result<T> from) {
+  if (!from) return std::move(from).error();
+  return NodeReply(std::move(*from));
+}
+
+}  // namespace
+
+void ToProto(const NodeRequest& from, v1::NodeRequest* to) {
+  std::visit(Overloaded{[to](const ListRequest& list) {
+                          ToProto(list.filter, to->mutable_list()->mutable_filter());
+                          to->mutable_list()->set_detailed(list.detailed);
+                        },
+                        [to](const GetRequest& get) { to->mutable_get()->set_number(get.number); },
+                        [to](const ApplyRequest& apply) {
+                          v1::ApplyRequest* message = to->mutable_apply();
+                          for (const Intent& intent : apply.intents)
+                            ToProto(intent, message->add_intents());
+                        },
+                        [to](const ProbeRequest&) { to->mutable_probe(); }},
+             from);
+}
+
+Result<NodeRequest> FromProto(const v1::NodeRequest& from) {
+  switch (from.ask_case()) {
+    case v1::NodeRequest::kList: {
+      Result<TaskFilter> filter = FromProto(from.list().filter());
+      if (!filter) return std::move(filter).error();
+      return NodeRequest(ListRequest{std::move(*filter), from.list().detailed()});
+    }
+    case v1::NodeRequest::kGet: {
+      const Result<std::uint64_t> number =
+          fields::TaskNumber("the wanted number", from.get().number());
+      if (!number) return number.error();
+      return NodeRequest(GetRequest{*number});
+    }
+    case v1::NodeRequest::kApply: {
+      Result<std::vector<Intent>> intents = Intents(from.apply().intents());
+      if (!intents) return std::move(intents).error();
+      return NodeRequest(ApplyRequest{std::move(*intents)});
+    }
+    case v1::NodeRequest::kProbe:
+      return NodeRequest(ProbeRequest{});
+    case v1::NodeRequest::kWithdraw:
+    case v1::NodeRequest::ASK_NOT_SET:
+      break;
+  }
+  return Garbage("what is asked", "is absent or unknown");
+}
+
+void ToProto(const NodeReply& from, v1::NodeReply* to) {
+  std::visit(Overloaded{[to](const ListReply& list) { to->mutable_list()->set_count(list.count); },
+                        [to](const GetReply& get) {
+                          v1::GetReply* message = to->mutable_get();
+                          message->set_ended(get.ended);
+                          if (get.receipt) ToProto(*get.receipt, message->mutable_receipt());
+                        },
+                        [to](const ApplyReply& apply) {
+                          v1::ApplyReply* message = to->mutable_apply();
+                          for (const IntentAck& ack : apply.acks)
+                            ToProto(ack, message->add_acks());
+                        },
+                        [to](const ProbeReply& probe) {
+                          v1::ProbeReply* message = to->mutable_probe();
+                          message->set_node(probe.node.ToString());
+                          message->set_incarnation(static_cast<std::uint64_t>(probe.incarnation));
+                        }},
+             from);
+}
+
+Status AppendAcks(const google::protobuf::RepeatedPtrField<v1::IntentAck>& from,
+                  std::vector<IntentAck>* to) {
+  for (const v1::IntentAck& message : from) {
+    Result<IntentAck> ack = FromProto(message);
+    if (!ack) return std::move(ack).error();
+    if (to->empty() || to->back().intent != ack->intent) {
+      to->push_back(std::move(*ack));
+      continue;
+    }
+    IntentAck& last = to->back();
+    last.receipts.insert(last.receipts.end(), std::move_iterator(ack->receipts.begin()),
+                         std::move_iterator(ack->receipts.end()));
+    last.doubtful.insert(last.doubtful.end(), ack->doubtful.begin(), ack->doubtful.end());
+  }
+  return {};
+}
+
+Result<NodeReply> FromProto(const v1::NodeReply& from, std::vector<IntentAck> acks) {
+  switch (from.end_case()) {
+    case v1::NodeReply::kList:
+      return NodeReply(ListReply{from.list().count()});
+    case v1::NodeReply::kGet:
+      return AsReply(Got(from.get()));
+    case v1::NodeReply::kApply:
+      return AsReply(Applied(from.apply(), std::move(acks)));
+    case v1::NodeReply::kProbe:
+      return AsReply(Probed(from.probe()));
+    case v1::NodeReply::kError:
+      return FromProto(from.error());
+    case v1::NodeReply::END_NOT_SET:
+      break;
+  }
+  return Garbage("the end of an answer", "is absent or unknown");
+}
+
+void ToProto(const JoinRequest& from, v1::JoinRequest* to) {
+  WriteInfo(from.node, to->mutable_node());
+  to->set_next_number(from.next_number);
+}
+
+Result<JoinRequest> FromProto(const v1::JoinRequest& from) {
+  Reader reader;
+  JoinRequest request;
+  reader.Take(ReadInfo(from.node()), &request.node);
+  reader.Check(CheckNextNumber(from.next_number()));
+  request.next_number = from.next_number();
+  return reader.Finish(std::move(request));
+}
+
+void ToProto(const JoinReply& from, v1::JoinReply* to) {
+  to->set_coordinator(from.coordinator.ToString());
+  SetText(from.coordinator_name, to->mutable_coordinator_name());
+  to->set_next_number(from.next_number);
+  for (const Intent& intent : from.pending)
+    ToProto(intent, to->add_pending());
+  to->set_wall_micros(MicrosSinceEpoch(from.wall));
+  SetText(from.boot_id, to->mutable_boot_id());
+}
+
+Result<JoinReply> FromProto(const v1::JoinReply& from) {
+  Reader reader;
+  JoinReply reply;
+  reader.Take(ParseId<NodeId>("the coordinator's id", from.coordinator()), &reply.coordinator);
+  reader.Check(CheckText("the coordinator's name", from.coordinator_name(), limits::kNodeNameMax));
+  reply.coordinator_name = from.coordinator_name();
+  reader.Check(CheckNextNumber(from.next_number()));
+  reply.next_number = from.next_number();
+  reader.Take(Intents(from.pending()), &reply.pending);
+  reader.Take(fields::Wall("the coordinator's clock", from.wall_micros()), &reply.wall);
+  reader.Check(CheckText("the coordinator's boot id", from.boot_id(), limits::kNodeNameMax));
+  reply.boot_id = from.boot_id();
+  return reader.Finish(std::move(reply));
+}
+
+void ToProto(const HeartbeatRequest& from, v1::HeartbeatRequest* to) {
+  to->set_node(from.node.ToString());
+  to->set_incarnation(static_cast<std::uint64_t>(from.incarnation));
+  to->set_next_number(from.next_number);
+  for (const IntentAck& ack : from.acks)
+    ToProto(ack, to->add_acks());
+}
+
+Result<HeartbeatRequest> FromProto(const v1::HeartbeatRequest& from) {
+  Reader reader;
+  HeartbeatRequest request;
+  reader.Take(ParseId<NodeId>("the node's id", from.node()), &request.node);
+  reader.Take(fields::Life("the node's incarnation", from.incarnation()), &request.incarnation);
+  reader.Check(CheckNextNumber(from.next_number()));
+  request.next_number = from.next_number();
+  reader.Check(AppendAcks(from.acks(), &request.acks));
+  return reader.Finish(std::move(request));
+}
+
+void ToProto(const HeartbeatReply& from, v1::HeartbeatReply* to) {
+  to->set_rejoin(from.rejoin);
+  for (const Intent& intent : from.pending)
+    ToProto(intent, to->add_pending());
+  to->set_wall_micros(MicrosSinceEpoch(from.wall));
+}
+
+Result<HeartbeatReply> FromProto(const v1::HeartbeatReply& from) {
+  Reader reader;
+  HeartbeatReply reply;
+  reply.rejoin = from.rejoin();
+  reader.Take(Intents(from.pending()), &reply.pending);
+  reader.Take(fields::Wall("the coordinator's clock", from.wall_micros()), &reply.wall);
+  return reader.Finish(std::move(reply));
+}
+
+void ToProto(const LeaveRequest& from, v1::LeaveRequest* to) {
+  to->set_node(from.node.ToString());
+  to->set_incarnation(static_cast<std::uint64_t>(from.incarnation));
+}
+
+Result<LeaveRequest> FromProto(const v1::LeaveRequest& from) {
+  Reader reader;
+  LeaveRequest request;
+  reader.Take(ParseId<NodeId>("the node's id", from.node()), &request.node);
+  reader.Take(fields::Life("the node's incarnation", from.incarnation()), &request.incarnation);
+  return reader.Finish(request);
+}
+
+}  // namespace quell

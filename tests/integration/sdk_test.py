@@ -1,0 +1,238 @@
+"""Goal: a program that uses the library is listed, hears its cancels, reports, and survives the daemon's
+absence, in each language alike.
+Method: a probe program in each language (probes/README.md), driven with the same vectors against a real
+cluster."""
+
+import os
+import shutil
+import subprocess
+import unittest
+
+import quelltest
+from quelltest import until
+
+PROBES = os.path.join(os.path.dirname(os.path.abspath(__file__)), "probes")
+
+
+class Probe:
+    def __init__(self, argv, env):
+        self.process = subprocess.Popen(argv, env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                        bufsize=0)
+        self.pid = self.process.pid
+
+    def ask(self, line):
+        self.process.stdin.write(line.encode() + b"\n")
+        return quelltest.read_line(self.process.stdout).rstrip("\n")
+
+    def id(self, name):
+        return until(lambda: (seen := self.ask("id " + name)) != "-" and seen, f"{name} is registered")
+
+    def close(self):
+        self.process.stdin.close()
+        self.process.wait(quelltest.DEADLINE)
+        self.process.stdout.close()
+
+    def destroy(self):
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait()
+        for stream in (self.process.stdin, self.process.stdout):
+            stream.close()
+
+
+class Vectors:
+    """What every language must do. Mixed into one test class a language."""
+
+    ARGV = []
+    NAMES = ["a", "b"]
+    FORKS = True
+
+    def probe(self, node="a", **extra):
+        probe = Probe(self.ARGV, dict(self.shared.environment(node), **extra))
+        self.addCleanup(probe.destroy)
+        return probe
+
+    def listed(self, task):
+        return until(lambda: self.shared.tasks().get(task), f"{task} is listed")
+
+    def state(self, task):
+        return (self.shared.record(task) or {}).get("state")
+
+    def test_a_started_task_is_listed_with_its_pid(self):
+        probe = self.probe()
+        self.assertEqual(probe.ask("start t sdk/listed"), "ok")
+        task = probe.id("t")
+        seen = self.listed(task)
+        self.assertEqual((seen["action"], seen["description"]), ("sdk/listed", "of the probe"))
+        self.assertEqual(self.shared.record(task)["pid"], probe.pid)
+
+    def test_a_cancel_reaches_the_task_and_its_children(self):
+        probe = self.probe()
+        probe.ask("start t sdk/parent")
+        probe.ask("child c t sdk/child")
+        task, child = probe.id("t"), probe.id("c")
+        self.assertEqual(self.listed(child)["parent_task_id"], task)
+        done = self.shared.quell("cancel", task, "--reason", "maintenance")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertRegex(probe.ask("wait t"), r"^cancelled \S+ maintenance$")
+        self.assertRegex(probe.ask("wait c"), r"^cancelled \S+ maintenance$")
+        until(lambda: self.state(task) == "stopping", "the program's acknowledgement is seen")
+        probe.ask("finish c cancelled")
+        probe.ask("finish t cancelled")
+        self.assertEqual(probe.ask("flush"), "1")
+        until(lambda: self.state(task) == "cancelled", "the end is seen")
+
+    def test_other_tasks_of_the_program_run_on(self):
+        probe = self.probe()
+        probe.ask("start t sdk/one")
+        probe.ask("start u sdk/two")
+        task = probe.id("t")
+        probe.id("u")
+        self.shared.quell("cancel", task)
+        self.assertTrue(probe.ask("wait t").startswith("cancelled "))
+        self.assertEqual(probe.ask("cancelled u"), "0")
+
+    def test_progress_and_phase_are_shown(self):
+        probe = self.probe()
+        probe.ask("start t sdk/progress")
+        task = probe.id("t")
+        for done in range(1, 51):
+            probe.ask(f"progress t {done} 50 rows")
+        probe.ask("phase t loading")
+        wanted = {"progress": {"done": 50, "total": 50, "unit": "rows"}, "phase": "loading"}
+        until(lambda: self.shared.tasks()[task].get("status") == wanted, "the last values are shown")
+
+    def test_a_shield_defers_a_cancel_and_says_why(self):
+        probe = self.probe()
+        probe.ask("start t sdk/shielded")
+        task = probe.id("t")
+        probe.ask("shield t swapping files")
+        self.shared.quell("cancel", task)
+        until(lambda: "swapping files" in str(self.shared.record(task)), "the reason is seen")
+        self.assertEqual(probe.ask("cancelled t"), "0")
+        probe.ask("unshield t")
+        self.assertTrue(probe.ask("wait t").startswith("cancelled "))
+
+    def test_the_outcome_is_kept(self):
+        probe = self.probe()
+        for outcome, state in (("success", "succeeded"), ("failure", "failed"), ("timeout", "expired")):
+            probe.ask(f"start {outcome} sdk/outcome")
+            task = probe.id(outcome)
+            probe.ask(f"finish {outcome} {outcome}")
+            until(lambda: self.state(task) == state, f"{task} has {state}")  # pylint: disable=cell-var-from-loop
+
+    def test_what_is_told_at_the_end_of_the_program_arrives(self):
+        probe = self.probe()
+        probe.ask("start t sdk/exit")
+        task = probe.id("t")
+        probe.ask("finish t success")
+        probe.close()
+        until(lambda: self.state(task) == "succeeded", "the end was told before the exit")
+
+    def test_a_context_carries_the_parent_and_its_chain(self):
+        first = self.probe("a")
+        first.ask("start t sdk/root")
+        first.ask("child c t sdk/middle")
+        root, middle = first.id("t"), first.id("c")
+        headers = first.ask("inject c http")
+        self.assertIn(f"Quell-Task-Id={middle}", headers)
+        second = self.probe("a")
+        second.ask("extract r sdk/leaf " + headers)
+        leaf = second.id("r")
+        self.assertEqual(self.listed(leaf)["parent_task_id"], middle)
+        self.shared.quell("cancel", root)
+        self.assertTrue(second.ask("wait r").startswith("cancelled "))
+
+    def test_the_environment_names_the_parent(self):
+        first = self.probe()
+        first.ask("start t sdk/environment")
+        task = first.id("t")
+        env = dict(pair.split("=", 1) for pair in first.ask("inject t environment").split())
+        second = self.probe(**env)
+        second.ask("start u sdk/inner")
+        self.assertEqual(self.listed(second.id("u"))["parent_task_id"], task)
+
+    def test_without_a_node_the_work_goes_on_untracked(self):
+        probe = self.probe(QUELL_SOCKET=os.path.join(self.directory, "nobody.sock"))
+        self.assertEqual(probe.ask("start t sdk/alone"), "ok")
+        self.assertEqual(probe.ask("id t"), "-")
+        self.assertEqual(probe.ask("cancelled t"), "0")
+        probe.ask("finish t success")
+        probe.close()
+        self.assertEqual(probe.process.returncode, 0)
+
+    def test_a_forked_child_is_not_the_task(self):
+        if not self.FORKS:
+            self.skipTest("this language does not fork")
+        probe = self.probe()
+        probe.ask("start t sdk/fork")
+        probe.id("t")
+        self.assertEqual(probe.ask("fork t"), "- 0")
+        self.assertEqual(probe.ask("flush"), "1")
+
+
+class CppTest(Vectors, quelltest.SharedClusterCase):
+    ARGV = [os.path.join(quelltest.BIN, "sdk_probe")]
+
+
+class PythonTest(Vectors, quelltest.SharedClusterCase):
+    ARGV = ["python3", os.path.join(PROBES, "probe.py")]
+
+
+@unittest.skipUnless(shutil.which("node"), "Node is not installed")
+class NodeTest(Vectors, quelltest.SharedClusterCase):
+    ARGV = ["node", os.path.join(PROBES, "probe.mjs")]
+    FORKS = False
+
+
+class RestartVectors:
+    """The daemon's restart, in each language."""
+
+    ARGV = []
+
+    def start(self):
+        cluster = self.cluster(["a"])
+        probe = Probe(self.ARGV, cluster.environment("a"))
+        self.addCleanup(probe.destroy)
+        probe.ask("start t sdk/survivor")
+        return cluster, probe, probe.id("t")
+
+    def test_a_killed_node_daemon_gets_its_task_back_and_its_cancel(self):
+        cluster, probe, task = self.start()
+        before = until(lambda: cluster.tasks().get(task), "it is listed")["start_time_in_millis"]
+        cluster.kill_node("a")
+        done = cluster.quell("cancel", task)
+        self.assertEqual(done.returncode, 6, done.stderr)  # The node is silent, the intent is kept.
+        cluster.start_again(cluster.nodes["a"])
+        self.assertTrue(probe.ask("wait t").startswith("cancelled "))
+        again = until(lambda: cluster.tasks().get(task), "it is listed again")
+        self.assertEqual(again["start_time_in_millis"], before)
+        self.assertEqual(probe.ask("id t"), task)
+
+    def test_a_task_that_began_without_a_daemon_is_registered_late(self):
+        cluster = self.cluster(["a"])
+        cluster.kill_node("a")
+        probe = Probe(self.ARGV, cluster.environment("a"))
+        self.addCleanup(probe.destroy)
+        probe.ask("start t sdk/late")
+        self.assertEqual(probe.ask("id t"), "-")
+        cluster.start_again(cluster.nodes["a"])
+        task = probe.id("t")
+        until(lambda: cluster.tasks().get(task), "it is listed")
+
+
+class CppRestartTest(RestartVectors, quelltest.TestCase):
+    ARGV = CppTest.ARGV
+
+
+class PythonRestartTest(RestartVectors, quelltest.TestCase):
+    ARGV = PythonTest.ARGV
+
+
+@unittest.skipUnless(shutil.which("node"), "Node is not installed")
+class NodeRestartTest(RestartVectors, quelltest.TestCase):
+    ARGV = NodeTest.ARGV
+
+
+if __name__ == "__main__":
+    quelltest.main()

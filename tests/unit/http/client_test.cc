@@ -233,8 +233,9 @@ TEST_F(LineStreamTest, ReadsLinesHoweverTheyAreCut) {
 TEST_F(LineStreamTest, DoesNotReturnATornLine) {
   Start();
   const auto stream = Open();
-  exchange_->Write("one\ntorn", [this] { exchange_.reset(); });
+  exchange_->Write("one\ntorn", {});
   EXPECT_EQ(stream->ReadLine(), "one");
+  exchange_.reset();
   EXPECT_EQ(stream->ReadLine(), std::nullopt);
 }
 

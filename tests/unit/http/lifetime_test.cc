@@ -1,6 +1,7 @@
 // Goal: a connection ends when its time is up, at the limit nobody waits in vain, and the server
 // stops when it is told to.
 // Method: servers with small limits, clients that stay silent, drip, or never read.
+#include <cerrno>
 #include <chrono>
 #include <string>
 #include <sys/socket.h>
@@ -111,7 +112,7 @@ TEST_F(LifetimeTest, ClosesAfterTheLastAnswerThoughTheClientStays) {
   char byte = 'x';
   while (::send(client.fd(), &byte, 1, MSG_NOSIGNAL) == 1)
     client.Readable(1);
-  EXPECT_TRUE(errno == EPIPE || errno == ECONNRESET);
+  EXPECT_THAT(errno, testing::AnyOf(EPIPE, ECONNRESET));
 }
 
 TEST_F(LifetimeTest, Answers503AboveTheConnectionLimit) {

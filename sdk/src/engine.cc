@@ -175,6 +175,7 @@ void Engine::Add(const std::shared_ptr<Record>& record) {
     sigset_t before;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
+    // lint: allow(detached): the engine is never destroyed, and must not hold up a program's exit
     std::thread(&Engine::Run, this).detach();
     pthread_sigmask(SIG_SETMASK, &before, nullptr);
   }

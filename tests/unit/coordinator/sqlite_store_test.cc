@@ -127,7 +127,7 @@ class SqliteStoreTest : public testing::Test {
 TEST_F(SqliteStoreTest, BringsBackNodesAsTheyWere) {
   KnownNode node = Known(1);
   node.info.roles = {"data", "ingest"};
-  node.info.attributes = {{"rack", "r\"1"}, {"zone", "é"}};
+  node.info.attributes = {{"rack", "r\"1"}, {"zone", "\u00e9"}};
   node.info.boot_id = "boot";
   node.next_number = TaskId::kNumberMax;
   KnownNode gone = Known(2);

@@ -88,9 +88,8 @@ class BareFanOut::Impl {
       grpc::ChannelArguments arguments;
       arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
       arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
-      // lint: allow(grpc_channel): the floor must be gRPC alone, without our channel
       auto channel = grpc::CreateCustomChannel("ipv4:127.0.0.1:" + child->ReadLine(),
-                                               // lint: allow(grpc_channel): as above
+                                               // lint: allow(grpc_channel): the floor is gRPC alone
                                                grpc::InsecureChannelCredentials(), arguments);
       links_.push_back(std::make_unique<Link>(channel, queue_));
     }
@@ -181,7 +180,6 @@ int ServeFloor(const std::string& database_path) {
   grpc::ServerBuilder builder;
   int port = 0;
   builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
-  // lint: allow(grpc_server): as above
   builder.AddListeningPort("127.0.0.1:0", grpc::InsecureServerCredentials(), &port);
   builder.RegisterAsyncGenericService(&service);
   const std::unique_ptr<grpc::ServerCompletionQueue> queue = builder.AddCompletionQueue();

@@ -13,7 +13,8 @@ class io_context;
 namespace quell {
 
 // From now on a reader that went away, or a file size limit that is met, is an error of the call
-// that writes, and no reason to die. To be called first thing in main().
+// that writes, and no reason to die. To be called first thing in main(). A program that this one
+// executes inherits it: set SIGPIPE and SIGXFSZ back to SIG_DFL before.
 void IgnoreWriteSignals();
 
 // SIGTERM and SIGINT as work on an executor, which need not be the context's own.

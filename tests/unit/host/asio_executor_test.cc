@@ -153,9 +153,28 @@ TEST_F(AsioExecutorTimerTest, IgnoresTheCancelOfWhatHasRun) {
 
 TEST_F(AsioExecutorTimerTest, LetsTheContextEndWhenTheLastTimerIsCancelled) {
   const TimerId timer = executor_.After(1h, Note(1));
-  executor_.Post([&] { executor_.Cancel(timer); });
+  context_.poll();  // The alarm is set.
+  executor_.Cancel(timer);
   context_.run();  // Would take an hour.
   EXPECT_THAT(notes_, IsEmpty());
+}
+
+// Asio's clock and ours are not the same: the alarm may ring before its time has come.
+TEST_F(AsioExecutorTimerTest, WaitsOnWhenTheAlarmRingsBeforeItsTime) {
+  class SlowClock final : public Clock {
+   public:
+    MonoTime Now() const override { return MonoTime(1us * ++calls_); }
+    WallTime Wall() const override { return WallTime(); }
+
+   private:
+    mutable int calls_ = 0;
+  };
+  const SlowClock clock;
+  AsioExecutor executor(context_, clock);
+  MonoTime ran;
+  executor.At(MonoTime(50us), [&] { ran = clock.Now(); });
+  context_.run();
+  EXPECT_GT(ran.time_since_epoch().count(), std::chrono::nanoseconds(50us).count());
 }
 
 TEST_F(AsioExecutorTimerTest, GivesEachTimerAnIdOfItsOwn) {

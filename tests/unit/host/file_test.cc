@@ -3,6 +3,7 @@
 #include "host/file.h"
 
 #include <cerrno>
+#include <cstdio>
 #include <fcntl.h>
 #include <filesystem>
 #include <fstream>
@@ -138,7 +139,10 @@ TEST(OpenFileLimitTest, GoesUpToTheHardLimit) {
 // Puts another file in the place of standard output.
 class Redirect {
  public:
-  explicit Redirect(int fd) : saved_(::dup(STDOUT_FILENO)) { ::dup2(fd, STDOUT_FILENO); }
+  explicit Redirect(int fd) : saved_(::dup(STDOUT_FILENO)) {
+    std::fflush(stdout);  // What others wrote before does not belong there.
+    ::dup2(fd, STDOUT_FILENO);
+  }
   ~Redirect() {
     ::dup2(saved_, STDOUT_FILENO);
     ::close(saved_);

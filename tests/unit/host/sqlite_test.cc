@@ -226,9 +226,11 @@ TEST_F(SqliteTest, SurvivesTheDeathOfItsProcess) {
 TEST_F(SqliteTest, RefusesADamagedFile) {
   {
     Database database = MustOpen();
+    ASSERT_THAT(database.Begin(), IsOk());
     for (int i = 0; i < 2000; ++i) {
       ASSERT_THAT(database.Run("INSERT INTO t VALUES(?1, 'some text')", i), IsOk());
     }
+    ASSERT_THAT(database.Commit(), IsOk());
   }
   {
     std::fstream file(path_, std::ios::in | std::ios::out);
@@ -267,8 +269,13 @@ TEST_F(SqliteTest, HasNothingOfACommitThatAFullDiskRefused) {
 TEST_F(SqliteTest, SaysWhenTheLimitOfFileSizeIsMet) {
   Database database = MustOpen();
   const FileSizeLimit limit(64 * 1024);
-  const Status full = database.Run("INSERT INTO t VALUES(1, ?1)", std::string(256 * 1024, 'x'));
-  EXPECT_THAT(full, FailsWith(ErrorCode::kResourceExhausted, "ulimit -f"));
+  const std::string text(256 * 1024, 'x');
+  EXPECT_THAT(database.Run("INSERT INTO t VALUES(1, ?1)", text),
+              FailsWith(ErrorCode::kResourceExhausted, "ulimit -f"));
+  ASSERT_THAT(database.Begin(), IsOk());
+  ASSERT_THAT(database.Run("INSERT INTO t VALUES(1, ?1)", text), IsOk());
+  EXPECT_THAT(database.Commit(), FailsWith(ErrorCode::kResourceExhausted, path_));
+  EXPECT_EQ(Rows(database), 0);
 }
 
 TEST_F(SqliteTest, FillsARealDisk) {

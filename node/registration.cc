@@ -412,9 +412,12 @@ void Registrar::Release(Registration& r) {
     resuming_.erase(number);
   if (!r.reserved) return;
   planned_ -= r.added;
+  // Gone if all that this user had planned has been added: then nothing of ours is left either.
   const auto planned = planned_of_.find(r.who.uid);
-  planned->second -= r.added;
-  if (planned->second == 0) planned_of_.erase(planned);
+  if (planned != planned_of_.end()) {
+    planned->second -= r.added;
+    if (planned->second == 0) planned_of_.erase(planned);
+  }
   Session& session = *state_.sessions.Find(*r.session);
   --session.registering;
   programs_.Settle(session);

@@ -1,0 +1,358 @@
+// quell-node: puts the parts together, and nothing else.
+#include <filesystem>
+#include <functional>
+#include <future>
+#include <memory>
+#include <string>
+#include <thread>
+#include <unistd.h>
+#include <utility>
+#include <vector>
+
+#include <CLI/CLI.hpp>
+#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/io_context.hpp>
+
+#include "core/limits.h"
+#include "host/asio_executor.h"
+#include "host/boot_id.h"
+#include "host/data_directory.h"
+#include "host/file.h"
+#include "host/log.h"
+#include "host/loopback.h"
+#include "host/process.h"
+#include "host/signals.h"
+#include "host/system_clock.h"
+#include "host/system_random.h"
+#include "node/local_door.h"
+#include "node/node.h"
+#include "node/sqlite_journal.h"
+#include "transport/grpc/cq_loop.h"
+#include "transport/grpc/membership_client.h"
+#include "transport/grpc/node_server.h"
+#include "transport/grpc/server.h"
+#include "transport/http/json_writer.h"
+#include "transport/http/server.h"
+
+namespace quell {
+namespace {
+
+constexpr std::string_view kVersion = "0.1.0";
+
+enum Exit : int {
+  kOk = 0,
+  kUsage = 64,
+  kInternalError = 70,
+  kCannotCreate = 73,
+  kIoError = 74,
+  kNoPermission = 77,
+  kDuplicate = 78,
+};
+
+int ExitFor(const Error& error) {
+  switch (error.code) {
+    case ErrorCode::kInvalidArgument:
+      return kUsage;
+    case ErrorCode::kAlreadyExists:
+      return kCannotCreate;
+    case ErrorCode::kPermissionDenied:
+      return kNoPermission;
+    case ErrorCode::kResourceExhausted:
+    case ErrorCode::kOutcomeUnknown:
+    case ErrorCode::kFailedPrecondition:
+      return kIoError;
+    default:
+      return kInternalError;
+  }
+}
+
+int Fail(const Error& error) {
+  LogError("cannot start", {{"error", error}});
+  return ExitFor(error);
+}
+
+struct Options {
+  std::string name;
+  std::string data;
+  std::string listen = "127.0.0.1:0";
+  std::string coordinator;
+  std::string socket;
+  std::vector<std::string> roles = {"cluster_manager", "data", "ingest", "remote_cluster_client"};
+  std::vector<std::string> attributes;
+};
+
+std::string HostName() {
+  char name[limits::kNodeNameMax + 1] = {};
+  return ::gethostname(name, sizeof(name) - 1) == 0 && name[0] != '\0' ? name : "node";
+}
+
+Result<std::vector<Header>> ParseAttributes(const std::vector<std::string>& texts) {
+  std::vector<Header> attributes;
+  for (const std::string& text : texts) {
+    const std::size_t equals = text.find('=');
+    if (equals == 0 || equals == std::string::npos) {
+      return Error{ErrorCode::kInvalidArgument,
+                   "--attr " + text + ": write it as NAME=VALUE, such as rack=r1"};
+    }
+    attributes.push_back({text.substr(0, equals), text.substr(equals + 1)});
+  }
+  return attributes;
+}
+
+class PidWatch final : public ProcessWatch {
+ public:
+  PidWatch(boost::asio::io_context& context, Executor& executor) : watch_(context, executor) {}
+  Result<std::shared_ptr<void>> Watch(std::int32_t pid, std::uint32_t uid,
+                                      std::function<void()> exited) override {
+    return watch_.Watch(pid, uid, std::move(exited));
+  }
+
+ private:
+  PidProcessWatch watch_;
+};
+
+// Everything that runs, in the order in which it is made. The main thread runs the local door, the
+// loop's thread the node.
+class Daemon {
+ public:
+  Daemon(Options options, DataDirectory data)
+      : options_(std::move(options)), data_(std::move(data)) {}
+  ~Daemon();
+  Daemon(const Daemon&) = delete;
+  Daemon& operator=(const Daemon&) = delete;
+
+  Status Start(const HostPort& listen);
+  // Until it is told to stop. Returns the exit code.
+  int Run();
+
+ private:
+  Result<NodeInfo> MakeInfo(const HostPort& listen);
+  Status OpenDoor();
+  void Joined();
+  void Stop(int code);
+  // On the node's thread; waits for it.
+  void OnNode(const std::function<void()>& work);
+
+  const Options options_;
+  const DataDirectory data_;
+  SystemClock clock_;
+  SystemRandom random_;
+  boost::asio::io_context context_{1};
+  boost::asio::executor_work_guard<boost::asio::io_context::executor_type> work_{
+      context_.get_executor()};
+  AsioExecutor main_{context_, clock_};
+  CqLoop loop_{clock_};
+  PidWatch processes_{context_, loop_};
+  std::unique_ptr<SqliteJournal> journal_;
+  GrpcNodeServer service_{loop_};
+  std::unique_ptr<GrpcServer> grpc_;
+  std::unique_ptr<GrpcMembershipClient> coordinator_;
+  std::unique_ptr<Node> node_;
+  std::unique_ptr<LocalDoor> door_;
+  http::Router router_;
+  std::unique_ptr<http::Server> http_;
+  std::unique_ptr<StopSignals> signals_;
+  bool loop_runs_ = false;
+  bool joined_ = false;    // On the node's thread.
+  bool stopping_ = false;  // On the main thread.
+  int exit_ = Exit::kOk;
+};
+
+void Daemon::OnNode(const std::function<void()>& work) {
+  std::promise<void> done;
+  loop_.Post([&] {
+    work();
+    done.set_value();
+  });
+  done.get_future().wait();
+}
+
+Result<NodeInfo> Daemon::MakeInfo(const HostPort& listen) {
+  Result<std::string> boot_id = BootId();
+  if (!boot_id) return boot_id.error();
+  Result<std::vector<Header>> attributes = ParseAttributes(options_.attributes);
+  if (!attributes) return attributes.error();
+  NodeInfo info;
+  info.id = data_.node_id();
+  info.name = options_.name;
+  info.address = grpc_->address();
+  info.host = listen.host;
+  info.roles = options_.roles;
+  info.attributes = std::move(*attributes);
+  info.version = kVersion;
+  info.boot_id = std::move(*boot_id);
+  return info;
+}
+
+std::string ReadyLine(const Options& options, const NodeInfo& info, const std::string& data) {
+  std::error_code ignored;
+  const std::string program = std::filesystem::read_symlink("/proc/self/exe", ignored);
+  std::vector<std::string> words = {program,    "--name",     options.name, "--data",      data,
+                                    "--listen", info.address, "--socket",   options.socket};
+  if (!options.coordinator.empty())
+    words.insert(words.end(), {"--coordinator", options.coordinator});
+  std::string roles;
+  for (const std::string& role : options.roles)
+    roles += (roles.empty() ? "" : ",") + role;
+  words.insert(words.end(), {"--roles", roles});
+  for (const std::string& attribute : options.attributes)
+    words.insert(words.end(), {"--attr", attribute});
+  std::string line;
+  http::JsonWriter json(line);
+  json.BeginObject().Field("ready", true).Field("id", info.id.view()).Field("name", info.name);
+  json.Field("pid", static_cast<std::int64_t>(::getpid())).Field("socket", options.socket);
+  json.Field("grpc", info.address).Field("data", data).Key("argv").BeginArray();
+  for (const std::string& word : words)
+    json.String(word);
+  json.EndArray().EndObject();
+  return line;
+}
+
+Status Daemon::OpenDoor() {
+  door_ = std::make_unique<LocalDoor>(*node_, loop_);
+  door_->AddRoutes(router_);
+  http::ServerLimits limits;
+  limits.body_max = std::size_t{8} << 20;  // A batch of registrations.
+  http_ = std::make_unique<http::Server>(context_, router_, limits);
+  return http_->ListenUnix(options_.socket);
+}
+
+Status Daemon::Start(const HostPort& listen) {
+  SqliteJournalOptions journal;
+  journal.behind_failed = [](const Error& error) {
+    LogWarning("ends and receipts are not kept", {{"error", error}});
+  };
+  Result<SqliteJournal::Opened> opened =
+      SqliteJournal::Open(data_.File("node.db"), data_.node_id(), loop_, std::move(journal));
+  if (!opened) return opened.error();
+  journal_ = std::move(opened->journal);
+  Result<std::unique_ptr<GrpcServer>> grpc =
+      GrpcServer::Listen(loop_, listen.ToString(), {&service_});
+  if (!grpc) return grpc.error();
+  grpc_ = std::move(*grpc);
+  Result<NodeInfo> info = MakeInfo(listen);
+  if (!info) return info.error();
+  if (!options_.coordinator.empty()) {
+    coordinator_ = std::make_unique<GrpcMembershipClient>(loop_, options_.coordinator);
+  }
+  loop_.Start();
+  loop_runs_ = true;
+  OnNode([&] {
+    node_ = std::make_unique<Node>(
+        NodeOptions{*info}, NodeServices{loop_, random_, *journal_, processes_, coordinator_.get()},
+        std::move(opened->state));
+  });
+  if (Status open = OpenDoor(); !open) return open;
+  service_.Serve(*node_, info->id);
+  signals_ = std::make_unique<StopSignals>(context_, main_, [this](int) { Stop(Exit::kOk); });
+  LogInfo("ready", {{"socket", options_.socket}, {"grpc", info->address}, {"id", info->id}});
+  if (Status told = WriteStdoutLine(ReadyLine(options_, *info, data_.path())); !told) return told;
+  OnNode([&] {
+    node_->Start([this] { Joined(); },
+                 [this](const Error& error) {
+                   main_.Post([this, error] {
+                     LogError("the coordinator refuses this node", {{"error", error}});
+                     Stop(Exit::kDuplicate);
+                   });
+                 });
+  });
+  return {};
+}
+
+void Daemon::Joined() {
+  LogInfo("joined", {{"coordinator", options_.coordinator}});
+  if (std::exchange(joined_, true)) return;
+  std::string line;
+  http::JsonWriter(line)
+      .BeginObject()
+      .Field("joined", true)
+      .Field("coordinator", options_.coordinator)
+      .EndObject();
+  (void)WriteStdoutLine(line);
+}
+
+int Daemon::Run() {
+  context_.run();
+  return exit_;
+}
+
+// A second signal does not wait for the coordinator's goodbye.
+void Daemon::Stop(int code) {
+  if (std::exchange(stopping_, true)) return context_.stop();
+  LogInfo("stopping");
+  exit_ = code;
+  main_.After(limits::kStopDeadline, [this] { context_.stop(); });
+  loop_.Post([this] {
+    node_->Stop([this] {
+      main_.Post(
+          [this] { http_->Stop(std::chrono::milliseconds(200), [this] { context_.stop(); }); });
+    });
+  });
+}
+
+// The main thread runs nothing any more. First nobody may call the node, then it goes, on its own
+// thread; what the journal has been given is written before it goes.
+Daemon::~Daemon() {
+  signals_.reset();
+  if (coordinator_) coordinator_->Close();
+  if (loop_runs_) {
+    OnNode([&] {
+      service_.Close();
+      if (door_) door_->Close();
+      node_.reset();
+    });
+  }
+  if (grpc_) grpc_->Shutdown();
+  http_.reset();
+  loop_.Stop();
+}
+
+int Serve(Options options) {
+  const Result<HostPort> listen = ParseHostPort(options.listen);
+  if (!listen) return Fail(listen.error());
+  if (!options.coordinator.empty()) {
+    if (const Result<HostPort> coordinator = ParseHostPort(options.coordinator); !coordinator) {
+      return Fail(coordinator.error());
+    }
+  }
+  SystemRandom random;
+  Result<DataDirectory> data = DataDirectory::Open(options.data, random);
+  if (!data) return Fail(data.error());
+  if (options.name.empty()) options.name = HostName();
+  if (options.socket.empty()) options.socket = data->File("quell.sock");
+  Daemon daemon(std::move(options), std::move(*data));
+  if (Status started = daemon.Start(*listen); !started) return Fail(started.error());
+  return daemon.Run();
+}
+
+}  // namespace
+}  // namespace quell
+
+int main(int argc, char** argv) {
+  quell::IgnoreWriteSignals();
+  quell::SetLogName("quell-node");
+  quell::RaiseOpenFileLimit();
+  quell::Options options;
+  CLI::App app("Knows the tasks of this host, and carries out what a coordinator asks.",
+               "quell-node");
+  app.add_option("--name", options.name, "This node's name, for people; default: the host's");
+  app.add_option("--data", options.data, "Directory for what must not be forgotten")->required();
+  app.add_option("--listen", options.listen,
+                 "HOST:PORT for the coordinator (gRPC); port 0 picks one")
+      ->capture_default_str();
+  app.add_option("--coordinator", options.coordinator,
+                 "HOST:PORT of the coordinator to join; none: serve alone");
+  app.add_option("--socket", options.socket,
+                 "Path of the local door; default: quell.sock in the data directory");
+  app.add_option("--roles", options.roles, "Roles as OpenSearch names them")
+      ->delimiter(',')
+      ->capture_default_str();
+  app.add_option("--attr", options.attributes, "NAME=VALUE, once for each attribute");
+  app.set_version_flag("--version", std::string(quell::kVersion));
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? quell::Exit::kOk : quell::Exit::kUsage;
+  }
+  return quell::Serve(std::move(options));
+}

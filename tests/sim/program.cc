@@ -128,7 +128,14 @@ void Program::Act() {
     RegisterRequest request;
     request.session = session_;
     request.tasks = Think();
-    Register(std::move(request), {});
+    std::vector<std::optional<MonoTime>> began(request.tasks.size());
+    for (std::size_t i = 0; i < began.size(); ++i) {
+      // Some began while nobody was there to register them.
+      if (!dice_.Percent(20)) continue;
+      began[i] = world_.now() - dice_.Between(0ms, 3s);
+      request.tasks[i].start_wall = host_.clock().WallAt(*began[i]);
+    }
+    Register(std::move(request), std::move(began));
   }
 }
 
@@ -166,63 +173,47 @@ std::vector<NewTask> Program::Think() {
   return tasks;
 }
 
-void Program::Register(RegisterRequest request, std::vector<MonoTime> began) {
-  if (began.empty()) {
-    for (NewTask& task : request.tasks) {
-      // Some began while nobody was there to register them.
-      const bool late = dice_.Percent(20);
-      began.push_back(world_.now() - (late ? dice_.Between(0ms, 3s) : MonoClock::duration{0}));
-      if (late) task.start_wall = host_.clock().WallAt(began.back());
-    }
-  }
+void Program::Register(RegisterRequest request, std::vector<std::optional<MonoTime>> began) {
   busy_ = true;
   asked_life_ = host_.life();
-  const std::uint64_t life = asked_life_;
-  std::weak_ptr<Program> weak = weak_from_this();
-  OnNode([this, weak, request = std::move(request), began = std::move(began), life](Node& node) {
-    const std::vector<bool> below = truth_.BelowCancelled(host_index_, request);
+  OnNode([this, weak = weak_from_this(), request = std::move(request),
+          began = std::move(began)](Node& node) {
+    // The answer may come when the program is gone: it needs the world, not the program.
+    auto registration = std::make_shared<const Truth::Registration>(
+        truth_.BeginRegistration(host_index_, number_, request, began));
     node.Register(request, who_,
-                  [&world = world_, &truth = truth_, &host = host_, host_index = host_index_,
-                   number = number_, weak, request, began = began, life,
-                   below](Result<RegisterReply> reply) mutable {
-                    if (reply) {
-                      for (std::size_t i = 0; i < began.size(); ++i) {
-                        if (!request.tasks[i].start_wall) began[i] = world.now();
-                      }
-                      truth.Registered(host_index, number, request, began, *reply);
-                      truth.CheckBorn(below, *reply);
-                      host.GaveOutNumbers();
-                    }
-                    world.scheduler.After(50us,
-                                          [weak, request, began, life, reply = std::move(reply)] {
-                                            const auto self = weak.lock();
-                                            if (self && self->alive_)
-                                              self->Registered(request, began, life, reply);
-                                          });
+                  [&world = world_, &truth = truth_, &host = host_, weak,
+                   registration](const Result<RegisterReply>& reply) {
+                    truth.Registered(*registration, reply);
+                    if (reply) host.GaveOutNumbers();
+                    world.scheduler.After(50us, [weak, registration, reply] {
+                      const auto self = weak.lock();
+                      if (self && self->alive_) self->Registered(*registration, reply);
+                    });
                   });
   });
 }
 
-void Program::Registered(const RegisterRequest& request, const std::vector<MonoTime>& began,
-                         std::uint64_t life, const Result<RegisterReply>& reply) {
-  if (life != asked_life_) return;  // It has given up waiting for this one.
+void Program::Registered(const Truth::Registration& registration,
+                         const Result<RegisterReply>& reply) {
+  if (registration.life != asked_life_) return;  // It has given up waiting for this one.
   busy_ = false;
+  const std::vector<NewTask>& asked = registration.request.tasks;
   if (!reply) {
-    if (!request.tasks.empty() && request.tasks[0].resume) ResumeRefused(request, reply.error());
+    if (asked.front().resume) ResumeRefused(registration.request, reply.error());
     return;
   }
-  if (life_ != life) stream_.reset();
-  life_ = life;
+  if (life_ != registration.life) stream_.reset();
+  life_ = registration.life;
   refusals_ = 0;
   session_ = reply->session;
   for (std::size_t i = 0; i < reply->tasks.size(); ++i) {
     OwnTask& task = tasks_[reply->tasks[i].id];
-    task.life = life;
+    task.life = life_;
     task.finishing = false;
-    if (!request.tasks[i].resume) {
-      task.spec = request.tasks[i];
-      task.began = began[i];
-      task.start_wall = request.tasks[i].start_wall.value_or(host_.clock().WallAt(began[i]));
+    if (!asked[i].resume) {
+      task.spec = asked[i];
+      task.start_wall = asked[i].start_wall.value_or(host_.clock().WallAt(registration.called));
       if (dice_.Percent(60)) task.finish_at = world_.now() + dice_.Between(200ms, 20s);
     }
     if (reply->tasks[i].cancel) Hear(*reply->tasks[i].cancel);
@@ -237,14 +228,12 @@ void Program::Resume() {
   }
   RegisterRequest request;
   request.session = session_;
-  std::vector<MonoTime> began;
   for (const TaskId& id : Strangers()) {
     const OwnTask& task = tasks_.at(id);
     NewTask again = task.spec;
     again.resume = id;
     again.start_wall = task.start_wall;
     request.tasks.push_back(std::move(again));
-    began.push_back(task.began);
   }
   if (request.tasks.empty()) {
     life_ = host_.life();
@@ -254,8 +243,8 @@ void Program::Resume() {
   if (refusals_ > 3) {
     const std::size_t chosen = dice_.Below(request.tasks.size());
     request.tasks = {request.tasks[chosen]};
-    began = {began[chosen]};
   }
+  std::vector<std::optional<MonoTime>> began(request.tasks.size());
   Register(std::move(request), std::move(began));
 }
 

@@ -32,7 +32,6 @@ class Program final : public std::enable_shared_from_this<Program> {
   struct OwnTask {
     NewTask spec;
     WallTime start_wall;
-    MonoTime began;
     std::optional<MonoTime> finish_at;  // By itself.
     bool finishing = false;
     bool finished = false;
@@ -48,9 +47,8 @@ class Program final : public std::enable_shared_from_this<Program> {
 
   std::vector<NewTask> Think();
   NewTask ThinkOne(const std::vector<TaskId>& own);
-  void Register(RegisterRequest request, std::vector<MonoTime> began);
-  void Registered(const RegisterRequest& request, const std::vector<MonoTime>& began,
-                  std::uint64_t life, const Result<RegisterReply>& reply);
+  void Register(RegisterRequest request, std::vector<std::optional<MonoTime>> began);
+  void Registered(const Truth::Registration& registration, const Result<RegisterReply>& reply);
   void Resume();
   void ResumeRefused(const RegisterRequest& request, const Error& error);
 

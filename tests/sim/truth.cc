@@ -57,38 +57,71 @@ std::vector<TaskId> Truth::ChainOf(const NewTask& spec) const {
   return chain;
 }
 
-void Truth::Registered(std::size_t host, std::uint64_t program, const RegisterRequest& request,
-                       const std::vector<MonoTime>& began, const RegisterReply& reply) {
-  if (reply.tasks.size() != request.tasks.size()) {
-    return world_.Violation("a registration of " + std::to_string(request.tasks.size()) +
-                            " tasks was answered with " + std::to_string(reply.tasks.size()));
+Truth::Registration Truth::BeginRegistration(std::size_t host, std::uint64_t program,
+                                             RegisterRequest request,
+                                             std::vector<std::optional<MonoTime>> began) {
+  Registration registration{
+      host, program, nodes_[host]->life(), std::move(request), std::move(began), world_.now(), {}};
+  for (const NewTask& spec : registration.request.tasks) {
+    registration.below.push_back(IsBelowCancelled(host, spec));
   }
-  for (std::size_t i = 0; i < reply.tasks.size(); ++i) {
-    const TaskId& id = reply.tasks[i].id;
+  ++registering_[{host, registration.life}];
+  return registration;
+}
+
+bool Truth::MayBeRegistering(const TaskId& id) const {
+  for (std::size_t host = 0; host < nodes_.size(); ++host) {
+    if (nodes_[host]->id() != id.node) continue;
+    const auto open = registering_.find({host, nodes_[host]->life()});
+    return open != registering_.end() && open->second > 0;
+  }
+  return false;
+}
+
+void Truth::Registered(const Registration& registration, const Result<RegisterReply>& reply) {
+  --registering_[{registration.host, registration.life}];
+  if (!reply) return;
+  const RegisterRequest& request = registration.request;
+  const NodeHost& host = *nodes_[registration.host];
+  if (reply->tasks.size() != request.tasks.size()) {
+    return world_.Violation("a registration of " + std::to_string(request.tasks.size()) +
+                            " tasks was answered with " + std::to_string(reply->tasks.size()));
+  }
+  for (std::size_t i = 0; i < reply->tasks.size(); ++i) {
+    const TaskId& id = reply->tasks[i].id;
     const NewTask& spec = request.tasks[i];
     const bool known = tasks_.count(id) > 0;
-    if (spec.resume) {
-      if (id != *spec.resume)
-        world_.Violation("resumed " + spec.resume->ToString() + " as another");
-      if (!known) continue;
-    } else if (known || id.node != nodes_[host]->id()) {
+    if (spec.resume && id != *spec.resume) {
+      world_.Violation("task " + spec.resume->ToString() + " was resumed as " + id.ToString());
+    }
+    if (spec.resume && !known) continue;
+    if (!spec.resume && (known || id.node != host.id())) {
       world_.Violation("the number of task " + id.ToString() + " was given out twice");
       continue;
     }
     TrueTask& task = tasks_[id];
     if (!known) {
       task.id = id;
-      task.host = host;
-      task.program = program;
+      task.host = registration.host;
+      task.program = registration.program;
       task.spec = spec;
       task.ancestors = ChainOf(spec);
-      task.began = began[i];
+      task.began_first = registration.began[i].value_or(registration.called);
+      task.began_last = registration.began[i].value_or(world_.now());
       task.first_admitted = world_.now();
     } else if (task.ended) {
       world_.Violation("task " + id.ToString() + " was resumed though it had ended");
     }
     task.admitted = world_.now();
-    task.life = nodes_[host]->life();
+    task.life = host.life();
+    world_.Trace((spec.resume ? "resumed " : "registered ") + id.ToString() + " " + spec.action +
+                 (spec.cancellable ? "" : " not cancellable") +
+                 (spec.parent ? " below " + spec.parent->ToString() : "") +
+                 (reply->tasks[i].cancel ? " born cancelled" : ""));
+    if (registration.below[i] && !reply->tasks[i].cancel) {
+      world_.Violation("task " + id.ToString() +
+                       " was born below a cancelled task of its node and is not cancelled");
+    }
   }
 }
 
@@ -108,27 +141,14 @@ void Truth::Told(const CancelCommand& command) {
   if (task != tasks_.end() && !task->second.told) task->second.told = command;
 }
 
-std::vector<bool> Truth::BelowCancelled(std::size_t host, const RegisterRequest& request) const {
-  std::vector<bool> below;
+bool Truth::IsBelowCancelled(std::size_t host, const NewTask& spec) const {
   const JournalFile& file = nodes_[host]->file;
-  for (const NewTask& spec : request.tasks) {
-    const std::vector<TaskId> chain = ChainOf(spec);
-    below.push_back(std::any_of(chain.begin(), chain.end(), [&](const TaskId& ancestor) {
-      if (ancestor.node != nodes_[host]->id()) return false;
-      const auto tombstone = file.tombstones.find(ancestor.number);
-      return tombstone != file.tombstones.end() && tombstone->second.cascade;
-    }));
-  }
-  return below;
-}
-
-void Truth::CheckBorn(const std::vector<bool>& below, const RegisterReply& reply) {
-  for (std::size_t i = 0; i < reply.tasks.size() && i < below.size(); ++i) {
-    if (below[i] && !reply.tasks[i].cancel) {
-      world_.Violation("task " + reply.tasks[i].id.ToString() +
-                       " was born below a cancelled task of its node and is not cancelled");
-    }
-  }
+  const std::vector<TaskId> chain = ChainOf(spec);
+  return std::any_of(chain.begin(), chain.end(), [&](const TaskId& ancestor) {
+    if (ancestor.node != nodes_[host]->id()) return false;
+    const auto tombstone = file.tombstones.find(ancestor.number);
+    return tombstone != file.tombstones.end() && tombstone->second.cascade;
+  });
 }
 
 const TrueTask* Truth::Any(Dice& dice) const {
@@ -151,8 +171,8 @@ bool Truth::Matches(const TaskFilter& filter, const TrueTask& task) {
 }
 
 bool Truth::Hits(const Request& request, const TrueTask& task, MonoClock::duration slack) const {
-  return task.spec.cancellable && Matches(request.filter, task) &&
-         task.began < request.called + slack;
+  const MonoTime began = slack > MonoClock::duration::zero() ? task.began_first : task.began_last;
+  return task.spec.cancellable && Matches(request.filter, task) && began < request.called + slack;
 }
 
 bool Truth::Justified(const Request& request, const TrueTask& task) const {
@@ -188,7 +208,10 @@ void Truth::CheckMark(const TaskId& id, const std::string& reason, const char* w
   const auto asked = by_reason_.find(reason);
   if (asked == by_reason_.end()) return world_.Violation(what + ", which nobody asked for");
   const auto task = tasks_.find(id);
-  if (task == tasks_.end()) return world_.Violation(what + ", a task that nobody registered");
+  if (task == tasks_.end()) {
+    if (!MayBeRegistering(id)) world_.Violation(what + ", a task that nobody registered");
+    return;
+  }
   if (StoredFor(reason) == nullptr) world_.Violation(what + ", which is not in the store");
   if (!Justified(requests_.at(asked->second), task->second)) {
     world_.Violation(what + ", which does not select it");
@@ -205,12 +228,14 @@ void Truth::CheckPage(const std::string& address, std::span<const TaskView> page
     const std::string what = "task " + view.id.ToString() + ", shown by " + address + ",";
     const auto known = tasks_.find(view.id);
     if (known == tasks_.end()) {
-      world_.Violation(what + " was registered by nobody");
+      if (!MayBeRegistering(view.id)) world_.Violation(what + " was registered by nobody");
       continue;
     }
     const TrueTask& task = known->second;
     if (task.ended && !IsTerminal(view.state)) world_.Violation(what + " has ended");
-    if (HostOf(task).file.tombstones.count(view.id.number) > 0 && !view.cancelled) {
+    // The intent may have come when it had ended: then it was not cancelled.
+    if (HostOf(task).file.tombstones.count(view.id.number) > 0 && !view.cancelled &&
+        !IsTerminal(view.state)) {
       world_.Violation(what + " has lost the mark of its cancel");
     }
     if (view.cancelled) CheckMark(view.id, std::string(view.cancel_reason), "a list");

@@ -30,7 +30,10 @@ struct TrueTask {
   std::uint64_t program = 0;
   NewTask spec;
   std::vector<TaskId> ancestors;
-  MonoTime began;  // By true time, also if it was registered later.
+  // When it began, by true time, also if it was registered later: the node set the start itself
+  // somewhere between the two if the program named none.
+  MonoTime began_first;
+  MonoTime began_last;
   MonoTime first_admitted;
   MonoTime admitted;  // In `life` of its node.
   std::uint64_t life = 0;
@@ -70,17 +73,24 @@ class Truth {
         const std::vector<std::unique_ptr<NodeHost>>& nodes);
 
   // Programs. ------------------------------------------------------------------------------------
-  // The node has answered a registration. `began` by true time, per task.
-  void Registered(std::size_t host, std::uint64_t program, const RegisterRequest& request,
-                  const std::vector<MonoTime>& began, const RegisterReply& reply);
+  // A registration begins at the node.
+  struct Registration {
+    std::size_t host = 0;
+    std::uint64_t program = 0;
+    std::uint64_t life = 0;
+    RegisterRequest request;
+    std::vector<std::optional<MonoTime>> began;  // Where it names the start.
+    MonoTime called;
+    std::vector<bool> below;  // Descends from a task that is durably cancelled there.
+  };
+  Registration BeginRegistration(std::size_t host, std::uint64_t program, RegisterRequest request,
+                                 std::vector<std::optional<MonoTime>> began);
+  // The node has answered it.
+  void Registered(const Registration& registration, const Result<RegisterReply>& reply);
   void Ended(const TaskId& id);
   void Fading(const TaskId& id);
   // The program heard of a cancel. To be told of one that the node delivered to nobody is fine.
   void Told(const CancelCommand& command);
-  // To be called when a registration begins at the node: which of the tasks descend from one that
-  // is durably cancelled there; and with the answer: those must have been born cancelled.
-  std::vector<bool> BelowCancelled(std::size_t host, const RegisterRequest& request) const;
-  void CheckBorn(const std::vector<bool>& below, const RegisterReply& reply);
 
   // Operators. -----------------------------------------------------------------------------------
   Request& Open(Request request);  // Fills in what holds at the call.
@@ -122,6 +132,9 @@ class Truth {
   NodeHost* HostOf(const NodeId& id) const;
   const NodeHost& HostOf(const TrueTask& task) const { return *nodes_[task.host]; }
   std::vector<TaskId> ChainOf(const NewTask& spec) const;
+  bool IsBelowCancelled(std::size_t host, const NewTask& spec) const;
+  // A task may be shown before its registration is answered.
+  bool MayBeRegistering(const TaskId& id) const;
   const StoreFile::Kept* StoredFor(const std::string& reason) const;
   void JudgePromise(const Request& request, const std::function<bool(const TrueTask&)>& still_runs);
 
@@ -131,6 +144,8 @@ class Truth {
   std::map<TaskId, TrueTask, ByNumber> tasks_;
   std::map<std::uint64_t, Request> requests_;
   std::map<std::string, std::uint64_t> by_reason_;
+  // Registrations under way, by host and its life.
+  std::map<std::pair<std::size_t, std::uint64_t>, std::size_t> registering_;
 };
 
 // Matches as TaskFilter's actions are documented to: written here once more, in another way.

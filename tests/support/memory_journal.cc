@@ -56,8 +56,11 @@ JournalState JournalFile::Open() {
     const Intent& intent = applied.at(id).intent;
     if (intent.filter() != nullptr) state.filters.push_back(intent);
   }
-  for (const auto& [number, tombstone] : tombstones)
+  for (const auto& [number, tombstone] : tombstones) {
     state.tombstones.push_back(tombstone);
+    const auto receipt = receipts.find({number, tombstone.mark.intent});
+    if (receipt != receipts.end()) state.receipts.push_back(receipt->second);
+  }
   return state;
 }
 

@@ -4,6 +4,7 @@
 
 #include <map>
 #include <utility>
+#include <vector>
 
 #include "core/executor.h"
 #include "core/random.h"
@@ -17,7 +18,9 @@ struct JournalFile {
   Incarnation incarnation = Incarnation::kNone;
   std::uint64_t next_number = 1;
   std::map<IntentId, AppliedIntent> applied;
-  std::map<std::uint64_t, Tombstone> tombstones;  // By task number; the first mark stays.
+  std::vector<IntentId> applied_order;  // Oldest first.
+  std::map<std::uint64_t, Tombstone>
+      tombstones;  // By task number; the first mark stays, and grows.
   std::map<std::pair<std::uint64_t, IntentId>, Receipt> receipts;
   std::map<std::uint64_t, Task> ended;
   SimDisk disk;

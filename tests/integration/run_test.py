@@ -106,13 +106,13 @@ class InvisibleCases:
         self.assertEqual(process.wait(30), -signal.SIGQUIT)
 
     def test_blocked_and_ignored_signals_are_inherited(self):
-        script = "grep -E '^Sig(Blk|Ign)' /proc/self/status"
+        show = ("grep", "-E", "^Sig(Blk|Ign)", "/proc/self/status")
         def ignore():
             signal.signal(signal.SIGUSR1, signal.SIG_IGN)
             signal.signal(signal.SIGHUP, signal.SIG_IGN)
             signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR2, signal.SIGTERM])
-        self.assert_alike("sh", "-c", script)
-        self.assert_alike("sh", "-c", script, preexec_fn=ignore)
+        self.assert_alike(*show)
+        self.assert_alike(*show, preexec_fn=ignore)
 
     def test_no_file_descriptor_of_the_wrapper_leaks_into_the_command(self):
         self.assert_alike("sh", "-c", "ls /proc/self/fd | wc -l")

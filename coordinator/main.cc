@@ -50,6 +50,7 @@ int ExitFor(const Error& error) {
     case ErrorCode::kInvalidArgument:
       return kUsage;
     case ErrorCode::kAlreadyExists:
+    case ErrorCode::kNotFound:
       return kCannotCreate;
     case ErrorCode::kPermissionDenied:
       return kNoPermission;
@@ -217,6 +218,10 @@ int Serve(Options options) {
   }
   if (Status name = CheckMemberName(options.name); !name) return Fail(name.error());
   SystemRandom random;
+  // So that the ready line's argv works from anywhere.
+  std::error_code ignored;
+  const std::filesystem::path absolute = std::filesystem::absolute(options.data, ignored);
+  if (!ignored) options.data = absolute.string();
   Result<DataDirectory> data = DataDirectory::Open(options.data, random);
   if (!data) return Fail(data.error());
   Daemon daemon(std::move(options), std::move(*data));

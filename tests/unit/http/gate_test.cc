@@ -5,6 +5,7 @@
 // shares no code with the gate, reads what the gate takes in the same way.
 #include "transport/http/gate.h"
 
+#include <ostream>
 #include <random>
 #include <set>
 #include <string>
@@ -89,6 +90,11 @@ struct Case {
   int status;
   std::string reason;  // Part of it.
 };
+
+// As a failed test shows it.
+std::ostream& operator<<(std::ostream& out, const Case& attack) {
+  return out << testing::PrintToString(attack.bytes);
+}
 
 class GateRefusalTest : public testing::TestWithParam<Case> {};
 

@@ -93,8 +93,10 @@ class MemberOperation final : public Operation {
   // The tag for the operation that is about to be started, after Begin() said yes.
   void* Tag(std::shared_ptr<Owner> owner) {
     owner_ = std::move(owner);
-    return static_cast<Operation*>(this);
+    return RawTag();
   }
+  // The same without keeping the owner alive, which Tag() does later.
+  void* RawTag() { return static_cast<Operation*>(this); }
   bool in_flight() const { return owner_ != nullptr; }
 
   void Ended(bool ok) override {

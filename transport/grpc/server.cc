@@ -6,6 +6,8 @@
 #include <optional>
 #include <sys/socket.h>
 #include <unistd.h>
+#include <utility>
+#include <vector>
 
 #include <grpcpp/resource_quota.h>
 #include <grpcpp/security/server_credentials.h>
@@ -25,6 +27,7 @@ constexpr std::size_t kMemoryMax = 256 * 1024 * 1024;
 constexpr int kStreamsPerConnectionMax = 100;
 constexpr int kMetadataMax = 8 * 1024;
 constexpr int kHandshakeMillis = 5000;
+constexpr std::int64_t kGraceMillis = 200;  // For services that were closed a moment ago.
 
 template <typename Duration>
 int Millis(Duration duration) {
@@ -103,11 +106,19 @@ ServerQueue MakeServerQueue() {
 
 class GrpcServer::Impl {
  public:
-  explicit Impl(std::unique_ptr<grpc::Server> server) : server_(std::move(server)) {}
-  void Shutdown() { server_->Shutdown(gpr_inf_past(GPR_CLOCK_MONOTONIC)); }
+  Impl(std::unique_ptr<grpc::Server> server, std::vector<GrpcService*> services)
+      : server_(std::move(server)), services_(std::move(services)) {}
+
+  void Shutdown() {
+    // gRPC waits for calls that it took in and we did not end.
+    for (GrpcService* service : std::exchange(services_, {}))
+      service->Close();
+    server_->Shutdown(gpr_time_from_millis(kGraceMillis, GPR_TIMESPAN));
+  }
 
  private:
   std::unique_ptr<grpc::Server> server_;
+  std::vector<GrpcService*> services_;
 };
 
 Result<std::unique_ptr<GrpcServer>> GrpcServer::Listen(
@@ -133,7 +144,7 @@ Result<std::unique_ptr<GrpcServer>> GrpcServer::Listen(
   if (!server || port <= 0) return Taken(*parsed);
   parsed->port = static_cast<std::uint16_t>(port);
   return std::unique_ptr<GrpcServer>(
-      new GrpcServer(std::make_unique<Impl>(std::move(server)), parsed->ToString()));
+      new GrpcServer(std::make_unique<Impl>(std::move(server), services), parsed->ToString()));
 }
 
 GrpcServer::GrpcServer(std::unique_ptr<Impl> impl, std::string address)

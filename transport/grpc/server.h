@@ -22,6 +22,8 @@ class GrpcService {
  public:
   virtual ~GrpcService() = default;
   virtual grpc::Service& service() = 0;
+  // Ends the open calls as kUnavailable, and all that come later. Thread-safe.
+  virtual void Close() = 0;
 };
 
 class GrpcServer {
@@ -41,9 +43,9 @@ class GrpcServer {
   // With the port it got: "127.0.0.1:40123".
   const std::string& address() const { return address_; }
 
-  // Takes no more calls and cuts those that are open; to let them end first, Close() the services.
-  // Blocks until gRPC is done with them. Not on the loop's thread, which must be running, or never
-  // have run.
+  // Closes the services, takes no more calls, and cuts what is still open a moment later. Blocks
+  // until gRPC is done with them. Not on the loop's thread, which must be running, or never have
+  // run.
   void Shutdown();
 
  private:

@@ -46,13 +46,16 @@ inline constexpr std::size_t kTombstonesMax =
 inline constexpr std::uint64_t kIdBlock = 1000;  // Numbers reserved ahead in one durable write.
 inline constexpr std::size_t kRegisterBatchMax = 10'000;
 inline constexpr std::size_t kCommandsQueuedMax = 10'000;  // Per session whose stream is not read.
-inline constexpr std::size_t kRegistrationsMax = 1024;     // Under way: waiting for the disk.
+inline constexpr std::size_t kLocalBodyMax = 2 * 1024 * 1024;  // A batch of registrations.
+inline constexpr std::size_t kLocalConnectionsMax =
+    kSessionsMax + 1024;                                // Each session may hold one open.
+inline constexpr std::size_t kRegistrationsMax = 1024;  // Under way: waiting for the disk.
 inline constexpr std::size_t kAppliedKept =
     200'000;  // Intents known as applied; those that hit nothing are forgotten, oldest first.
 inline constexpr std::size_t kFiltersKept =
     1000;  // Applied filters that still catch tasks which register late, the newest ones.
-inline constexpr std::size_t kReceiptsPerAck = 5000;  // In one message; the rest can be asked for.
-inline constexpr std::size_t kNoteMax = 1024;         // Of a receipt; longer ones are cut.
+inline constexpr std::size_t kReceiptsPerAck = 10'000;  // The rest can be asked for.
+inline constexpr std::size_t kNoteMax = 1024;           // Of a receipt; longer ones are cut.
 inline constexpr auto kLostAfter = 1s;  // A named process has ended and nobody says how.
 
 // Pieces of work between which a node's executor serves others; each takes less than 1 ms.

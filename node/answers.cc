@@ -108,14 +108,12 @@ void Answers::ShowFound(const Result<Task>& found,
   writer->Tasks({&view, 1}, [] {});
   GetReply reply;
   reply.ended = true;
-  if (found->cancel) {
-    Receipt& receipt = reply.receipt.emplace();
-    receipt.task = found->id;
-    receipt.intent = found->cancel->intent;
-    receipt.state = ReceiptState::kEnded;
-    receipt.recorded_at = found->cancel->at;
-    receipt.ended_at = found->end_wall;
-    receipt.outcome = found->state;
+  const Tombstone* tombstone = state_.tombstones.Find(found->id.number);
+  if (found->cancel && tombstone != nullptr) {
+    reply.receipt = facts_.ReceiptOf(*tombstone);
+    reply.receipt->state = ReceiptState::kEnded;
+    reply.receipt->ended_at = found->end_wall;
+    reply.receipt->outcome = found->state;
   }
   writer->Finish(std::move(reply));
 }

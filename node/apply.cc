@@ -250,8 +250,11 @@ void Applier::Write(Job& job, const Tombstone& tombstone) {
 }
 
 void Applier::Record(const std::shared_ptr<Job>& job) {
-  for (const std::uint64_t number : std::exchange(known_[job->intent.id].unwritten, {}))
+  for (const std::uint64_t number : std::exchange(known_[job->intent.id].unwritten, {})) {
     Write(*job, *state_.tombstones.Find(number));
+    const LiveTask* live = state_.registry.Find(number);
+    if (live != nullptr && !live->may_tell) job->changed.push_back(number);
+  }
   state_.journal.RecordApplied(
       std::move(job->record),
       state_.lifetime.Guard([this, job](const Status& status) { OnRecorded(job, status); }));
@@ -269,15 +272,22 @@ void Applier::OnRecorded(const std::shared_ptr<Job>& job, const Status& status) 
   Release(job, status);
 }
 
-// The store has the intent: the programs are told even if the journal could not take it.
 void Applier::Release(const std::shared_ptr<Job>& job, const Status& status) {
   const std::size_t end =
       std::min<std::size_t>(job->changed.size(), job->cursor + limits::kChangesPerTurn);
-  for (; job->cursor < end; ++job->cursor) {
-    if (LiveTask* live = state_.registry.Find(job->changed[job->cursor])) facts_.Release(*live);
-  }
+  for (; job->cursor < end; ++job->cursor)
+    ReleaseOne(job->changed[job->cursor], job->intent, status.has_value());
   if (end == job->changed.size()) return End(job, status);
   state_.executor.Post(state_.lifetime.Guard([this, job, status] { Release(job, status); }));
+}
+
+// The store has the intent, so programs are told even if the journal could not take it: after a
+// crash the intent comes again and finds the same tasks. Only what is below the hit of a filter
+// would not be found again, if the hit has ended by then: it waits for the journal.
+void Applier::ReleaseOne(std::uint64_t number, const Intent& intent, bool durable) {
+  LiveTask* live = state_.registry.Find(number);
+  if (live == nullptr) return;
+  if (durable || intent.task() != nullptr || !live->task.cancel->inherited) facts_.Release(*live);
 }
 
 void Applier::End(const std::shared_ptr<Job>& job, const Status& status) {
@@ -421,23 +431,19 @@ void Applier::RecordBirth(const IntentId& id, AppliedIntent record, std::functio
     numbers.push_back(tombstone.number);
   if (!known.durable) {
     known.unwritten.insert(known.unwritten.end(), numbers.begin(), numbers.end());
-    ReleaseAll(numbers);
+    for (const std::uint64_t number : numbers)
+      ReleaseOne(number, record.intent, false);
     return done();
   }
-  auto recorded = [this, id, numbers = std::move(numbers),
+  auto recorded = [this, id, intent = record.intent, numbers = std::move(numbers),
                    done = std::move(done)](const Status& status) {
     // A failure costs nothing but the mark's time: what made it will make it again.
     if (status) SetDurable(id, numbers);
-    ReleaseAll(numbers);
+    for (const std::uint64_t number : numbers)
+      ReleaseOne(number, intent, true);
     done();
   };
   state_.journal.RecordApplied(std::move(record), state_.lifetime.Guard(std::move(recorded)));
-}
-
-void Applier::ReleaseAll(const std::vector<std::uint64_t>& numbers) {
-  for (const std::uint64_t number : numbers) {
-    if (LiveTask* live = state_.registry.Find(number)) facts_.Release(*live);
-  }
 }
 
 void Applier::OnClockReady() {

@@ -72,6 +72,7 @@ class Applier {
   void Record(const std::shared_ptr<Job>& job);
   void OnRecorded(const std::shared_ptr<Job>& job, const Status& status);
   void Release(const std::shared_ptr<Job>& job, const Status& status);
+  void ReleaseOne(std::uint64_t number, const Intent& intent, bool durable);
   void End(const std::shared_ptr<Job>& job, const Status& status);
 
   // Returns whether the task is one to be listed.
@@ -83,7 +84,6 @@ class Applier {
   void CatchByFilter(LiveTask& live, Births& births);
   void MarkBorn(LiveTask& live, Tombstone tombstone, const Intent& intent, Births& births);
   void RecordBirth(const IntentId& id, AppliedIntent record, std::function<void()> done);
-  void ReleaseAll(const std::vector<std::uint64_t>& numbers);
   Intent IntentOf(const Tombstone& tombstone) const;
   const Intent* FindFilter(const IntentId& id) const;
 

@@ -7,13 +7,18 @@ namespace {
 
 constexpr std::size_t kSamplesKept = 16;
 constexpr MonoClock::duration kRounding = std::chrono::microseconds(2);
+constexpr MonoClock::duration kGoodError = std::chrono::milliseconds(250);
+constexpr std::size_t kAnswersEnough = 3;       // If all of them were slow, the way is slow.
 constexpr std::int64_t kDriftDivisor = 10'000;  // Clocks drift apart by at most 100 ppm.
 
 }  // namespace
 
 void CoordinatorClock::Joined(const std::string& own_boot_id,
                               const std::string& coordinator_boot_id) {
-  if (coordinator_boot_id != boot_id_) samples_.clear();
+  if (coordinator_boot_id != boot_id_) {
+    samples_.clear();
+    answers_ = 0;
+  }
   boot_id_ = coordinator_boot_id;
   shared_ = !own_boot_id.empty() && own_boot_id == coordinator_boot_id;
 }
@@ -27,6 +32,13 @@ void CoordinatorClock::Sample(WallTime wall, MonoTime sent, MonoTime received) {
   });
   if (samples_.size() == kSamplesKept) samples_.pop_front();
   samples_.push_back(fresh);
+  ++answers_;
+}
+
+bool CoordinatorClock::ready() const {
+  return shared_ || answers_ >= kAnswersEnough ||
+         std::any_of(samples_.begin(), samples_.end(),
+                     [](const Reading& reading) { return reading.error <= kGoodError; });
 }
 
 MonoClock::duration CoordinatorClock::ErrorAt(const Reading& reading, MonoTime when) {

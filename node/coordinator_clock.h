@@ -21,8 +21,9 @@ class CoordinatorClock {
   // trusted most; what a step of the coordinator's clock has made wrong is dropped.
   void Sample(WallTime wall, MonoTime sent, MonoTime received);
 
-  // False until something is known: then nothing can be told.
-  bool ready() const { return shared_ || !samples_.empty(); }
+  // False until enough is known: a first answer that took long leaves too much in doubt, and the
+  // next one will be quicker.
+  bool ready() const;
   // Did the task begin before the coordinator's clock showed `moment`? It must be ready().
   Order Compare(const Task& task, WallTime moment, MonoTime now) const;
 
@@ -38,6 +39,7 @@ class CoordinatorClock {
   bool shared_ = false;
   std::string boot_id_;
   std::deque<Reading> samples_;
+  std::size_t answers_ = 0;
 };
 
 }  // namespace quell

@@ -34,6 +34,10 @@ void Facts::Mark(LiveTask& live, const Tombstone& tombstone) {
   live.task.cancel = tombstone.mark;
   live.receipt = std::make_unique<Receipt>(NewReceipt(live.task.id, tombstone.mark));
   live.may_tell = false;
+  const auto earlier = state_.receipts.find(tombstone.number);
+  if (earlier == state_.receipts.end()) return;
+  if (earlier->second.intent == tombstone.mark.intent) *live.receipt = std::move(earlier->second);
+  state_.receipts.erase(earlier);
 }
 
 void Facts::Release(LiveTask& live) {
@@ -127,7 +131,10 @@ Receipt Facts::ReceiptOf(const Tombstone& tombstone) const {
   if (const EndedTask* ended = state_.registry.FindEnded(tombstone.number)) {
     if (ended->receipt) return *ended->receipt;
     SetEnded(receipt, ended->task);  // It had ended before the cancel came.
+    return receipt;
   }
+  const auto earlier = state_.receipts.find(tombstone.number);
+  if (earlier != state_.receipts.end()) return earlier->second;
   return receipt;
 }
 

@@ -39,7 +39,8 @@ struct JournalState {
   std::uint64_t next_number = 1;                 // Everything below may have been given out.
   std::vector<IntentId> applied;                 // Oldest first, as far as that is known.
   std::vector<Tombstone> tombstones;
-  std::vector<Intent> filters;  // The newest applied ones that go by filter, oldest first.
+  std::vector<Intent> filters;    // The newest applied ones that go by filter, oldest first.
+  std::vector<Receipt> receipts;  // The last of each tombstone's first intent, as far as known.
 };
 
 // Callbacks run on the node's executor, exactly once, in the order of the calls, never inside them.

@@ -1,9 +1,10 @@
-// The local door: what programs of this host say and hear, over HTTP and JSON on a unix socket
-// (docs/local-door.md). Reads requests on the server's thread, has them decided on the node's
-// executor, and answers from there.
+// The local door: how programs of this host speak to their node, HTTP and JSON on a unix socket.
+// docs/local-door.md describes it for them.
 #pragma once
 
+#include <functional>
 #include <memory>
+#include <string>
 
 #include "core/executor.h"
 #include "node/node.h"
@@ -11,21 +12,27 @@
 
 namespace quell {
 
+struct LocalDoorOptions {
+  std::string journal_path;  // An error that names it is one of the disk: 507.
+};
+
+// Requests are parsed on the server's thread, decided on the node's executor, and answered from
+// there. All that it hands out shares what it needs, so that it may be destroyed at any time.
 class LocalDoor {
  public:
-  // `node` lives on `executor`.
-  LocalDoor(Node& node, Executor& executor);
-  ~LocalDoor();
+  // Both must live until Close(), or be used no more.
+  LocalDoor(Node& node, Executor& executor, LocalDoorOptions options);
 
-  void AddRoutes(http::Router& router);
-
-  // No request reaches the node any more once this has run on the executor; what waits is answered
-  // 503.
+  void AddRoutes(http::Router& router) const;
+  // On the node's executor, before the node goes: what comes from now on is answered with 503.
   void Close();
 
  private:
-  struct State;
-  const std::shared_ptr<State> state_;
+  struct Shared;
+  const std::shared_ptr<Shared> shared_;
 };
+
+// The one table from codes to statuses; `error` is of the journal at `journal_path` if it names it.
+int StatusOf(const Error& error, const std::string& journal_path);
 
 }  // namespace quell

@@ -99,6 +99,10 @@ Result<std::vector<Header>> ParseAttributes(const std::vector<std::string>& text
   return attributes;
 }
 
+void Trouble(const Error& error) {
+  LogWarning("something is wrong, and will be tried again", {{"error", error}});
+}
+
 class PidWatch final : public ProcessWatch {
  public:
   PidWatch(boost::asio::io_context& context, Executor& executor) : watch_(context, executor) {}
@@ -126,6 +130,7 @@ class Daemon {
   int Run();
 
  private:
+  std::string JournalPath() const { return data_.File("node.db"); }
   Result<NodeInfo> MakeInfo(const HostPort& listen);
   Status OpenDoor();
   void Joined();
@@ -209,21 +214,23 @@ std::string ReadyLine(const Options& options, const NodeInfo& info, const std::s
 }
 
 Status Daemon::OpenDoor() {
-  door_ = std::make_unique<LocalDoor>(*node_, loop_);
+  door_ = std::make_unique<LocalDoor>(*node_, loop_, LocalDoorOptions{JournalPath()});
   door_->AddRoutes(router_);
-  http::ServerLimits limits;
-  limits.body_max = std::size_t{8} << 20;  // A batch of registrations.
-  http_ = std::make_unique<http::Server>(context_, router_, limits);
+  http::ServerLimits server;
+  server.body_max = limits::kLocalBodyMax;
+  server.connections_max = limits::kLocalConnectionsMax;
+  http_ = std::make_unique<http::Server>(context_, router_, server);
   return http_->ListenUnix(options_.socket);
 }
 
 Status Daemon::Start(const HostPort& listen) {
   SqliteJournalOptions journal;
+  journal.node = data_.node_id();
   journal.behind_failed = [](const Error& error) {
-    LogWarning("ends and receipts are not kept", {{"error", error}});
+    LogWarning("ended tasks and receipts are not kept yet", {{"error", error}});
   };
   Result<SqliteJournal::Opened> opened =
-      SqliteJournal::Open(data_.File("node.db"), data_.node_id(), loop_, std::move(journal));
+      SqliteJournal::Open(JournalPath(), loop_, std::move(journal));
   if (!opened) return opened.error();
   journal_ = std::move(opened->journal);
   Result<std::unique_ptr<GrpcServer>> grpc =
@@ -239,7 +246,8 @@ Status Daemon::Start(const HostPort& listen) {
   loop_runs_ = true;
   OnNode([&] {
     node_ = std::make_unique<Node>(
-        NodeOptions{*info}, NodeServices{loop_, random_, *journal_, processes_, coordinator_.get()},
+        NodeOptions{*info, Trouble},
+        NodeServices{loop_, random_, *journal_, processes_, coordinator_.get()},
         std::move(opened->state));
   });
   if (Status open = OpenDoor(); !open) return open;
@@ -260,15 +268,15 @@ Status Daemon::Start(const HostPort& listen) {
 }
 
 void Daemon::Joined() {
-  LogInfo("joined", {{"coordinator", options_.coordinator}});
+  LogInfo("joined", {{"coordinator", node_->coordinator()}, {"address", options_.coordinator}});
   if (std::exchange(joined_, true)) return;
   std::string line;
-  http::JsonWriter(line)
-      .BeginObject()
-      .Field("joined", true)
-      .Field("coordinator", options_.coordinator)
-      .EndObject();
-  (void)WriteStdoutLine(line);
+  http::JsonWriter json(line);
+  json.BeginObject().Field("joined", true);
+  json.Field("coordinator", node_->coordinator().view()).EndObject();
+  if (Status told = WriteStdoutLine(line); !told) {
+    LogWarning("nobody reads what was said on standard output", {{"error", told.error()}});
+  }
 }
 
 int Daemon::Run() {

@@ -61,6 +61,7 @@ class Node::Impl {
   }
 
   const NodeInfo& info() const { return state_.info; }
+  const NodeId& coordinator() const { return coordinator_; }
   Programs& programs() { return programs_; }
   Registrar& registrar() { return registrar_; }
 
@@ -71,7 +72,7 @@ class Node::Impl {
         .joined = [this](JoinReply reply, MonoTime sent) { OnJoined(std::move(reply), sent); },
         .heard =
             [this](HeartbeatReply reply, MonoTime sent) {
-              state_.coordinator_clock.Sample(reply.wall, sent, state_.now());
+              CompareClocks(reply.wall, sent);
               Pull(std::move(reply.pending));
             },
         .refused =
@@ -86,12 +87,17 @@ class Node::Impl {
   }
 
   void OnJoined(JoinReply reply, MonoTime sent) {
+    coordinator_ = reply.coordinator;
     state_.coordinator_clock.Joined(state_.info.boot_id, reply.boot_id);
-    state_.coordinator_clock.Sample(reply.wall, sent, state_.now());
     state_.numbers.RaiseTo(reply.next_number);
-    applier_.OnClockReady();
+    CompareClocks(reply.wall, sent);
     Pull(std::move(reply.pending));
     if (joined_) joined_();
+  }
+
+  void CompareClocks(WallTime wall, MonoTime sent) {
+    state_.coordinator_clock.Sample(wall, sent, state_.now());
+    if (state_.coordinator_clock.ready()) applier_.OnClockReady();
   }
 
   // What this node has missed. Each is acknowledged with a heartbeat once it is journaled; what
@@ -143,6 +149,7 @@ class Node::Impl {
   Registrar registrar_;
   Answers answers_;
   std::optional<JoinLoop> loop_;
+  NodeId coordinator_;
   std::function<void()> joined_;
   std::function<void(Error)> refused_;
 };
@@ -187,6 +194,10 @@ void Node::CloseCommands(const SessionToken& session, const CommandSink* sink) {
 void Node::OnRequest(NodeRequest request, const Principal& who, MonoTime deadline,
                      std::shared_ptr<ReplyWriter> writer) {
   impl_->OnRequest(std::move(request), who, deadline, std::move(writer));
+}
+
+const NodeId& Node::coordinator() const {
+  return impl_->coordinator();
 }
 
 const NodeInfo& Node::info() const {

@@ -79,6 +79,8 @@ class Node final : public NodeHandler {
                  std::shared_ptr<ReplyWriter> writer) override;
 
   const NodeInfo& info() const;
+  // That answered the last join; null before the first one.
+  const NodeId& coordinator() const;
 
  private:
   class Impl;

@@ -1,6 +1,8 @@
-// The node's journal in one SQLite file.
+// The journal in one SQLite file. One process; what is acknowledged is synced, on a thread of its
+// own.
 #pragma once
 
+#include <cstddef>
 #include <functional>
 #include <memory>
 #include <string>
@@ -13,23 +15,25 @@
 namespace quell {
 
 struct SqliteJournalOptions {
-  std::size_t ended_kept = limits::kEndedKept;  // Oldest forgotten first.
-  // Told, on the executor, that ends or receipts are lost or late.
-  std::function<void(const Error&)> behind_failed;
+  NodeId node;                                     // Whose tasks they are.
+  std::size_t ended_max = limits::kEndedKept;      // The oldest go first.
+  std::size_t applied_max = limits::kAppliedKept;  // Those that hit nothing, oldest first.
+  // Told, on the executor, that receipts or ended tasks are lost or late.
+  std::function<void(const Error&)> behind_failed = {};
 };
 
-// On the node's executor.
+// Not thread-safe: on the executor, which must outlive it.
 class SqliteJournal final : public Journal {
  public:
   struct Opened {
     std::unique_ptr<SqliteJournal> journal;
     JournalState state;
   };
-  // Opens or makes the file, and durably begins a new incarnation. `self` is the node whose tasks
-  // are in it. Errors: as sqlite::Database::Open().
-  static Result<Opened> Open(const std::string& path, const NodeId& self, Executor& executor,
-                             SqliteJournalOptions options = {});
-  // Writes what was given to it.
+  // Blocks while it reads the file; the new incarnation is durable when it returns. Errors: those
+  // of sqlite::Database::Open(), and kInternal for rows that make no sense.
+  static Result<Opened> Open(const std::string& path, Executor& executor,
+                             SqliteJournalOptions options);
+  // What was submitted is done first.
   ~SqliteJournal() override;
 
   void ReserveNumbers(std::uint64_t end, Done done) override;
@@ -38,15 +42,16 @@ class SqliteJournal final : public Journal {
   void RecordEnded(const Task& task) override;
   void FindEnded(std::uint64_t number, std::function<void(Result<Task>)> done) override;
 
+  // Waits until all that was submitted is durable or has failed.
+  void Drain() { thread_.Drain(); }
+
  private:
-  SqliteJournal(sqlite::Database database, const NodeId& self, Executor& executor,
-                SqliteJournalOptions options);
+  SqliteJournal(sqlite::Database database, Executor& executor, SqliteJournalOptions options);
   void Behind(SqliteThread::Work work);
 
   Executor& executor_;
-  const NodeId self_;
   const SqliteJournalOptions options_;
-  SqliteThread thread_;  // Last: it works on until it is destroyed.
+  SqliteThread thread_;  // Last: its work may use what stands before it.
 };
 
 }  // namespace quell

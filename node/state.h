@@ -1,6 +1,8 @@
 // What the parts of one Node share. Private to this folder.
 #pragma once
 
+#include <unordered_map>
+
 #include "core/executor.h"
 #include "core/lifetime.h"
 #include "core/node_info.h"
@@ -25,6 +27,8 @@ struct NodeState {
         numbers(journal, recovered.next_number),
         tombstones(recovered.tombstones) {
     info.incarnation = recovered.incarnation;
+    for (const Receipt& receipt : recovered.receipts)
+      receipts.emplace(receipt.task.number, receipt);
   }
 
   MonoTime now() const { return executor.clock().Now(); }
@@ -42,6 +46,8 @@ struct NodeState {
   Registry registry;
   Tombstones tombstones;
   Sessions sessions;
+  // Of earlier lives, by number, until the task is resumed. Looked up, never walked.
+  std::unordered_map<std::uint64_t, Receipt> receipts;
   CoordinatorClock coordinator_clock;
   Lifetime lifetime;
 };

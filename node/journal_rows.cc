@@ -1,0 +1,407 @@
+#include "node/journal_rows.h"
+
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <boost/json.hpp>
+
+#include "core/limits.h"
+
+namespace quell {
+namespace {
+
+// `marks` says whether an intent has left any tombstone: the others may be forgotten one day.
+constexpr std::string_view kFirst = R"sql(
+CREATE TABLE life(incarnation INTEGER NOT NULL, next_number INTEGER NOT NULL);
+INSERT INTO life VALUES(0, 1);
+CREATE TABLE intents(
+  seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, task TEXT, actions TEXT,
+  parent TEXT, requested_at INTEGER NOT NULL, requested_by TEXT NOT NULL, reason TEXT NOT NULL,
+  cascade INTEGER NOT NULL, grace_ms INTEGER NOT NULL, marks INTEGER NOT NULL DEFAULT 0);
+CREATE INDEX empty_intents ON intents(seq) WHERE marks = 0;
+CREATE INDEX filters ON intents(seq) WHERE task IS NULL;
+CREATE TABLE tombstones(
+  number INTEGER PRIMARY KEY, intent TEXT NOT NULL, marked_at INTEGER NOT NULL,
+  requested_by TEXT NOT NULL, reason TEXT NOT NULL, grace_ms INTEGER NOT NULL,
+  inherited INTEGER NOT NULL, cascade INTEGER NOT NULL);
+CREATE TABLE receipts(
+  number INTEGER NOT NULL, intent TEXT NOT NULL, state INTEGER NOT NULL,
+  recorded_at INTEGER NOT NULL, delivered_at INTEGER, acknowledged_at INTEGER,
+  escalated_at INTEGER, ended_at INTEGER, outcome INTEGER, note TEXT NOT NULL,
+  PRIMARY KEY(number, intent)) WITHOUT ROWID;
+CREATE TABLE ended(
+  seq INTEGER PRIMARY KEY AUTOINCREMENT, number INTEGER NOT NULL UNIQUE, type TEXT NOT NULL,
+  action TEXT NOT NULL, description TEXT NOT NULL, status TEXT NOT NULL, state INTEGER NOT NULL,
+  cancellable INTEGER NOT NULL, started_at INTEGER NOT NULL, ran_nanos INTEGER NOT NULL,
+  ended_at INTEGER NOT NULL, ancestors TEXT NOT NULL, headers TEXT NOT NULL, uid INTEGER NOT NULL,
+  pid INTEGER NOT NULL, intent TEXT, marked_at INTEGER, requested_by TEXT, reason TEXT,
+  grace_ms INTEGER, inherited INTEGER);
+)sql";
+
+constexpr std::array<std::string_view, 1> kMigrations = {kFirst};
+
+Error Damaged(const sqlite::Database& database, std::string_view what) {
+  return {ErrorCode::kInternal,
+          database.path() + ": unreadable " + std::string(what) +
+              "; restore the file from a backup, or start the node on an empty data directory"};
+}
+
+std::string JsonList(const std::vector<std::string>& texts) {
+  boost::json::array list;
+  for (const std::string& text : texts)
+    list.emplace_back(text);
+  return boost::json::serialize(list);
+}
+
+std::optional<std::vector<std::string>> ParseJsonList(std::string_view json) {
+  boost::system::error_code error;
+  const boost::json::value value = boost::json::parse(json, error);
+  if (error || !value.is_array()) return std::nullopt;
+  std::vector<std::string> texts;
+  for (const boost::json::value& one : value.get_array()) {
+    if (!one.is_string()) return std::nullopt;
+    texts.emplace_back(one.get_string());
+  }
+  return texts;
+}
+
+std::optional<std::int64_t> Micros(const std::optional<WallTime>& time) {
+  return time ? std::optional(MicrosSinceEpoch(*time)) : std::nullopt;
+}
+
+std::optional<WallTime> Wall(const sqlite::Statement& row, int column) {
+  return row.null(column) ? std::nullopt : std::optional(WallFromMicros(row.integer(column)));
+}
+
+template <typename Enum>
+std::optional<Enum> ReadEnum(const sqlite::Statement& row, int column, Enum last) {
+  const std::int64_t value = row.integer(column);
+  if (value < 0 || value > static_cast<std::int64_t>(last)) return std::nullopt;
+  return static_cast<Enum>(value);
+}
+
+// Columns: intent, marked_at, requested_by, reason, grace_ms, inherited.
+std::optional<CancelMark> ReadMark(const sqlite::Statement& row, int first) {
+  const auto intent = IntentId::Parse(row.text(first));
+  if (!intent) return std::nullopt;
+  return CancelMark{*intent,
+                    WallFromMicros(row.integer(first + 1)),
+                    std::string(row.text(first + 2)),
+                    std::string(row.text(first + 3)),
+                    std::chrono::milliseconds(row.integer(first + 4)),
+                    row.integer(first + 5) != 0};
+}
+
+// Columns: id, actions, parent, requested_at, requested_by, reason, cascade, grace_ms.
+std::optional<Intent> ReadFilter(const sqlite::Statement& row) {
+  Intent intent;
+  const auto id = IntentId::Parse(row.text(0));
+  auto actions = ParseJsonList(row.text(1));
+  if (!id || !actions) return std::nullopt;
+  intent.id = *id;
+  TaskFilter filter;
+  filter.actions = std::move(*actions);
+  if (!row.null(2)) {
+    const Result<TaskId> parent = TaskId::Parse(row.text(2));
+    if (!parent) return std::nullopt;
+    filter.parent = *parent;
+  }
+  intent.target = std::move(filter);
+  intent.requested_at = WallFromMicros(row.integer(3));
+  intent.by = row.text(4);
+  intent.reason = row.text(5);
+  intent.cascade = row.integer(6) != 0;
+  intent.grace = std::chrono::milliseconds(row.integer(7));
+  return intent;
+}
+
+// Runs `sql` and adds what `read` makes of each row.
+template <typename T, typename Read>
+Status LoadAll(sqlite::Database& database, std::string_view sql, std::string_view what,
+               std::vector<T>& all, Read read, std::int64_t argument = 0) {
+  Result<sqlite::Statement> rows = database.Prepare(sql);
+  if (!rows) return rows.error();
+  bool sound = true;
+  rows->Bind(argument);
+  Status loaded = rows->ForEach([&](const sqlite::Statement& row) {
+    std::optional<T> value = read(row);
+    sound = sound && value.has_value();
+    if (value) all.push_back(std::move(*value));
+  });
+  if (!loaded) return loaded;
+  if (!sound) return Damaged(database, what);
+  return {};
+}
+
+Status LoadLife(sqlite::Database& database, JournalState& state) {
+  Result<sqlite::Statement> row = database.Prepare("SELECT incarnation, next_number FROM life");
+  if (!row) return row.error();
+  const Result<bool> found = row->Step();
+  if (!found) return found.error();
+  if (!*found || row->integer(0) < 1 || row->integer(1) < 1) return Damaged(database, "life");
+  state.incarnation = Incarnation{row->number(0)};
+  state.next_number = row->number(1);
+  return {};
+}
+
+std::optional<Tombstone> ReadTombstone(const sqlite::Statement& row) {
+  auto mark = ReadMark(row, 1);
+  if (!mark) return std::nullopt;
+  return Tombstone{row.number(0), std::move(*mark), row.integer(7) != 0};
+}
+
+std::optional<Receipt> ReadReceipt(const sqlite::Statement& row, const NodeId& node) {
+  Receipt receipt;
+  receipt.task = {node, row.number(0)};
+  const auto intent = IntentId::Parse(row.text(1));
+  const auto state = ReadEnum(row, 2, ReceiptState::kEnded);
+  if (!intent || !state) return std::nullopt;
+  receipt.intent = *intent;
+  receipt.state = *state;
+  receipt.recorded_at = WallFromMicros(row.integer(3));
+  receipt.delivered_at = Wall(row, 4);
+  receipt.acknowledged_at = Wall(row, 5);
+  receipt.escalated_at = Wall(row, 6);
+  receipt.ended_at = Wall(row, 7);
+  if (!row.null(8)) {
+    receipt.outcome = ReadEnum(row, 8, TaskState::kRejected);
+    if (!receipt.outcome) return std::nullopt;
+  }
+  receipt.note = row.text(9);
+  return receipt;
+}
+
+std::string JoinIds(const std::vector<TaskId>& ids) {
+  std::string text;
+  for (const TaskId& id : ids)
+    text += (text.empty() ? "" : " ") + id.ToString();
+  return text;
+}
+
+std::optional<std::vector<TaskId>> SplitIds(std::string_view text) {
+  std::vector<TaskId> ids;
+  while (!text.empty()) {
+    const std::size_t end = std::min(text.find(' '), text.size());
+    const Result<TaskId> id = TaskId::Parse(text.substr(0, end));
+    if (!id) return std::nullopt;
+    ids.push_back(*id);
+    text.remove_prefix(std::min(end + 1, text.size()));
+  }
+  return ids;
+}
+
+std::string HeaderList(const std::vector<Header>& headers) {
+  std::vector<std::string> texts;  // Names and values in turn.
+  for (const Header& header : headers) {
+    texts.push_back(header.name);
+    texts.push_back(header.value);
+  }
+  return JsonList(texts);
+}
+
+std::optional<std::vector<Header>> ParseHeaders(std::string_view json) {
+  auto texts = ParseJsonList(json);
+  if (!texts || texts->size() % 2 != 0) return std::nullopt;
+  std::vector<Header> headers;
+  for (std::size_t i = 0; i < texts->size(); i += 2)
+    headers.push_back({std::move((*texts)[i]), std::move((*texts)[i + 1])});
+  return headers;
+}
+
+constexpr std::string_view kFindEnded =
+    "SELECT type, action, description, status, state, cancellable, started_at, ran_nanos, "
+    "ended_at, ancestors, headers, uid, pid, intent, marked_at, requested_by, reason, grace_ms, "
+    "inherited FROM ended WHERE number = ?1";
+
+// Its monotonic times belong to another life, or another boot: only their difference means
+// something.
+std::optional<Task> ReadEnded(const sqlite::Statement& row, const TaskId& id) {
+  Task task;
+  task.id = id;
+  task.type = row.text(0);
+  task.action = row.text(1);
+  task.description = row.text(2);
+  task.status_json = row.text(3);
+  const auto state = ReadEnum(row, 4, TaskState::kRejected);
+  auto ancestors = SplitIds(row.text(9));
+  auto headers = ParseHeaders(row.text(10));
+  if (!state || !ancestors || !headers) return std::nullopt;
+  task.state = *state;
+  task.cancellable = row.integer(5) != 0;
+  task.start_wall = WallFromMicros(row.integer(6));
+  task.end_mono = task.start_mono + std::chrono::nanoseconds(row.integer(7));
+  task.end_wall = WallFromMicros(row.integer(8));
+  task.ancestors = std::move(*ancestors);
+  task.headers = std::move(*headers);
+  task.owner_uid = static_cast<std::uint32_t>(row.integer(11));
+  task.pid = static_cast<std::int32_t>(row.integer(12));
+  if (!row.null(13)) {
+    task.cancel = ReadMark(row, 13);
+    if (!task.cancel) return std::nullopt;
+  }
+  return task;
+}
+
+}  // namespace
+
+std::span<const std::string_view> JournalMigrations() {
+  return kMigrations;
+}
+
+Status BeginLife(sqlite::Database& database) {
+  if (Status begun = database.Begin(); !begun) return begun;
+  Status raised = database.Run("UPDATE life SET incarnation = incarnation + 1");
+  if (!raised) {
+    database.Rollback();
+    return raised;
+  }
+  return database.Commit();
+}
+
+Result<JournalState> LoadJournal(sqlite::Database& database, const NodeId& node) {
+  JournalState state;
+  if (Status loaded = LoadLife(database, state); !loaded) return loaded.error();
+  Status applied = LoadAll(
+      database, "SELECT id FROM intents WHERE seq > ?1 ORDER BY seq", "intents", state.applied,
+      [](const sqlite::Statement& row) { return IntentId::Parse(row.text(0)); });
+  if (!applied) return applied.error();
+  Status filters = LoadAll(
+      database,
+      "SELECT id, actions, parent, requested_at, requested_by, reason, cascade, grace_ms "
+      "FROM intents WHERE task IS NULL ORDER BY seq DESC LIMIT ?1",
+      "filters", state.filters, ReadFilter, static_cast<std::int64_t>(limits::kFiltersKept));
+  if (!filters) return filters.error();
+  std::reverse(state.filters.begin(), state.filters.end());
+  Status tombstones =
+      LoadAll(database,
+              "SELECT number, intent, marked_at, requested_by, reason, grace_ms, inherited, "
+              "cascade FROM tombstones WHERE number > ?1 ORDER BY number",
+              "tombstones", state.tombstones, ReadTombstone);
+  if (!tombstones) return tombstones.error();
+  Status receipts = LoadAll(database,
+                            "SELECT r.number, r.intent, r.state, r.recorded_at, r.delivered_at, "
+                            "r.acknowledged_at, r.escalated_at, r.ended_at, r.outcome, r.note "
+                            "FROM receipts AS r JOIN tombstones AS t ON t.number = r.number AND "
+                            "t.intent = r.intent WHERE r.number > ?1 ORDER BY r.number",
+                            "receipts", state.receipts, [&node](const sqlite::Statement& row) {
+                              return ReadReceipt(row, node);
+                            });
+  if (!receipts) return receipts.error();
+  return state;
+}
+
+Status KeepReserved(sqlite::Database& database, std::uint64_t end) {
+  return database.Run("UPDATE life SET next_number = max(next_number, ?1)", end);
+}
+
+Status KeepApplied(sqlite::Database& database, const AppliedIntent& applied, std::size_t max) {
+  const Intent& intent = applied.intent;
+  std::optional<std::string> task;
+  std::optional<std::string> actions;
+  std::optional<std::string> parent;
+  if (intent.task() != nullptr) {
+    task = intent.task()->ToString();
+  } else {
+    actions = JsonList(intent.filter()->actions);
+    if (intent.filter()->parent) parent = intent.filter()->parent->ToString();
+  }
+  std::int64_t marks = 0;
+  for (const Tombstone& tombstone : applied.tombstones) {
+    const CancelMark& mark = tombstone.mark;
+    if (mark.intent == intent.id) ++marks;
+    // The first mark stays; it only becomes stronger.
+    Status kept = database.Run(
+        "INSERT INTO tombstones VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT(number) DO "
+        "UPDATE SET cascade = max(cascade, excluded.cascade), "
+        "grace_ms = min(grace_ms, excluded.grace_ms)",
+        tombstone.number, mark.intent.view(), MicrosSinceEpoch(mark.at), mark.by, mark.reason,
+        mark.grace.count(), mark.inherited, tombstone.cascade);
+    if (!kept) return kept;
+  }
+  for (const Receipt& receipt : applied.receipts) {
+    if (Status kept = KeepReceipt(database, receipt); !kept) return kept;
+  }
+  Status kept = database.Run(
+      "INSERT INTO intents(id, task, actions, parent, requested_at, requested_by, reason, cascade, "
+      "grace_ms, marks) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10) ON CONFLICT(id) DO UPDATE "
+      "SET cascade = max(cascade, excluded.cascade), grace_ms = min(grace_ms, excluded.grace_ms), "
+      "marks = marks + excluded.marks",
+      intent.id.view(), task, actions, parent, MicrosSinceEpoch(intent.requested_at), intent.by,
+      intent.reason, intent.cascade, intent.grace.count(), marks);
+  if (!kept) return kept;
+  return database.Run(
+      "DELETE FROM intents WHERE marks = 0 AND seq <= (SELECT max(seq) FROM intents) - ?1",
+      static_cast<std::int64_t>(max));
+}
+
+// A time that is known is never forgotten: a later life may not know it. Only tasks with a
+// tombstone have receipts here, which bounds them.
+Status KeepReceipt(sqlite::Database& database, const Receipt& receipt) {
+  return database.Run(
+      "INSERT INTO receipts SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10 "
+      "WHERE EXISTS(SELECT 1 FROM tombstones WHERE number = ?1) "
+      "ON CONFLICT(number, intent) DO UPDATE SET state = excluded.state, "
+      "delivered_at = coalesce(delivered_at, excluded.delivered_at), "
+      "acknowledged_at = coalesce(acknowledged_at, excluded.acknowledged_at), "
+      "escalated_at = coalesce(escalated_at, excluded.escalated_at), "
+      "ended_at = coalesce(ended_at, excluded.ended_at), "
+      "outcome = coalesce(outcome, excluded.outcome), note = excluded.note",
+      receipt.task.number, receipt.intent.view(), receipt.state,
+      MicrosSinceEpoch(receipt.recorded_at), Micros(receipt.delivered_at),
+      Micros(receipt.acknowledged_at), Micros(receipt.escalated_at), Micros(receipt.ended_at),
+      receipt.outcome, receipt.note);
+}
+
+Status KeepEnded(sqlite::Database& database, const Task& task, std::size_t max) {
+  const std::optional<CancelMark>& cancel = task.cancel;
+  std::optional<std::string> intent;
+  std::optional<std::int64_t> marked_at;
+  std::optional<std::string> by;
+  std::optional<std::string> reason;
+  std::optional<std::int64_t> grace;
+  std::optional<bool> inherited;
+  if (cancel) {
+    intent = cancel->intent.ToString();
+    marked_at = MicrosSinceEpoch(cancel->at);
+    by = cancel->by;
+    reason = cancel->reason;
+    grace = cancel->grace.count();
+    inherited = cancel->inherited;
+  }
+  const auto ran = task.end_mono.value_or(task.start_mono) - task.start_mono;
+  Status kept = database.Run(
+      "INSERT INTO ended(number, type, action, description, status, state, cancellable, "
+      "started_at, ran_nanos, ended_at, ancestors, headers, uid, pid, intent, marked_at, "
+      "requested_by, reason, grace_ms, inherited) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, "
+      "?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20) ON CONFLICT(number) DO NOTHING",
+      task.id.number, task.type, task.action, task.description, task.status_json, task.state,
+      task.cancellable, MicrosSinceEpoch(task.start_wall), ran.count(),
+      MicrosSinceEpoch(task.end_wall.value_or(task.start_wall)), JoinIds(task.ancestors),
+      HeaderList(task.headers), task.owner_uid, task.pid, intent, marked_at, by, reason, grace,
+      inherited);
+  if (!kept) return kept;
+  return database.Run("DELETE FROM ended WHERE seq <= (SELECT max(seq) FROM ended) - ?1",
+                      static_cast<std::int64_t>(max));
+}
+
+Result<Task> LoadEnded(sqlite::Database& database, const NodeId& node, std::uint64_t number) {
+  const TaskId id{node, number};
+  Result<sqlite::Statement> row = database.Prepare(kFindEnded);
+  if (!row) return row.error();
+  row->Bind(number);
+  const Result<bool> found = row->Step();
+  if (!found) return found.error();
+  if (!*found) {
+    return Error{ErrorCode::kNotFound, "task [" + id.ToString() + "] is not known to this node"};
+  }
+  std::optional<Task> task = ReadEnded(*row, id);
+  if (!task) return Damaged(database, "ended tasks");
+  return std::move(*task);
+}
+
+}  // namespace quell

@@ -1,0 +1,274 @@
+#include "node/local_messages.h"
+
+#include <functional>
+#include <initializer_list>
+#include <limits>
+#include <optional>
+#include <utility>
+
+#include "node/json_value.h"
+#include "transport/http/json_writer.h"
+
+namespace quell {
+namespace {
+
+using Kind = JsonValue::Kind;
+
+Error Invalid(std::string message) {
+  return {ErrorCode::kInvalidArgument, std::move(message)};
+}
+
+Error WrongKind(std::string_view key, std::string_view wanted, const JsonValue& value) {
+  return Invalid("\"" + std::string(key) + "\" is " + std::string(Describe(value.kind)) +
+                 " and must be " + std::string(wanted));
+}
+
+// One key of an object, and what to do with its value.
+struct Key {
+  std::string_view name;
+  std::function<Status(const JsonValue&)> take;
+};
+
+Status ReadObject(const JsonValue& value, std::string_view what, std::initializer_list<Key> keys) {
+  if (!value.is(Kind::kObject)) {
+    return Invalid(std::string(what) + " must be an object, not " +
+                   std::string(Describe(value.kind)));
+  }
+  for (const auto& [name, member] : value.members) {
+    const Key* known = nullptr;
+    for (const Key& key : keys) {
+      if (key.name == name) known = &key;
+    }
+    if (known == nullptr) {
+      std::string names;
+      for (const Key& key : keys)
+        names += (names.empty() ? "" : ", ") + std::string(key.name);
+      return Invalid("unknown key \"" + name + "\" in " + std::string(what) +
+                     "; known are: " + names);
+    }
+    if (member.is(Kind::kNull)) continue;  // As if it were absent.
+    if (Status taken = known->take(member); !taken) return taken;
+  }
+  return {};
+}
+
+Key Text(std::string_view name, std::string& to) {
+  return {name, [name, &to](const JsonValue& value) -> Status {
+            if (!value.is(Kind::kString)) return WrongKind(name, "a string", value);
+            to = value.text;
+            return {};
+          }};
+}
+
+Key OptionalText(std::string_view name, std::optional<std::string>& to) {
+  return {name, [name, &to](const JsonValue& value) -> Status {
+            if (!value.is(Kind::kString)) return WrongKind(name, "a string", value);
+            to = value.text;
+            return {};
+          }};
+}
+
+Key Flag(std::string_view name, std::function<void(bool)> take) {
+  return {name, [name, take = std::move(take)](const JsonValue& value) -> Status {
+            if (!value.is(Kind::kBool)) return WrongKind(name, "true or false", value);
+            take(value.truth);
+            return {};
+          }};
+}
+
+Key Integer(std::string_view name, std::int64_t max, std::function<void(std::int64_t)> take) {
+  return {name, [name, max, take = std::move(take)](const JsonValue& value) -> Status {
+            const std::optional<std::int64_t> number = value.integer();
+            if (!number || *number < 0 || *number > max) {
+              return Invalid("\"" + std::string(name) + "\" must be a whole number from 0 to " +
+                             std::to_string(max));
+            }
+            take(*number);
+            return {};
+          }};
+}
+
+Key Id(std::string_view name, std::optional<TaskId>& to) {
+  return {name, [name, &to](const JsonValue& value) -> Status {
+            if (!value.is(Kind::kString)) return WrongKind(name, "a task id", value);
+            Result<TaskId> id = TaskId::Parse(value.text);
+            if (!id) return Invalid("\"" + std::string(name) + "\": " + id.error().message);
+            to = *id;
+            return {};
+          }};
+}
+
+Key Ids(std::string_view name, std::vector<TaskId>& to) {
+  return {name, [name, &to](const JsonValue& value) -> Status {
+            if (!value.is(Kind::kArray)) return WrongKind(name, "an array of task ids", value);
+            for (const JsonValue& item : value.items) {
+              if (!item.is(Kind::kString)) return WrongKind(name, "an array of task ids", item);
+              Result<TaskId> id = TaskId::Parse(item.text);
+              if (!id) return Invalid("\"" + std::string(name) + "\": " + id.error().message);
+              to.push_back(*id);
+            }
+            return {};
+          }};
+}
+
+Key Headers(std::string_view name, std::vector<Header>& to) {
+  return {name, [name, &to](const JsonValue& value) -> Status {
+            if (!value.is(Kind::kObject)) return WrongKind(name, "an object", value);
+            for (const auto& [header, text] : value.members) {
+              if (!text.is(Kind::kString)) return WrongKind(header, "a string", text);
+              to.push_back({header, text.text});
+            }
+            return {};
+          }};
+}
+
+Key StatusObject(std::function<void(std::string)> take) {
+  return {"status", [take = std::move(take)](const JsonValue& value) -> Status {
+            if (!value.is(Kind::kObject)) return WrongKind("status", "an object", value);
+            take(value.Render());
+            return {};
+          }};
+}
+
+Status ReadTask(const JsonValue& value, NewTask& task) {
+  constexpr std::int64_t kMillisMax = std::int64_t{1} << 53;
+  return ReadObject(
+      value, "a task",
+      {Text("action", task.action), Text("description", task.description),
+       Id("parent", task.parent), Ids("ancestors", task.grandparents),
+       Integer("pid", std::numeric_limits<std::int32_t>::max(),
+               [&task](std::int64_t pid) { task.pid = static_cast<std::int32_t>(pid); }),
+       StatusObject([&task](std::string status) { task.status_json = std::move(status); }),
+       Headers("headers", task.headers),
+       Flag("cancellable", [&task](bool cancellable) { task.cancellable = cancellable; }),
+       Id("id", task.resume),
+       Integer("start_time_in_millis", kMillisMax, [&task](std::int64_t millis) {
+         task.start_wall = WallTime(std::chrono::milliseconds(millis));
+       })});
+}
+
+void WriteCancel(const CancelCommand& command, bool with_task, http::JsonWriter& json) {
+  json.BeginObject();
+  if (with_task) json.Field("task", command.task.ToString());
+  json.Field("intent", command.intent.view()).Field("by", command.by);
+  json.Field("reason", command.reason);
+  json.Field("grace_in_millis", static_cast<std::int64_t>(command.grace.count()));
+  json.Field("at_millis", MillisSinceEpoch(command.at));
+  json.EndObject();
+}
+
+void WriteMaybeCancel(const std::optional<CancelCommand>& command, http::JsonWriter& json) {
+  json.Key("cancel");
+  if (command) {
+    WriteCancel(*command, false, json);
+  } else {
+    json.Null();
+  }
+}
+
+}  // namespace
+
+Result<RegisterRequest> ParseRegister(std::string_view body) {
+  const Result<JsonValue> value = JsonValue::Parse(body);
+  if (!value) return value.error();
+  RegisterRequest request;
+  if (!value->is(Kind::kArray)) {
+    if (Status read = ReadTask(*value, request.tasks.emplace_back()); !read) return read.error();
+    return request;
+  }
+  request.tasks.reserve(value->items.size());
+  for (const JsonValue& item : value->items) {
+    if (Status read = ReadTask(item, request.tasks.emplace_back()); !read) {
+      return Invalid("task " + std::to_string(request.tasks.size() - 1) + ": " +
+                     read.error().message);
+    }
+  }
+  return request;
+}
+
+Result<ReportRequest> ParseReport(std::string_view body) {
+  const Result<JsonValue> value = JsonValue::Parse(body);
+  if (!value) return value.error();
+  ReportRequest report;
+  Status read = ReadObject(
+      *value, "a report",
+      {StatusObject([&report](std::string status) { report.status_json = std::move(status); }),
+       Flag("stopping", [&report](bool stopping) { report.stopping = stopping; }),
+       OptionalText("deferred", report.deferred), OptionalText("ignoring", report.ignoring),
+       Flag("killed", [&report](bool killed) { report.killed = killed; })});
+  if (!read) return read.error();
+  return report;
+}
+
+Result<TaskState> ParseFinish(std::string_view body) {
+  const Result<JsonValue> value = JsonValue::Parse(body);
+  if (!value) return value.error();
+  std::string outcome;
+  Status read = ReadObject(*value, "the end of a task", {Text("outcome", outcome)});
+  if (!read) return read.error();
+  if (outcome == "success") return TaskState::kSucceeded;
+  if (outcome == "failure") return TaskState::kFailed;
+  if (outcome == "cancelled") return TaskState::kCancelled;
+  if (outcome == "timeout") return TaskState::kExpired;
+  return Invalid("\"outcome\" must be success, failure, cancelled or timeout");
+}
+
+std::string RenderRegistered(const RegisterReply& reply) {
+  std::string body;
+  http::JsonWriter json(body);
+  json.BeginObject().Field("session", reply.session.view()).Key("tasks").BeginArray();
+  for (const RegisteredTask& task : reply.tasks) {
+    json.BeginObject().Field("id", task.id.ToString());
+    WriteMaybeCancel(task.cancel, json);
+    json.EndObject();
+  }
+  json.EndArray().EndObject();
+  return body;
+}
+
+std::string RenderReported(const ReportReply& reply) {
+  std::string body;
+  http::JsonWriter json(body);
+  json.BeginObject();
+  WriteMaybeCancel(reply.cancel, json);
+  json.EndObject();
+  return body;
+}
+
+std::string RenderCommandLine(const CancelCommand& command) {
+  std::string line;
+  http::JsonWriter json(line);
+  json.BeginObject().Key("cancel");
+  WriteCancel(command, true, json);
+  json.EndObject();
+  line += '\n';
+  return line;
+}
+
+std::string RenderNode(const NodeInfo& node) {
+  std::string body;
+  http::JsonWriter json(body);
+  json.BeginObject().Field("id", node.id.view()).Field("name", node.name);
+  json.Field("transport_address", node.address).Field("host", node.host);
+  json.Key("roles").BeginArray();
+  for (const std::string& role : node.roles)
+    json.String(role);
+  json.EndArray().Key("attributes").BeginObject();
+  for (const Header& attribute : node.attributes)
+    json.Field(attribute.name, attribute.value);
+  json.EndObject().Field("version", node.version);
+  json.Field("incarnation", static_cast<std::uint64_t>(node.incarnation));
+  json.EndObject();
+  return body;
+}
+
+std::string RenderError(int status, const Error& error) {
+  std::string body;
+  http::JsonWriter json(body);
+  json.BeginObject().Key("error").BeginObject();
+  json.Field("type", ToString(error.code)).Field("reason", error.message);
+  json.EndObject().Field("status", status).EndObject();
+  return body;
+}
+
+}  // namespace quell

@@ -59,10 +59,9 @@ class HttpTest(quelltest.SharedClusterCase):
             self.refused(self.shared.get(f"/_tasks?parent_task_id={path}"), 400, text)
         self.assertEqual(self.shared.get("/_tasks/unset").status, 400)
 
-    def test_malformed_times_are_400_and_name_the_setting(self):
+    def test_malformed_times_are_400_and_name_what_was_written(self):
         for text in ("5", "soon", "1.5s", "-5s"):
-            body = self.refused(self.shared.get(f"/_tasks?timeout={text}"), 400)
-            self.assertIn("timeout", json.dumps(body))
+            self.refused(self.shared.get(f"/_tasks?timeout={text}"), 400, f"[{text}]")
 
     def test_unknown_paths_and_methods(self):
         self.assertEqual(self.shared.get("/nowhere").status, 404)
@@ -219,7 +218,9 @@ class DaemonMistakesTest(quelltest.TestCase):
 
     def test_wrong_flags_are_64_and_named(self):
         self.assert_refused(self.run_once(*self.node_argv("a"), "--nonsense"), 64, "nonsense")
-        self.assert_refused(self.run_once(COORDINATOR, "--nonsense"), 64, "nonsense")
+        self.assert_refused(self.run_once(COORDINATOR, "--data", self.path("c"), "--nonsense"), 64,
+                            "nonsense")
+        self.assert_refused(self.run_once(COORDINATOR), 64, "--data")
         self.assert_refused(self.run_once(COORDINATOR, "--data", self.path("c"), "--http", "x"),
                             64, "x")
         self.assert_refused(self.run_once(COORDINATOR, "--data", self.path("c"),

@@ -161,7 +161,7 @@ class CurlTest(quelltest.SharedClusterCase):
             (400, "/v1/tasks", {"action": "x", "parent": "nonsense"}, "nonsense"),
             (404, "/v1/tasks", {"action": "x", "parent": f"{node}:9000000"}, "9000000"),
             (400, "/v1/tasks", {"action": "x", "pid": -5}, "pid"),
-            (400, f"/v1/tasks/{task}/finish", {"outcome": "splendid"}, "splendid"),
+            (400, f"/v1/tasks/{task}/finish", {"outcome": "splendid"}, "success, failure"),
             (404, f"/v1/tasks/{node}:9000000/finish", {"outcome": "success"}, "9000000"),
             (400, "/v1/tasks/nonsense/finish", {"outcome": "success"}, "nonsense"),
         ]

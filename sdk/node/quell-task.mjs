@@ -340,6 +340,7 @@ class Engine {
 
   async #registerBatch(batch) {
     const { status, answer } = await this.#post('/v1/tasks', batch.map((task) => task._newJson()));
+    if (status === 404 && this.#session) throw new Error('away');  // The session is over: begin anew.
     if (status !== 200) {
       // One bad task spoils its batch: find it by asking for each alone.
       if (batch.length > 1) for (const task of batch) await this.#registerBatch([task]);
@@ -439,6 +440,7 @@ class Engine {
     this.#stream = undefined;
     this.#streamBroken = false;
     stream?.destroy();
+    this.#session = '';  // A daemon that was restarted does not know it.
     this.#backoff = Math.min(Math.max(this.#backoff * 2, BACKOFF_MIN_MS), BACKOFF_MAX_MS);
     this.#retryAt = Date.now() + this.#backoff;
     this.#later(this.#backoff);

@@ -462,6 +462,8 @@ class _Engine:
 
     def _register_batch(self, batch: List[Task]) -> None:
         status, answer = self._post("/v1/tasks", [task._new_json() for task in batch])
+        if status == 404 and self._session:
+            raise _Away()  # The session is over: begin anew.
         if status != 200:
             if len(batch) > 1:  # One bad task spoils its batch: find it by asking for each alone.
                 for task in batch:
@@ -538,6 +540,7 @@ class _Engine:
         if self._listener is not None:
             self._listener.close()
             self._listener = None
+        self._session = ""  # A daemon that was restarted does not know it.
         self._backoff = min(max(self._backoff * 2, _BACKOFF_MIN_S), _BACKOFF_MAX_S)
         self._retry_at = self._due = time.monotonic() + self._backoff
         ended = []

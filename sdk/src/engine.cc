@@ -260,6 +260,7 @@ bool Engine::Connect() {
 void Engine::Disconnect() {
   door_.Close();
   stream_.Close();
+  session_.clear();  // A daemon that was restarted does not know it.
   connected_ = false;
   backoff_ = std::clamp(backoff_ * 2, kBackoffMin, kBackoffMax);
   retry_at_ = Now() + backoff_;
@@ -312,6 +313,7 @@ bool Engine::RegisterBatch(const std::vector<std::shared_ptr<Record>>& batch) {
   body += ']';
   const auto reply = door_.Post("/v1/tasks", session_, body, Now() + kCall);
   if (!reply) return false;
+  if (reply->status == 404 && !session_.empty()) return false;  // The session is over: begin anew.
   if (IsFinal(reply->status)) {
     // One bad task spoils its batch: find it by asking for each alone.
     if (batch.size() > 1) {

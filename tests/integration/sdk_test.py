@@ -56,7 +56,7 @@ class Vectors:
         return until(lambda: self.shared.tasks().get(task), f"{task} is listed")
 
     def state(self, task):
-        return (self.shared.record(task) or {}).get("state")
+        return self.shared.record(task)["task"]["state"]
 
     def test_a_started_task_is_listed_with_its_pid(self):
         probe = self.probe()
@@ -64,7 +64,7 @@ class Vectors:
         task = probe.id("t")
         seen = self.listed(task)
         self.assertEqual((seen["action"], seen["description"]), ("sdk/listed", "of the probe"))
-        self.assertEqual(self.shared.record(task)["pid"], probe.pid)
+        self.assertEqual(self.shared.record(task)["task"]["pid"], probe.pid)
 
     def test_a_cancel_reaches_the_task_and_its_children(self):
         probe = self.probe()

@@ -1,0 +1,162 @@
+// Goal: lists show what runs, in pages, in order, filtered, without copying or stalling; one task
+// can be asked for as long as somebody remembers it.
+// Method: a whole node on simulated time.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tests/unit/node/fixtures.h"
+
+namespace quell {
+namespace {
+
+using namespace std::chrono_literals;
+using testing::Each;
+using testing::ElementsAre;
+using testing::IsEmpty;
+using testing::Le;
+using testing::SizeIs;
+
+class AnswersTest : public testing::Test {
+ protected:
+  void Register(std::size_t count, const NewTask& task) {
+    RegisterRequest request;
+    request.tasks.assign(count, task);
+    ASSERT_THAT(world_.Register(std::move(request)), IsOk());
+  }
+
+  NodeWorld world_;
+};
+
+TEST_F(AnswersTest, AListComesInPagesInAscendingOrderAndCountsItself) {
+  Register(2 * limits::kPageTasks + 1, world_.Work());
+  const auto writer = world_.Ask(ListRequest{});
+  EXPECT_THAT(writer->pages, ElementsAre(limits::kPageTasks, limits::kPageTasks, 1));
+  const std::vector<std::uint64_t> numbers = Numbers(writer->tasks);
+  EXPECT_TRUE(std::is_sorted(numbers.begin(), numbers.end())) << "out of order";
+  ASSERT_THAT(*writer->reply, IsOk());
+  EXPECT_EQ(std::get<ListReply>(**writer->reply).count, 2 * limits::kPageTasks + 1);
+}
+
+TEST_F(AnswersTest, APageOfLongTextsIsShorter) {
+  NewTask task = world_.Work();
+  task.description.assign(limits::kDescriptionMax, 'd');
+  task.status_json = "{\"s\":\"" + std::string(8000, 's') + "\"}";
+  Register(200, task);
+  ListRequest request;
+  request.detailed = true;
+  const auto writer = world_.Ask(request);
+  EXPECT_THAT(writer->tasks, SizeIs(200));
+  EXPECT_THAT(writer->pages, Each(Le(1 + limits::kPageBytes / 12'000)));
+}
+
+TEST_F(AnswersTest, OnlyADetailedListShowsDescriptionAndStatus) {
+  NewTask task = world_.Work();
+  task.description = "long words";
+  task.status_json = "{}";
+  world_.RegisterOne(task);
+  EXPECT_EQ(world_.List()[0].description, "");
+  EXPECT_EQ(world_.List()[0].status_json, "");
+  ListRequest detailed;
+  detailed.detailed = true;
+  EXPECT_EQ(world_.List(detailed)[0].description, "long words");
+  EXPECT_EQ(world_.List(detailed)[0].status_json, "{}");
+}
+
+TEST_F(AnswersTest, FiltersByActionAndByParent) {
+  const TaskId top = world_.RegisterOne(world_.Work("build:all")).id;
+  const TaskId child = world_.RegisterChild(top).id;
+  world_.RegisterChild(child);
+  ListRequest by_action;
+  by_action.filter.actions = {"build:*", "nothing"};
+  EXPECT_THAT(Numbers(world_.List(by_action)), ElementsAre(top.number));
+  ListRequest by_parent;
+  by_parent.filter.parent = top;
+  EXPECT_THAT(Numbers(world_.List(by_parent)), ElementsAre(child.number));
+}
+
+TEST_F(AnswersTest, AFilterThatMatchesNothingTakesManyTurnsAndNoPage) {
+  Register(3 * limits::kLooksPerTurn, world_.Work());
+  ListRequest request;
+  request.filter.actions = {"nothing"};
+  const auto writer = world_.Ask(request);
+  ASSERT_TRUE(writer->reply.has_value()) << "no end";
+  EXPECT_THAT(writer->pages, IsEmpty());
+  EXPECT_EQ(std::get<ListReply>(**writer->reply).count, 0u);
+}
+
+TEST_F(AnswersTest, AReaderThatTakesNoMorePagesHoldsNothingUp) {
+  Register(3 * limits::kPageTasks, world_.Work());
+  const auto writer = std::make_shared<RecordingWriter>(*world_.executor);
+  writer->hold = true;
+  Principal who;
+  who.door = Principal::Door::kLoopback;
+  world_.node->OnRequest(ListRequest{}, who, world_.clock.Now() + 5s, writer);
+  world_.scheduler.Advance(1h);
+  EXPECT_THAT(writer->pages, SizeIs(1));
+  EXPECT_EQ(writer.use_count(), 1) << "the list of a reader that is gone is kept";
+}
+
+TEST_F(AnswersTest, NobodyListensAfterTheDeadline) {
+  Register(1, world_.Work());
+  const auto writer = std::make_shared<RecordingWriter>(*world_.executor);
+  Principal who;
+  who.door = Principal::Door::kLoopback;
+  world_.node->OnRequest(ListRequest{}, who, world_.clock.Now(), writer);
+  ASSERT_TRUE(writer->reply.has_value()) << "no end";
+  EXPECT_THAT(*writer->reply, FailsWith(ErrorCode::kDeadlineExceeded));
+}
+
+TEST_F(AnswersTest, AnEndedTaskCanBeAskedForAlsoAfterARestart) {
+  const TaskId task = world_.RegisterOne(world_.Work()).id;
+  world_.Ask(ApplyRequest{{world_.Cancel(task)}});
+  world_.scheduler.Advance(3s);
+  ASSERT_THAT(world_.node->Finish(task, std::nullopt, NodeWorld::User(), TaskState::kCancelled),
+              IsOk());
+  for (const bool restarted : {false, true}) {
+    if (restarted) {
+      world_.scheduler.Advance(1s);
+      world_.Restart();
+    }
+    const auto writer = world_.Ask(GetRequest{task.number});
+    ASSERT_THAT(writer->tasks, SizeIs(1)) << restarted;
+    EXPECT_EQ(writer->tasks[0].state, TaskState::kCancelled);
+    EXPECT_GE(writer->tasks[0].running, 3s);
+    EXPECT_TRUE(writer->tasks[0].cancelled);
+    ASSERT_THAT(*writer->reply, IsOk());
+    const auto& get = std::get<GetReply>(**writer->reply);
+    EXPECT_TRUE(get.ended);
+    ASSERT_TRUE(get.receipt.has_value()) << restarted;
+    EXPECT_EQ(get.receipt->state, ReceiptState::kEnded);
+    EXPECT_EQ(get.receipt->outcome, TaskState::kCancelled);
+  }
+}
+
+TEST_F(AnswersTest, WhatWasNeverRegisteredIsNotFound) {
+  EXPECT_THAT(world_.Get(world_.Id(1)), FailsWith(ErrorCode::kNotFound));
+  EXPECT_THAT(world_.Get(world_.Id(0)), FailsWith(ErrorCode::kNotFound));
+  EXPECT_THAT(world_.Get(world_.Id(TaskId::kNumberMax)), FailsWith(ErrorCode::kNotFound));
+}
+
+TEST_F(AnswersTest, AProbeSaysWhichLifeThisIs) {
+  world_.Restart();
+  const auto writer = world_.Ask(ProbeRequest{});
+  ASSERT_TRUE(writer->reply.has_value()) << "no answer";
+  const auto& probe = std::get<ProbeReply>(**writer->reply);
+  EXPECT_EQ(probe.node, world_.info.id);
+  EXPECT_EQ(probe.incarnation, Incarnation{2});
+}
+
+TEST_F(AnswersTest, AStrangerIsToldNothing) {
+  world_.RegisterOne(world_.Work());
+  for (NodeRequest request : {NodeRequest(ListRequest{}), NodeRequest(GetRequest{1}),
+                              NodeRequest(ApplyRequest{}), NodeRequest(ProbeRequest{})}) {
+    const auto writer = std::make_shared<RecordingWriter>(*world_.executor);
+    world_.node->OnRequest(std::move(request), Principal(), world_.clock.Now() + 5s, writer);
+    EXPECT_THAT(writer->tasks, IsEmpty());
+    ASSERT_TRUE(writer->reply.has_value()) << "no answer";
+    EXPECT_THAT(*writer->reply, FailsWith(ErrorCode::kPermissionDenied));
+  }
+}
+
+}  // namespace
+}  // namespace quell

@@ -1,0 +1,335 @@
+// Goal: programs can do all of it with HTTP and JSON alone; what is wrong is refused by name.
+// Method: the door over a real unix socket, a node with doubles behind it, and sockets of the
+// test's own. The test runs the one loop that both share until what it waits for has come.
+#include "node/local_door.h"
+
+#include <cstdlib>
+#include <filesystem>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/io_context.hpp>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "core/limits.h"
+#include "host/asio_executor.h"
+#include "host/file.h"
+#include "host/system_clock.h"
+#include "tests/support/result_matchers.h"
+#include "transport/http/server.h"
+
+namespace quell {
+namespace {
+
+using namespace std::chrono_literals;
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::StartsWith;
+
+// Takes everything, at once, unless it is full.
+class DoorJournal final : public Journal {
+ public:
+  explicit DoorJournal(Executor& executor) : executor_(executor) {}
+  void ReserveNumbers(std::uint64_t, Done done) override { Answer(std::move(done)); }
+  void RecordApplied(AppliedIntent, Done done) override { Answer(std::move(done)); }
+  void RecordReceipt(const Receipt&) override {}
+  void RecordEnded(const Task&) override {}
+  void FindEnded(std::uint64_t, std::function<void(Result<Task>)> done) override {
+    executor_.Post([done] { done(Error{ErrorCode::kNotFound, "no such task"}); });
+  }
+
+  std::optional<Error> error;
+
+ private:
+  void Answer(Done done) {
+    executor_.Post([done, status = error ? Status(*error) : Status()] { done(status); });
+  }
+  Executor& executor_;
+};
+
+class NoProcesses final : public ProcessWatch {
+ public:
+  Result<std::shared_ptr<void>> Watch(std::int32_t, std::uint32_t, std::function<void()>) override {
+    return Error{ErrorCode::kNotFound, "no such process"};
+  }
+};
+
+class NullWriter final : public ReplyWriter {
+ public:
+  void Tasks(std::span<const TaskView>, std::function<void()>) override {}
+  void Finish(Result<NodeReply>) override {}
+};
+
+class LocalDoorTest : public testing::Test {
+ protected:
+  LocalDoorTest() {
+    std::string name = testing::TempDir() + "/quell-door-XXXXXX";
+    directory_ = ::mkdtemp(name.data());
+    NodeInfo info;
+    info.id = NodeId::Make(random_);
+    info.name = "node";
+    info.roles = {"data"};
+    node_ = std::make_unique<Node>(NodeOptions{info},
+                                   NodeServices{executor_, random_, journal_, processes_, nullptr},
+                                   JournalState{Incarnation{3}, 1, {}, {}, {}, {}});
+    door_ = std::make_unique<LocalDoor>(*node_, executor_, LocalDoorOptions{"node.db"});
+    door_->AddRoutes(router_);
+    server_ = std::make_unique<http::Server>(context_, router_, http::ServerLimits{});
+    EXPECT_THAT(server_->ListenUnix(path()), IsOk());
+  }
+  ~LocalDoorTest() override {
+    server_.reset();
+    door_->Close();
+    node_.reset();
+    std::filesystem::remove_all(directory_);
+  }
+  std::string path() const { return directory_ + "/quell.sock"; }
+
+  // Runs the loop until `done` says so.
+  void RunUntil(const std::function<bool()>& done) {
+    for (int i = 0; i < 60'000 && !done(); ++i)
+      context_.run_one_for(1ms);
+    EXPECT_TRUE(done()) << "it has not come";
+  }
+
+  FileDescriptor Connect() {
+    FileDescriptor fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    path().copy(address.sun_path, sizeof(address.sun_path) - 1);
+    EXPECT_EQ(::connect(fd.get(), reinterpret_cast<sockaddr*>(&address), sizeof(address)), 0);
+    return fd;
+  }
+  void Send(const FileDescriptor& fd, const std::string& bytes) {
+    std::size_t sent = 0;
+    RunUntil([&] {
+      const ssize_t n = ::send(fd.get(), bytes.data() + sent, bytes.size() - sent, MSG_NOSIGNAL);
+      if (n > 0) sent += static_cast<std::size_t>(n);
+      return sent == bytes.size();
+    });
+  }
+  // Takes what has come. False: the other end has closed.
+  static bool Receive(const FileDescriptor& fd, std::string& to) {
+    char buffer[65536];
+    for (;;) {
+      const ssize_t n = ::recv(fd.get(), buffer, sizeof(buffer), 0);
+      if (n <= 0) return n < 0 && errno == EAGAIN;
+      to.append(buffer, static_cast<std::size_t>(n));
+    }
+  }
+  static std::string Head(const char* method, const std::string& target,
+                          const std::string& headers = "") {
+    return std::string(method) + " " + target + " HTTP/1.1\r\nHost: x\r\n" + headers;
+  }
+
+  // One request on a connection of its own: "STATUS BODY".
+  std::string Ask(const std::string& request) {
+    const FileDescriptor fd = Connect();
+    Send(fd, request);
+    std::string answer;
+    RunUntil([&] { return !Receive(fd, answer); });
+    const std::size_t body = answer.find("\r\n\r\n");
+    if (body == std::string::npos) return "no answer: " + answer;
+    return answer.substr(9, 3) + " " + answer.substr(body + 4);
+  }
+  std::string Post(const std::string& target, const std::string& body,
+                   const std::string& headers = "") {
+    return Ask(Head("POST", target, headers) + "Connection: close\r\nContent-Length: " +
+               std::to_string(body.size()) + "\r\n\r\n" + body);
+  }
+  std::string Get(const std::string& target) {
+    return Ask(Head("GET", target, "Connection: close\r\n\r\n"));
+  }
+  // What stands behind `key":"` in an answer.
+  static std::string Field(const std::string& answer, const std::string& key) {
+    const std::size_t at = answer.find("\"" + key + "\":\"");
+    if (at == std::string::npos) return "";
+    const std::size_t begin = at + key.size() + 4;
+    return answer.substr(begin, answer.find('"', begin) - begin);
+  }
+  struct Registered {
+    std::string session;
+    std::string task;
+  };
+  Registered Register() {
+    const std::string answer = Post("/v1/tasks", R"({"action":"work"})");
+    EXPECT_THAT(answer, StartsWith("200"));
+    return {Field(answer, "session"), Field(answer, "id")};
+  }
+  FileDescriptor OpenStream(const std::string& session, std::string& received) {
+    FileDescriptor fd = Connect();
+    Send(fd, Head("GET", "/v1/sessions/" + session + "/commands", "\r\n"));
+    RunUntil([&] { return Receive(fd, received), received.find("\r\n\r\n") != std::string::npos; });
+    return fd;
+  }
+  void Cancel(const std::string& task, std::string reason = "for a test") {
+    Intent intent;
+    intent.id = IntentId::Make(random_);
+    intent.target = *TaskId::Parse(task);
+    intent.by = "somebody";
+    intent.reason = std::move(reason);
+    intent.grace = 1500ms;
+    Principal who;
+    who.door = Principal::Door::kLoopback;
+    node_->OnRequest(ApplyRequest{{intent}}, who, clock_.Now() + 5s,
+                     std::make_shared<NullWriter>());
+  }
+
+  std::string directory_;
+  SystemClock clock_;
+  boost::asio::io_context context_;
+  const boost::asio::executor_work_guard<boost::asio::io_context::executor_type> guard_{
+      context_.get_executor()};
+  AsioExecutor executor_{context_, clock_};
+  SeededRandom random_{1};
+  DoorJournal journal_{executor_};
+  NoProcesses processes_;
+  std::unique_ptr<Node> node_;
+  std::unique_ptr<LocalDoor> door_;
+  http::Router router_;
+  std::unique_ptr<http::Server> server_;
+};
+
+TEST_F(LocalDoorTest, RegistersOneTaskAndKnowsWhoAsks) {
+  const std::string answer = Post("/v1/tasks", R"({"action":"work","description":"d","parent":null,
+      "status":{"phase":1.0},"headers":{"X-Opaque-Id":"mine"},"cancellable":false})");
+  EXPECT_THAT(answer, StartsWith("200 {\"session\":\""));
+  EXPECT_THAT(answer, HasSubstr("\"tasks\":[{\"id\":\"" + node_->info().id.ToString() +
+                                ":1\",\"cancel\":null}]}"));
+  Principal other;
+  other.door = Principal::Door::kUnixSocket;
+  other.uid = ::getuid() + 1;
+  EXPECT_THAT(node_->Finish(*TaskId::Parse(Field(answer, "id")), std::nullopt, other,
+                            TaskState::kSucceeded),
+              FailsWith(ErrorCode::kPermissionDenied));
+}
+
+TEST_F(LocalDoorTest, RegistersManyInOneSession) {
+  const Registered first = Register();
+  const std::string answer = Post("/v1/tasks", R"([{"action":"a"},{"action":"b"}])",
+                                  "Quell-Session: " + first.session + "\r\n");
+  EXPECT_THAT(answer, StartsWith("200"));
+  EXPECT_EQ(Field(answer, "session"), first.session);
+  EXPECT_THAT(answer, HasSubstr(":2\""));
+  EXPECT_THAT(answer, HasSubstr(":3\""));
+}
+
+TEST_F(LocalDoorTest, RefusesWhatIsWrongByName) {
+  const auto refuse = [&](const std::string& body, const char* what) {
+    const std::string answer = Post("/v1/tasks", body);
+    EXPECT_THAT(answer, StartsWith("400 {\"error\":{\"type\":\"invalid_argument\""));
+    EXPECT_THAT(answer, HasSubstr(what)) << body;
+  };
+  refuse("", "no JSON");
+  refuse("7", "must be an object");
+  refuse("[]", "no task");
+  refuse("[7]", "task 0");
+  refuse(R"({"acton":"x"})", "acton");
+  refuse(R"({"acton":"x"})", "action, description, parent");
+  refuse(R"({"action":"x","action":"y"})", "twice");
+  refuse(R"({"action":7})", "\\\"action\\\" is a number");
+  refuse(R"({"action":"x","status":[1]})", "status");
+  refuse(R"({"action":"x","headers":{"a":1}})", "a string");
+  refuse(R"({"action":"x","parent":"nonsense"})", "nonsense");
+  refuse(R"({"action":"x","ancestors":"nonsense"})", "ancestors");
+  refuse(R"({"action":"x","ancestors":[1]})", "ancestors");
+  refuse(R"({"action":"x","pid":-5})", "pid");
+  refuse(R"({"action":"x","pid":1.5})", "pid");
+  refuse(R"({"action":"x","pid":42})", "no such process");
+  refuse(R"({"action":"x","cancellable":"no"})", "cancellable");
+  refuse(R"({"action":"x","start_time_in_millis":9007199254740993})", "start_time_in_millis");
+  refuse(R"({"action":"x","id":"x:1"})", "id");
+}
+
+TEST_F(LocalDoorTest, ReportsAndFinishes) {
+  const Registered task = Register();
+  const std::string target = "/v1/tasks/" + task.task;
+  EXPECT_EQ(Post(target + "/report", R"({"status":{"phase":"on"}})"), "200 {\"cancel\":null}");
+  Cancel(task.task);
+  RunUntil([&] {
+    return Post(target + "/report", "{}").find("\"reason\":\"for a test\"") != std::string::npos;
+  });
+  EXPECT_THAT(Post(target + "/report", R"({"stopping":true,"deferred":"d","ignoring":"i",
+      "killed":true})"),
+              HasSubstr("\"by\":\"somebody\",\"reason\":\"for a test\",\"grace_in_millis\":1500"));
+  EXPECT_THAT(Post(target + "/finish", R"({"outcome":"splendid"})"), StartsWith("400"));
+  EXPECT_EQ(Post(target + "/finish", R"({"outcome":"cancelled"})"), "200 {}");
+  EXPECT_THAT(Post(target + "/finish", R"({"outcome":"success"})"),
+              StartsWith("409 {\"error\":{\"type\":\"failed_precondition\""));
+  EXPECT_THAT(
+      Post("/v1/tasks/" + node_->info().id.ToString() + ":77/finish", R"({"outcome":"success"})"),
+      StartsWith("404"));
+  EXPECT_THAT(Post("/v1/tasks/nonsense/finish", R"({"outcome":"success"})"), StartsWith("400"));
+}
+
+TEST_F(LocalDoorTest, RefusesATokenThatIsNone) {
+  const Registered task = Register();
+  EXPECT_THAT(Post("/v1/tasks/" + task.task + "/report", "{}", "Quell-Session: x\r\n"),
+              StartsWith("400"));
+  EXPECT_THAT(Get("/v1/sessions/x/commands"), StartsWith("404"));
+  EXPECT_THAT(Get("/v1/sessions/AAAAAAAAAAAAAAAAAAAAAA/commands"), StartsWith("404"));
+}
+
+TEST_F(LocalDoorTest, AFullDiskIsNoOrdinaryLimit) {
+  journal_.error = Error{ErrorCode::kResourceExhausted, "cannot write node.db: the disk is full"};
+  std::string many = "[";
+  for (std::size_t i = 0; i < 2 * limits::kIdBlock; ++i)
+    many += std::string(i > 0 ? "," : "") + R"({"action":"x"})";
+  EXPECT_THAT(Post("/v1/tasks", many + "]"), StartsWith("507"));
+  EXPECT_EQ(StatusOf(Error{ErrorCode::kResourceExhausted, "too many tasks"}, "node.db"), 429);
+}
+
+TEST_F(LocalDoorTest, SaysWhoseItIsAndThatItLives) {
+  EXPECT_THAT(Get("/v1/node"),
+              StartsWith("200 {\"id\":\"" + node_->info().id.ToString() + "\",\"name\":\"node\""));
+  EXPECT_THAT(Get("/v1/node"), HasSubstr("\"incarnation\":3"));
+  EXPECT_EQ(Get("/livez"), "200 ok\n");
+  EXPECT_THAT(Get("/v1/tasks"), StartsWith("405"));
+}
+
+TEST_F(LocalDoorTest, AClosedDoorAnswersThatTheNodeIsStopping) {
+  door_->Close();
+  EXPECT_THAT(Post("/v1/tasks", R"({"action":"x"})"), StartsWith("503"));
+}
+
+// ---- Streams.
+
+TEST_F(LocalDoorTest, AStreamBringsALineForEachCancel) {
+  const Registered task = Register();
+  std::string received;
+  const FileDescriptor stream = OpenStream(task.session, received);
+  EXPECT_THAT(received, HasSubstr("content-type: application/x-ndjson"));
+  Cancel(task.task);
+  RunUntil([&] { return Receive(stream, received), received.find("}}\n") != std::string::npos; });
+  EXPECT_THAT(received, HasSubstr("{\"cancel\":{\"task\":\"" + task.task + "\",\"intent\":\""));
+  EXPECT_THAT(received, HasSubstr("\"grace_in_millis\":1500,\"at_millis\":"));
+}
+
+TEST_F(LocalDoorTest, ASecondStreamEndsTheFirstAndHearsItAllAgain) {
+  const Registered task = Register();
+  std::string first;
+  const FileDescriptor one = OpenStream(task.session, first);
+  Cancel(task.task);
+  RunUntil([&] { return Receive(one, first), first.find("}}\n") != std::string::npos; });
+  std::string second;
+  const FileDescriptor two = OpenStream(task.session, second);
+  RunUntil([&] { return Receive(two, second), second.find("}}\n") != std::string::npos; });
+  RunUntil([&] { return Receive(one, first), first.find("0\r\n\r\n") != std::string::npos; });
+}
+
+TEST_F(LocalDoorTest, TheNodeNoticesThatAProgramHasGone) {
+  const Registered task = Register();
+  std::string received;
+  { const FileDescriptor stream = OpenStream(task.session, received); }
+  // The session has no stream any more: with its last task it is over.
+  RunUntil([&] {
+    Post("/v1/tasks/" + task.task + "/finish", R"({"outcome":"success"})");
+    return Get("/v1/sessions/" + task.session + "/commands").substr(0, 3) == "404";
+  });
+}
+
+}  // namespace
+}  // namespace quell

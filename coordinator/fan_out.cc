@@ -17,7 +17,7 @@ class Gather : public std::enable_shared_from_this<Gather> {
          std::vector<FanOutSlot>& slots, std::function<void(std::vector<Slot>)> done)
       : executor_(executor),
         action_(action),
-        allowed_(std::chrono::duration_cast<std::chrono::milliseconds>(deadline - start)),
+        allowed_(std::chrono::ceil<std::chrono::milliseconds>(deadline - start)),
         done_(std::move(done)),
         slots_(slots.size()),
         joined_(slots.size()),

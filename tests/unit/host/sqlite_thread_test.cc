@@ -312,6 +312,26 @@ TEST_F(SqliteThreadTest, WritesBehindAgainWhenTheCommitFailedAndTellsOnce) {
   EXPECT_EQ(behind_errors_[0].code, ErrorCode::kResourceExhausted);
 }
 
+TEST_F(SqliteThreadTest, KeepsTheOrderOfWhatItWritesAgain) {
+  options_.behind_delay = 1ms;
+  Start();
+  Disk::sqlite_write_error = ENOSPC;
+  std::promise<void> begun;
+  EXPECT_TRUE(thread_->SubmitBehind(
+      [&begun, open = open_, first = true](sqlite::Database& database) mutable -> Status {
+        if (std::exchange(first, false)) begun.set_value();
+        open.wait();
+        return database.Run("INSERT INTO t VALUES(1)");
+      }));
+  begun.get_future().wait();
+  EXPECT_TRUE(thread_->SubmitBehind(
+      [](sqlite::Database& database) { return database.Run("UPDATE t SET id = id + 10"); }));
+  Release();
+  ASSERT_TRUE(loop_.RunUntil([&] { return !behind_errors_.empty(); }));
+  Disk::Heal();
+  EXPECT_THAT(Stored(), ElementsAre(11));
+}
+
 TEST_F(SqliteThreadTest, TellsOfWorkBehindThatFailed) {
   Start();
   EXPECT_TRUE(thread_->SubmitBehind([](sqlite::Database&) -> Status {

@@ -169,7 +169,7 @@ def main():
     parser.add_argument("--source", type=pathlib.Path, required=True, help="root of the sources")
     parser.add_argument("--work", type=pathlib.Path, required=True, help="folder for what is built")
     parser.add_argument("--compiler", default="g++")
-    parser.add_argument("--seeds", type=int, default=100)
+    parser.add_argument("--seeds", type=int, default=200)
     parser.add_argument("--jobs", type=int, default=os.cpu_count())
     parser.add_argument("--only", help="the name of one patch")
     arguments = parser.parse_args()

@@ -151,7 +151,8 @@ NewTask Program::ThinkOne(const std::vector<TaskId>& own) {
     task.parent = own[dice_.Below(own.size())];
   } else if (dice_.Percent(30)) {
     // Below a task of whatever program, on whatever node: the chain came with the parent's id.
-    if (const TrueTask* other = truth_.Any(dice_)) {
+    const TrueTask* other = dice_.Percent(50) ? truth_.LastTarget() : truth_.Any(dice_);
+    if (other != nullptr) {
       if (other->ancestors.size() < 10) task.parent = other->id;
     }
   }

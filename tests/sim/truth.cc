@@ -63,7 +63,7 @@ Truth::Registration Truth::BeginRegistration(std::size_t host, std::uint64_t pro
   Registration registration{
       host, program, nodes_[host]->life(), std::move(request), std::move(began), world_.now(), {}};
   for (const NewTask& spec : registration.request.tasks) {
-    registration.below.push_back(IsBelowCancelled(host, spec));
+    registration.cancelled.push_back(IsCancelled(host, spec));
   }
   ++registering_[{host, registration.life}];
   return registration;
@@ -118,9 +118,9 @@ void Truth::Registered(const Registration& registration, const Result<RegisterRe
                  (spec.cancellable ? "" : " not cancellable") +
                  (spec.parent ? " below " + spec.parent->ToString() : "") +
                  (reply->tasks[i].cancel ? " born cancelled" : ""));
-    if (registration.below[i] && !reply->tasks[i].cancel) {
-      world_.Violation("task " + id.ToString() +
-                       " was born below a cancelled task of its node and is not cancelled");
+    if (registration.cancelled[i] && !reply->tasks[i].cancel) {
+      world_.Violation("task " + id.ToString() + " is cancelled, or below a task that is, and " +
+                       (spec.resume ? "was resumed" : "was born") + " without a word of it");
     }
   }
 }
@@ -141,8 +141,9 @@ void Truth::Told(const CancelCommand& command) {
   if (task != tasks_.end() && !task->second.told) task->second.told = command;
 }
 
-bool Truth::IsBelowCancelled(std::size_t host, const NewTask& spec) const {
+bool Truth::IsCancelled(std::size_t host, const NewTask& spec) const {
   const JournalFile& file = nodes_[host]->file;
+  if (spec.resume && file.tombstones.count(spec.resume->number) > 0) return true;
   const std::vector<TaskId> chain = ChainOf(spec);
   return std::any_of(chain.begin(), chain.end(), [&](const TaskId& ancestor) {
     if (ancestor.node != nodes_[host]->id()) return false;
@@ -156,6 +157,11 @@ const TrueTask* Truth::Any(Dice& dice) const {
   auto chosen = tasks_.begin();
   std::advance(chosen, static_cast<std::ptrdiff_t>(dice.Below(tasks_.size())));
   return &chosen->second;
+}
+
+const TrueTask* Truth::LastTarget() const {
+  const auto target = last_target_ ? tasks_.find(*last_target_) : tasks_.end();
+  return target == tasks_.end() ? nullptr : &target->second;
 }
 
 // ---- What a request may and must hit.

@@ -81,7 +81,8 @@ class Truth {
     RegisterRequest request;
     std::vector<std::optional<MonoTime>> began;  // Where it names the start.
     MonoTime called;
-    std::vector<bool> below;  // Descends from a task that is durably cancelled there.
+    // It, or a task above it, is durably cancelled there.
+    std::vector<bool> cancelled;
   };
   Registration BeginRegistration(std::size_t host, std::uint64_t program, RegisterRequest request,
                                  std::vector<std::optional<MonoTime>> began);
@@ -110,6 +111,8 @@ class Truth {
   const std::map<std::uint64_t, Request>& requests() const { return requests_; }
   // Some task, live or not; nullptr if there is none yet.
   const TrueTask* Any(Dice& dice) const;
+  // The one that was cancelled by its id last: what registers below it now runs a race.
+  const TrueTask* LastTarget() const;
 
  private:
   void WatchNetwork();
@@ -132,7 +135,7 @@ class Truth {
   NodeHost* HostOf(const NodeId& id) const;
   const NodeHost& HostOf(const TrueTask& task) const { return *nodes_[task.host]; }
   std::vector<TaskId> ChainOf(const NewTask& spec) const;
-  bool IsBelowCancelled(std::size_t host, const NewTask& spec) const;
+  bool IsCancelled(std::size_t host, const NewTask& spec) const;
   // A task may be shown before its registration is answered.
   bool MayBeRegistering(const TaskId& id) const;
   const StoreFile::Kept* StoredFor(const std::string& reason) const;
@@ -144,6 +147,7 @@ class Truth {
   std::map<TaskId, TrueTask, ByNumber> tasks_;
   std::map<std::uint64_t, Request> requests_;
   std::map<std::string, std::uint64_t> by_reason_;
+  std::optional<TaskId> last_target_;
   // Registrations under way, by host and its life.
   std::map<std::pair<std::size_t, std::uint64_t>, std::size_t> registering_;
 };

@@ -53,6 +53,7 @@ Request& Truth::Open(Request request) {
   for (const auto& host : nodes_)
     request.lives[host->id()] = host->life();
   if (!request.reason.empty()) by_reason_[request.reason] = request.number;
+  if (request.kind == Request::Kind::kCancelTask) last_target_ = request.id.Resolve();
   world_.Trace("ask " + Name(request));
   const std::uint64_t number = request.number;
   const MonoTime due = request.deadline + kEpsilon;

@@ -283,11 +283,20 @@ void Applier::Release(const std::shared_ptr<Job>& job, const Status& status) {
 
 // The store has the intent, so programs are told even if the journal could not take it: after a
 // crash the intent comes again and finds the same tasks. Only what is below the hit of a filter
-// would not be found again, if the hit has ended by then: it waits for the journal.
+// would not be found again, if the hit has ended by then: it waits until the journal has an
+// ancestor's tombstone.
 void Applier::ReleaseOne(std::uint64_t number, const Intent& intent, bool durable) {
   LiveTask* live = state_.registry.Find(number);
   if (live == nullptr) return;
-  if (durable || intent.task() != nullptr || !live->task.cancel->inherited) facts_.Release(*live);
+  const auto is_found_again = [this](const TaskId& ancestor) {
+    const std::uint64_t own = state_.OwnNumber(ancestor);
+    return state_.tombstones.IsDurable(own) && state_.tombstones.Find(own)->cascade;
+  };
+  const std::vector<TaskId>& chain = live->task.ancestors;
+  if (durable || intent.task() != nullptr || !live->task.cancel->inherited ||
+      std::any_of(chain.begin(), chain.end(), is_found_again)) {
+    facts_.Release(*live);
+  }
 }
 
 void Applier::End(const std::shared_ptr<Job>& job, const Status& status) {
@@ -322,6 +331,7 @@ void Applier::SetDurable(const IntentId& id, const std::vector<std::uint64_t>& w
   Known& known = known_[id];
   const bool first = !std::exchange(known.durable, true);
   for (const std::uint64_t number : written) {
+    state_.tombstones.SetDurable(number);
     if (state_.tombstones.Find(number)->mark.intent == id) known.marked.insert(number);
   }
   if (!first || !known.marked.empty()) return;  // Kept as long as its tombstones.

@@ -1,4 +1,5 @@
 // quell-node: puts the parts together, and nothing else.
+#include <algorithm>
 #include <filesystem>
 #include <functional>
 #include <future>
@@ -54,6 +55,7 @@ int ExitFor(const Error& error) {
     case ErrorCode::kInvalidArgument:
       return kUsage;
     case ErrorCode::kAlreadyExists:
+    case ErrorCode::kNotFound:
       return kCannotCreate;
     case ErrorCode::kPermissionDenied:
       return kNoPermission;
@@ -84,6 +86,13 @@ struct Options {
 std::string HostName() {
   char name[limits::kNodeNameMax + 1] = {};
   return ::gethostname(name, sizeof(name) - 1) == 0 && name[0] != '\0' ? name : "node";
+}
+
+// So that the ready line means the same in every working directory.
+std::string Absolute(const std::string& path) {
+  std::error_code error;
+  const std::filesystem::path absolute = std::filesystem::absolute(path, error);
+  return error ? path : absolute.string();
 }
 
 Result<std::vector<Header>> ParseAttributes(const std::vector<std::string>& texts) {
@@ -323,11 +332,13 @@ int Serve(Options options) {
       return Fail(coordinator.error());
     }
   }
+  if (options.name.empty()) options.name = HostName();
+  std::sort(options.roles.begin(), options.roles.end());
   SystemRandom random;
+  options.data = Absolute(options.data);
   Result<DataDirectory> data = DataDirectory::Open(options.data, random);
   if (!data) return Fail(data.error());
-  if (options.name.empty()) options.name = HostName();
-  if (options.socket.empty()) options.socket = data->File("quell.sock");
+  options.socket = options.socket.empty() ? data->File("quell.sock") : Absolute(options.socket);
   Daemon daemon(std::move(options), std::move(*data));
   if (Status started = daemon.Start(*listen); !started) return Fail(started.error());
   return daemon.Run();

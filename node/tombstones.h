@@ -29,12 +29,21 @@ class Tombstones {
   };
   Change Add(const Tombstone& tombstone);
 
+  // The journal has it, and nothing can make it forget.
+  void SetDurable(std::uint64_t number);
+  bool IsDurable(std::uint64_t number) const;
+
   std::size_t size() const { return by_number_.size(); }
   std::size_t room() const { return max_ > size() ? max_ - size() : 0; }
 
  private:
+  struct Entry {
+    Tombstone tombstone;
+    bool durable = false;
+  };
+
   const std::size_t max_;
-  std::unordered_map<std::uint64_t, Tombstone> by_number_;  // Looked up, never walked.
+  std::unordered_map<std::uint64_t, Entry> by_number_;  // Looked up, never walked.
 };
 
 }  // namespace quell

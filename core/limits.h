@@ -76,6 +76,9 @@ inline constexpr std::size_t kReceiptsKept = 1'000'000;  // In the store; oldest
 inline constexpr std::size_t kIntentsPerReply =
     256;                                         // Pending intents in one answer to a heartbeat.
 inline constexpr std::size_t kFanOutsMax = 256;  // In flight; more are refused with 429.
+inline constexpr std::size_t kGroupParentsMax =
+    100'000;  // Tasks in one answer that are put in order over all nodes: by parents, or as a
+              // table.
 inline constexpr std::size_t kNodePatternsMax = 64;  // Patterns of node names in one request.
 
 // The wire between node and coordinator.

@@ -47,7 +47,8 @@ for number in (signal.SIGINT, signal.SIGCONT, signal.SIGUSR1):
 print("foreground", os.tcgetpgrp(0) == os.getpgrp(), flush=True)
 while True:
     for number in os.read(reader, 64):
-        print("got", signal.Signals(number).name[3:], flush=True)
+        # In one piece: in the background the shell's prompt may come in between.
+        os.write(1, b"got " + signal.Signals(number).name[3:].encode() + b"\n")
 """
 
 

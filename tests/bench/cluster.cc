@@ -121,10 +121,10 @@ std::string_view HttpClient::Ask(std::string_view method, std::string_view targe
     head = answer_.find("\r\n\r\n");
     if (head == std::string::npos) continue;
     head += 4;
-    constexpr std::string_view kLength = "Content-Length: ";
+    constexpr std::string_view kLength = "content-length: ";
     const std::size_t at = answer_.find(kLength);
     std::size_t length = 0;
-    if (at >= head) Fail("no Content-Length: " + answer_.substr(0, head));
+    if (at >= head) Fail("no content-length: " + answer_.substr(0, head));
     std::from_chars(&answer_[at + kLength.size()], &answer_[head], length);
     whole = head + length;
   }

@@ -61,6 +61,8 @@ Error WhyBroken(const grpc::Status& status) {
   return error;
 }
 
+constexpr std::chrono::milliseconds kFinishPatience{200};
+
 Error TooLate() {
   return {ErrorCode::kDeadlineExceeded, "the node did not answer in time"};
 }
@@ -298,6 +300,11 @@ void LinkStream::FinishIfBroken() {
   if (!broken_ || finishing_ || writing_ || reading_ || !loop_.queue().Begin()) return;
   finishing_ = true;
   stream_->Finish(&status_, finished_op_.Tag(shared_from_this()));
+  // gRPC may hold the status of a broken call back for as long as the peer says nothing: neither
+  // the asks nor the end of the daemon may wait for that.
+  loop_.At(loop_.clock().Now() + kFinishPatience, [weak = weak_from_this()] {
+    if (const auto self = weak.lock()) self->context_.TryCancel();
+  });
 }
 
 void LinkStream::OnFinished(bool) {

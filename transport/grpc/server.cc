@@ -106,8 +106,12 @@ ServerQueue MakeServerQueue() {
 
 class GrpcServer::Impl {
  public:
-  Impl(std::unique_ptr<grpc::Server> server, std::vector<GrpcService*> services)
-      : server_(std::move(server)), services_(std::move(services)) {}
+  Impl(CqLoop& loop, std::unique_ptr<grpc::Server> server, std::vector<GrpcService*> services)
+      : loop_(loop), server_(std::move(server)), services_(std::move(services)) {}
+  // The queue may still hold events of the server, which look into it: it goes with the queue.
+  ~Impl() {
+    loop_.queue().server_queue().maker = std::shared_ptr<grpc::Server>(std::move(server_));
+  }
 
   void Shutdown() {
     // gRPC waits for calls that it took in and we did not end.
@@ -117,6 +121,7 @@ class GrpcServer::Impl {
   }
 
  private:
+  CqLoop& loop_;
   std::unique_ptr<grpc::Server> server_;
   std::vector<GrpcService*> services_;
 };
@@ -143,8 +148,8 @@ Result<std::unique_ptr<GrpcServer>> GrpcServer::Listen(
   std::unique_ptr<grpc::Server> server = builder.BuildAndStart();
   if (!server || port <= 0) return Taken(*parsed);
   parsed->port = static_cast<std::uint16_t>(port);
-  return std::unique_ptr<GrpcServer>(
-      new GrpcServer(std::make_unique<Impl>(std::move(server), services), parsed->ToString()));
+  return std::unique_ptr<GrpcServer>(new GrpcServer(
+      std::make_unique<Impl>(loop, std::move(server), services), parsed->ToString()));
 }
 
 GrpcServer::GrpcServer(std::unique_ptr<Impl> impl, std::string address)

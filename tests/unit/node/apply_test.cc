@@ -91,7 +91,7 @@ TEST_F(ApplyTest, TellsNobodyAndAcknowledgesNothingBeforeTheJournalHasIt) {
   EXPECT_FALSE(writer->reply.has_value());
   EXPECT_THAT(sink->commands, IsEmpty());
   world_.scheduler.Advance(1ms);
-  EXPECT_TRUE(writer->reply.has_value());
+  EXPECT_EQ(writer->reply.has_value(), true);
   EXPECT_THAT(sink->commands, SizeIs(1));
 }
 

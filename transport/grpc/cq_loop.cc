@@ -23,9 +23,8 @@ gpr_timespec FromNow(MonoClock::duration wait) {
 
 }  // namespace
 
-CqLoop::Queue::Queue(const Clock& clock) : clock_(clock), server_queue_(MakeServerQueue()) {
-  wake_up_.queue = this;
-}
+CqLoop::Queue::Queue(const Clock& clock)
+    : clock_(clock), server_queue_(MakeServerQueue()), wake_up_(std::make_unique<WakeUp>(*this)) {}
 
 CqLoop::Queue::~Queue() {
   Stop();
@@ -44,19 +43,42 @@ bool CqLoop::Queue::TryShut() {
   return true;
 }
 
-void CqLoop::Queue::WakeUp::Ended(bool) {
-  const std::lock_guard lock(queue->mutex_);
-  queue->waking_ = false;
+CqLoop::Queue::WakeUp::WakeUp(Queue& queue)
+    : queue_(queue),
+      channel_(grpc_lame_client_channel_create(nullptr, GRPC_STATUS_UNAVAILABLE, "no channel")),
+      call_(grpc_channel_create_call(channel_, nullptr, GRPC_PROPAGATE_DEFAULTS,
+                                     queue.completion_queue().cq(),
+                                     grpc_slice_from_static_string("/wake-up"), nullptr,
+                                     gpr_inf_future(GPR_CLOCK_MONOTONIC), nullptr)) {}
+
+CqLoop::Queue::WakeUp::~WakeUp() {
+  grpc_call_unref(call_);
+  grpc_channel_destroy(channel_);
 }
 
-// Takes the lock over, so that the alarm is set outside it.
+void CqLoop::Queue::WakeUp::Send() {
+  const grpc_call_error error = grpc_call_start_batch(
+      call_, nullptr, 0, static_cast<grpc::internal::CompletionQueueTag*>(this), nullptr);
+  assert(error == GRPC_CALL_OK);
+  static_cast<void>(error);
+}
+
+bool CqLoop::Queue::WakeUp::FinalizeResult(void** tag, bool*) {
+  *tag = static_cast<Operation*>(this);
+  return true;
+}
+
+void CqLoop::Queue::WakeUp::Ended(bool) {
+  const std::lock_guard lock(queue_.mutex_);
+  queue_.waking_ = false;
+}
+
+// Takes the lock over, so that gRPC is called outside it.
 void CqLoop::Queue::Wake(std::unique_lock<std::mutex> lock) {
   if (!asleep_ || waking_) return;
   waking_ = true;
   lock.unlock();
-  if (!Begin()) return;
-  wake_up_.alarm.Set(&completion_queue(), gpr_inf_past(GPR_CLOCK_MONOTONIC),
-                     static_cast<Operation*>(&wake_up_));
+  if (Begin()) wake_up_->Send();
 }
 
 void CqLoop::Queue::Post(Work work) {

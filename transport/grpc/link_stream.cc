@@ -61,8 +61,6 @@ Error WhyBroken(const grpc::Status& status) {
   return error;
 }
 
-constexpr std::chrono::milliseconds kFinishPatience{200};
-
 Error TooLate() {
   return {ErrorCode::kDeadlineExceeded, "the node did not answer in time"};
 }
@@ -99,7 +97,7 @@ void LinkStream::Add(std::shared_ptr<PendingAsk> ask, v1::NodeRequest message) {
   } else {
     Write(std::move(message), deadline);
   }
-  ReadNext();
+  ReadIfWaiting();
 }
 
 void LinkStream::Write(v1::NodeRequest message, MonoTime deadline) {
@@ -116,8 +114,12 @@ void LinkStream::Write(v1::NodeRequest message, MonoTime deadline) {
 }
 
 // A read is posted with the write that it waits for: gRPC then needs one packet less.
-void LinkStream::ReadNext() {
-  if (reading_ || broken_ || pending_.empty() || !loop_.queue().Begin()) return;
+void LinkStream::ReadIfWaiting() {
+  if (!reading_ && !broken_ && !pending_.empty()) Read();
+}
+
+void LinkStream::Read() {
+  if (!loop_.queue().Begin()) return;
   reading_ = true;
   stream_->Read(&reply_bytes_, read_op_.Tag(shared_from_this()));
 }
@@ -158,8 +160,8 @@ void LinkStream::OnRead(bool ok) {
   }
   const std::lock_guard lock(*mutex_);
   reading_ = false;
-  if (!ok) broken_ = true;
-  ReadNext();
+  if (!ok) broken_ = read_to_end_ = true;
+  ReadIfWaiting();
   FinishIfBroken();
 }
 
@@ -296,15 +298,14 @@ std::vector<std::shared_ptr<PendingAsk>> LinkStream::Break() {
   return asks;
 }
 
+// gRPC tells how a call has ended only when all that it received has been read, late answers that
+// nobody waits for included.
 void LinkStream::FinishIfBroken() {
-  if (!broken_ || finishing_ || writing_ || reading_ || !loop_.queue().Begin()) return;
+  if (!broken_ || finishing_ || writing_ || reading_) return;
+  if (!read_to_end_) return Read();
+  if (!loop_.queue().Begin()) return;
   finishing_ = true;
   stream_->Finish(&status_, finished_op_.Tag(shared_from_this()));
-  // gRPC may hold the status of a broken call back for as long as the peer says nothing: neither
-  // the asks nor the end of the daemon may wait for that.
-  loop_.At(loop_.clock().Now() + kFinishPatience, [weak = weak_from_this()] {
-    if (const auto self = weak.lock()) self->context_.TryCancel();
-  });
 }
 
 void LinkStream::OnFinished(bool) {

@@ -211,8 +211,8 @@ void GrpcMembershipServer::Close() {
   });
 }
 
-grpc::Service& GrpcMembershipServer::service() {
-  return impl_->service;
+std::shared_ptr<grpc::Service> GrpcMembershipServer::service() {
+  return {impl_, &impl_->service};
 }
 
 }  // namespace quell

@@ -29,7 +29,7 @@ class GrpcMembershipServer final : public GrpcService {
   // that come later do nothing.
   void Close() override;
 
-  grpc::Service& service() override;
+  std::shared_ptr<grpc::Service> service() override;
 
  private:
   class Impl;

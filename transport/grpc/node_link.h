@@ -70,7 +70,8 @@ class LinkStream final : public std::enable_shared_from_this<LinkStream> {
   // With the mutex held.
   void Write(v1::NodeRequest message, MonoTime deadline);
   void WriteNext();
-  void ReadNext();
+  void ReadIfWaiting();
+  void Read();
   void FinishIfBroken();
   void ArmDeadline(MonoTime when);
   std::shared_ptr<PendingAsk> TakeOut(std::uint64_t id);
@@ -103,7 +104,8 @@ class LinkStream final : public std::enable_shared_from_this<LinkStream> {
   MonoTime armed_for_ = MonoTime::max();
   bool writing_ = false;
   bool reading_ = false;
-  bool broken_ = false;
+  bool broken_ = false;  // No more asks; it is being ended.
+  bool read_to_end_ = false;
   bool finishing_ = false;
 };
 

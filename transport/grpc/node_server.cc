@@ -81,8 +81,8 @@ void GrpcNodeServer::Close() {
   loop_.Post([impl = impl_] { impl->Close(); });
 }
 
-grpc::Service& GrpcNodeServer::service() {
-  return impl_->service;
+std::shared_ptr<grpc::Service> GrpcNodeServer::service() {
+  return {impl_, &impl_->service};
 }
 
 }  // namespace quell

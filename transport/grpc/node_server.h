@@ -30,7 +30,7 @@ class GrpcNodeServer final : public GrpcService {
   // kept do nothing.
   void Close() override;
 
-  grpc::Service& service() override;
+  std::shared_ptr<grpc::Service> service() override;
 
  private:
   class Impl;

@@ -11,8 +11,9 @@
 #include <unordered_map>
 #include <utility>
 
-#include <grpcpp/alarm.h>
+#include <grpc/grpc.h>
 #include <grpcpp/completion_queue.h>
+#include <grpcpp/impl/codegen/completion_queue_tag.h>
 
 #include "transport/grpc/cq_loop.h"
 #include "transport/grpc/server_queue.h"
@@ -43,11 +44,20 @@ class CqLoop::Queue {
 
  private:
   friend class CqLoop;
-  class WakeUp final : public Operation {
+  // Wakes the loop from another thread: an empty batch on a call that is never made ends at once,
+  // on the thread that starts it. (grpc::Alarm goes through gRPC's timers and yet another thread.)
+  class WakeUp final : public Operation, public grpc::internal::CompletionQueueTag {
    public:
+    explicit WakeUp(Queue& queue);
+    ~WakeUp() override;
+    void Send();
     void Ended(bool ok) override;
-    Queue* queue = nullptr;
-    grpc::Alarm alarm;
+    bool FinalizeResult(void** tag, bool* ok) override;
+
+   private:
+    Queue& queue_;
+    grpc_channel* const channel_;
+    grpc_call* const call_;
   };
 
   void Start();
@@ -69,7 +79,7 @@ class CqLoop::Queue {
   ServerQueue server_queue_;
   std::thread thread_;
   std::atomic<std::int64_t> in_flight_{0};  // Far below zero: shut.
-  WakeUp wake_up_;
+  std::unique_ptr<WakeUp> wake_up_;         // Until the queue is shut.
 
   std::mutex mutex_;  // Guards what follows.
   bool started_ = false;

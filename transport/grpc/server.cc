@@ -101,16 +101,15 @@ void SetArguments(grpc::ServerBuilder& builder) {
 ServerQueue MakeServerQueue() {
   auto builder = std::make_shared<grpc::ServerBuilder>();
   std::unique_ptr<grpc::ServerCompletionQueue> queue = builder->AddCompletionQueue();
-  return {std::move(builder), std::move(queue)};
+  return {std::move(builder), std::move(queue), nullptr};
 }
 
 class GrpcServer::Impl {
  public:
-  Impl(CqLoop& loop, std::unique_ptr<grpc::Server> server, std::vector<GrpcService*> services)
-      : loop_(loop), server_(std::move(server)), services_(std::move(services)) {}
-  // The queue may still hold events of the server, which look into it: it goes with the queue.
-  ~Impl() {
-    loop_.queue().server_queue().maker = std::shared_ptr<grpc::Server>(std::move(server_));
+  Impl(std::unique_ptr<grpc::Server> server, std::vector<GrpcService*> services)
+      : services_(std::move(services)), server_(std::move(server)) {
+    for (GrpcService* service : services_)
+      served_.push_back(service->service());
   }
 
   void Shutdown() {
@@ -121,9 +120,9 @@ class GrpcServer::Impl {
   }
 
  private:
-  CqLoop& loop_;
-  std::unique_ptr<grpc::Server> server_;
   std::vector<GrpcService*> services_;
+  std::vector<std::shared_ptr<grpc::Service>> served_;  // The server must not outlive them.
+  std::unique_ptr<grpc::Server> server_;
 };
 
 Result<std::unique_ptr<GrpcServer>> GrpcServer::Listen(
@@ -144,15 +143,16 @@ Result<std::unique_ptr<GrpcServer>> GrpcServer::Listen(
   int port = 0;
   builder.AddListeningPort(parsed->ToString(), grpc::InsecureServerCredentials(), &port);
   for (GrpcService* service : services)
-    builder.RegisterService(&service->service());
+    builder.RegisterService(service->service().get());
   std::unique_ptr<grpc::Server> server = builder.BuildAndStart();
   if (!server || port <= 0) return Taken(*parsed);
   parsed->port = static_cast<std::uint16_t>(port);
-  return std::unique_ptr<GrpcServer>(new GrpcServer(
-      std::make_unique<Impl>(loop, std::move(server), services), parsed->ToString()));
+  auto impl = std::make_shared<Impl>(std::move(server), services);
+  loop.queue().server_queue().server = impl;
+  return std::unique_ptr<GrpcServer>(new GrpcServer(std::move(impl), parsed->ToString()));
 }
 
-GrpcServer::GrpcServer(std::unique_ptr<Impl> impl, std::string address)
+GrpcServer::GrpcServer(std::shared_ptr<Impl> impl, std::string address)
     : impl_(std::move(impl)), address_(std::move(address)) {}
 
 GrpcServer::~GrpcServer() {

@@ -21,7 +21,7 @@ class CqLoop;
 class GrpcService {
  public:
   virtual ~GrpcService() = default;
-  virtual grpc::Service& service() = 0;
+  virtual std::shared_ptr<grpc::Service> service() = 0;
   // Ends the open calls as kUnavailable, and all that come later. Thread-safe.
   virtual void Close() = 0;
 };
@@ -50,9 +50,9 @@ class GrpcServer {
 
  private:
   class Impl;
-  GrpcServer(std::unique_ptr<Impl> impl, std::string address);
+  GrpcServer(std::shared_ptr<Impl> impl, std::string address);
 
-  std::unique_ptr<Impl> impl_;
+  std::shared_ptr<Impl> impl_;  // Shared with the loop.
   std::string address_;
 };
 

@@ -11,6 +11,9 @@ namespace quell {
 struct ServerQueue {
   std::shared_ptr<void> maker;  // For the one server that can have the queue; server.cc knows it.
   std::unique_ptr<grpc::ServerCompletionQueue> queue;
+  // Once there is one, until the queue is drained: gRPC has events of its own in the queue, which
+  // touch the server.
+  std::shared_ptr<void> server;
 };
 
 ServerQueue MakeServerQueue();

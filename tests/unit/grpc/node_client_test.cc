@@ -1,4 +1,4 @@
-// Goal: whatever a node does, each ask ends exactly once, in time, and with the right error.
+// Goal: whatever a node does, each ask ends exactly once, in time, and with the right error.  // lint: allow(long_file): one conformance suite
 // Method: real servers and a real client in one process, over loopback sockets; nodes that answer,
 // lie, stall, or go away in the middle.
 #include "transport/grpc/node_client.h"

@@ -132,7 +132,7 @@ TEST(GrpcNodeServerTest, AnswersWhatIsDueAfterTheCoordinatorSaysThatItAsksNoMore
   node.loop().Run([&] { AnswerProbe(kept); });
   EXPECT_TRUE(ReadAnswer(link, 1).back().has_probe());
   EXPECT_EQ(link.Read(), std::nullopt);
-  EXPECT_TRUE(link.Finish().ok());
+  EXPECT_EQ(link.Finish().ok(), true);
 }
 
 TEST(GrpcNodeServerTest, AnswersAnErrorForARequestThatTheHandlerDrops) {

@@ -44,7 +44,7 @@ class RawStream final : public std::enable_shared_from_this<RawStream> {
     if (!ok) return;
     v1::NodeRequest request;
     grpc::Slice slice;
-    EXPECT_TRUE(bytes_.DumpToSingleSlice(&slice).ok());
+    EXPECT_EQ(bytes_.DumpToSingleSlice(&slice).ok(), true);
     EXPECT_TRUE(request.ParseFromArray(slice.begin(), static_cast<int>(slice.size())));
     for (grpc::ByteBuffer& message : script_(request))
       waiting_.push_back(std::move(message));
@@ -77,7 +77,7 @@ class RawStream final : public std::enable_shared_from_this<RawStream> {
 
 class RawNode::Service final : public GrpcService {
  public:
-  std::shared_ptr<grpc::Service> service() override { return raw; }
+  grpc::Service& service() override { return *raw; }
   void Close() override {}
 
   const std::shared_ptr<RawService> raw = std::make_shared<RawService>();
@@ -146,7 +146,7 @@ std::optional<v1::NodeReply> RawLink::Read() {
   if (!Await()) return std::nullopt;
   grpc::Slice slice;
   v1::NodeReply reply;
-  EXPECT_TRUE(bytes.DumpToSingleSlice(&slice).ok());
+  EXPECT_EQ(bytes.DumpToSingleSlice(&slice).ok(), true);
   EXPECT_TRUE(reply.ParseFromArray(slice.begin(), static_cast<int>(slice.size())));
   return reply;
 }

@@ -6,6 +6,7 @@
 #include <cstring>
 #include <fcntl.h>
 #include <fstream>
+#include <sstream>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -28,7 +29,8 @@ int ForkBound() {
 
 }  // namespace
 
-Child::Child(const std::vector<std::string>& argv) : name_(argv.front()) {
+Child::Child(const std::vector<std::string>& argv, const std::string& log)
+    : name_(argv.front()), log_(log) {
   int pipe[2];
   if (::pipe2(pipe, O_CLOEXEC) != 0) Fail(std::string("pipe: ") + std::strerror(errno));
   std::vector<char*> raw;
@@ -38,6 +40,9 @@ Child::Child(const std::vector<std::string>& argv) : name_(argv.front()) {
   pid_ = ForkBound();
   if (pid_ == 0) {
     ::dup2(pipe[1], STDOUT_FILENO);
+    if (!log.empty()) {
+      ::dup2(::open(log.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600), STDERR_FILENO);
+    }
     ::execv(raw.front(), raw.data());
     ::_exit(127);
   }
@@ -62,7 +67,11 @@ std::string Child::ReadLine() {
     }
     char bytes[4096];
     const ssize_t got = ::read(output_, bytes, sizeof bytes);
-    if (got <= 0) Fail(name_ + " ended before it was ready; its own words stand above");
+    if (got <= 0) {
+      std::ostringstream words;
+      words << std::ifstream(log_).rdbuf();
+      Fail(name_ + " ended before it was ready. " + words.str());
+    }
     read_.append(bytes, static_cast<std::size_t>(got));
   }
 }

@@ -8,8 +8,8 @@ namespace quell::bench {
 
 class Child {
  public:
-  // Fails the bench if it cannot be started.
-  explicit Child(const std::vector<std::string>& argv);
+  // Its standard error goes to the file `log`, or is ours. Fails the bench if it cannot be started.
+  explicit Child(const std::vector<std::string>& argv, const std::string& log = {});
   // Asks it to end, and waits until it has.
   ~Child();
   Child(const Child&) = delete;
@@ -21,6 +21,7 @@ class Child {
 
  private:
   std::string name_;
+  std::string log_;
   int pid_ = -1;
   int output_ = -1;
   std::string read_;

@@ -1,6 +1,7 @@
 #include "tests/bench/cluster.h"
 
 #include <algorithm>
+#include <cctype>
 #include <cerrno>
 #include <charconv>
 #include <cstring>
@@ -44,9 +45,10 @@ Daemon ReadDaemon(const json::object& object) {
 
 Cluster::Cluster(const std::string& quell, int nodes, const std::string& data)
     : started_millis_(NowMillis()),
-      child_(std::make_unique<Child>(std::vector<std::string>{quell, "dev", "--nodes",
-                                                              std::to_string(nodes), "--http",
-                                                              "127.0.0.1:0", "--data", data})) {
+      child_(std::make_unique<Child>(
+          std::vector<std::string>{quell, "dev", "--nodes", std::to_string(nodes), "--http",
+                                   "127.0.0.1:0", "--data", data},
+          data + ".log")) {
   const json::value ready = json::parse(child_->ReadLine());
   ready_millis_ = NowMillis() - started_millis_;
   http_ = json::value_to<std::string>(ready.at("http"));
@@ -76,7 +78,8 @@ std::vector<std::string> Cluster::Register(const Daemon& node, int count, const 
     const auto response = http::Fetch(*address, request, std::chrono::seconds(30));
     if (!response) Fail("registration: " + response.error().message);
     if (response->status != 200) Fail("registration: " + response->body);
-    for (const json::value& task : json::parse(response->body).at("tasks").as_array()) {
+    const json::value registered = json::parse(response->body);
+    for (const json::value& task : registered.at("tasks").as_array()) {
       ids.push_back(json::value_to<std::string>(task.at("id")));
     }
   }
@@ -121,10 +124,13 @@ std::string_view HttpClient::Ask(std::string_view method, std::string_view targe
     head = answer_.find("\r\n\r\n");
     if (head == std::string::npos) continue;
     head += 4;
-    constexpr std::string_view kLength = "content-length: ";
-    const std::size_t at = answer_.find(kLength);
+    constexpr std::string_view kLength = "\r\ncontent-length: ";
+    std::string names = answer_.substr(0, head);
+    std::transform(names.begin(), names.end(), names.begin(),
+                   [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+    const std::size_t at = names.find(kLength);
     std::size_t length = 0;
-    if (at >= head) Fail("no content-length: " + answer_.substr(0, head));
+    if (at >= head) Fail("no Content-Length: " + answer_.substr(0, head));
     std::from_chars(&answer_[at + kLength.size()], &answer_[head], length);
     whole = head + length;
   }

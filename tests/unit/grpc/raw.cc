@@ -77,7 +77,7 @@ class RawStream final : public std::enable_shared_from_this<RawStream> {
 
 class RawNode::Service final : public GrpcService {
  public:
-  grpc::Service& service() override { return *raw; }
+  std::shared_ptr<grpc::Service> service() override { return raw; }
   void Close() override {}
 
   const std::shared_ptr<RawService> raw = std::make_shared<RawService>();

@@ -6,6 +6,7 @@
 #include <cstring>
 #include <fcntl.h>
 #include <fstream>
+#include <spawn.h>
 #include <sstream>
 #include <sys/prctl.h>
 #include <sys/wait.h>
@@ -16,36 +17,62 @@
 namespace quell::bench {
 namespace {
 
-int ForkBound() {
-  const int parent = ::getpid();
-  const int pid = ::fork();
-  if (pid < 0) Fail(std::string("fork: ") + std::strerror(errno));
-  if (pid == 0) {
-    ::prctl(PR_SET_PDEATHSIG, SIGTERM);
-    if (::getppid() != parent) ::_exit(1);
+constexpr char kIdle[] = "--idle";
+constexpr char kChild[] = "--child";
+
+// gRPC stops and restarts its threads at each fork() of a process that uses it, and is slow for
+// long afterwards; spawning does not tell it. The first word makes the new process end with this
+// one.
+int Spawn(const std::string& role, const std::vector<std::string>& words, int output,
+          const std::string& log) {
+  const std::string self = SelfPath();
+  const std::string parent = std::to_string(::getpid());
+  std::vector<const char*> argv{self.c_str(), role.c_str(), parent.c_str()};
+  for (const std::string& word : words)
+    argv.push_back(word.c_str());
+  argv.push_back(nullptr);
+  posix_spawn_file_actions_t actions;
+  posix_spawn_file_actions_init(&actions);
+  if (output >= 0) posix_spawn_file_actions_adddup2(&actions, output, STDOUT_FILENO);
+  if (!log.empty()) {
+    posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, log.c_str(),
+                                     O_WRONLY | O_CREAT | O_APPEND, 0600);
   }
+  pid_t pid = -1;
+  const int error = ::posix_spawn(&pid, self.c_str(), &actions, nullptr,
+                                  const_cast<char* const*>(argv.data()), environ);
+  posix_spawn_file_actions_destroy(&actions);
+  if (error != 0) Fail(std::string("spawn: ") + std::strerror(error));
   return pid;
 }
 
+void EndWith(const char* parent) {
+  ::prctl(PR_SET_PDEATHSIG, SIGTERM);
+  if (std::to_string(::getppid()) != parent) ::_exit(1);
+}
+
 }  // namespace
+
+std::optional<int> RunAsChild(int argc, char** argv) {
+  const std::string_view role = argc >= 3 ? argv[1] : "";
+  if (role == kIdle) {
+    EndWith(argv[2]);
+    for (;;)
+      ::pause();
+  }
+  if (role == kChild && argc >= 4) {
+    EndWith(argv[2]);
+    ::execv(argv[3], argv + 3);
+    return 127;
+  }
+  return std::nullopt;
+}
 
 Child::Child(const std::vector<std::string>& argv, const std::string& log)
     : name_(argv.front()), log_(log) {
   int pipe[2];
   if (::pipe2(pipe, O_CLOEXEC) != 0) Fail(std::string("pipe: ") + std::strerror(errno));
-  std::vector<char*> raw;
-  for (const std::string& argument : argv)
-    raw.push_back(const_cast<char*>(argument.c_str()));
-  raw.push_back(nullptr);
-  pid_ = ForkBound();
-  if (pid_ == 0) {
-    ::dup2(pipe[1], STDOUT_FILENO);
-    if (!log.empty()) {
-      ::dup2(::open(log.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600), STDERR_FILENO);
-    }
-    ::execv(raw.front(), raw.data());
-    ::_exit(127);
-  }
+  pid_ = Spawn(kChild, argv, pipe[1], log);
   ::close(pipe[1]);
   output_ = pipe[0];
 }
@@ -76,11 +103,7 @@ std::string Child::ReadLine() {
   }
 }
 
-IdleProcess::IdleProcess() : pid_(ForkBound()) {
-  if (pid_ != 0) return;
-  for (;;)
-    ::pause();
-}
+IdleProcess::IdleProcess() : pid_(Spawn(kIdle, {}, -1, {})) {}
 
 IdleProcess::~IdleProcess() {
   ::kill(pid_, SIGKILL);

@@ -1,10 +1,14 @@
 // A child process whose standard output is read here. It does not outlive this process.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
 namespace quell::bench {
+
+// To be called first in main(): the exit code, if this process is such a child and not the bench.
+std::optional<int> RunAsChild(int argc, char** argv);
 
 class Child {
  public:

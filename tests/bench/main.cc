@@ -165,6 +165,11 @@ class Run {
         floor_(nodes, folder.string()),
         commit_((folder / "commit.db").string()),
         client_(cluster_.http()) {
+    for (int i = 0; i < plan_.requests; ++i) {
+      const Nanos start = Now();
+      commit_.Run();
+      bare_commit_.Add(Now() - start);
+    }
     fresh_node_ = ResidentKilobytes(cluster_.nodes().front().pid);
     fresh_coordinator_ = ResidentKilobytes(cluster_.coordinator().pid);
   }
@@ -182,14 +187,15 @@ class Run {
   }
 
   std::string Facts() const {
-    char text[200];
+    char text[300];
     std::snprintf(text, sizeof text,
                   "%d nodes: ready after %.0f ms; resident: node %.1f MB fresh, %.1f MB now; "
-                  "coordinator %.1f MB fresh, %.1f MB now\n",
+                  "coordinator %.1f MB fresh, %.1f MB now; one bare commit %.2f / %.2f ms\n",
                   nodes_, cluster_.ready_millis(), Megabytes(fresh_node_),
                   Megabytes(ResidentKilobytes(cluster_.nodes().front().pid)),
                   Megabytes(fresh_coordinator_),
-                  Megabytes(ResidentKilobytes(cluster_.coordinator().pid)));
+                  Megabytes(ResidentKilobytes(cluster_.coordinator().pid)),
+                  bare_commit_.Micros(0.5) / 1000, bare_commit_.Micros(0.99) / 1000);
     return text;
   }
 
@@ -203,6 +209,8 @@ class Run {
     json.Field("coordinator_resident_kb_fresh", std::int64_t{fresh_coordinator_});
     json.Field("coordinator_resident_kb",
                std::int64_t{ResidentKilobytes(cluster_.coordinator().pid)});
+    json.Field("bare_commit_p50_micros", static_cast<std::int64_t>(bare_commit_.Micros(0.5)));
+    json.Field("bare_commit_p99_micros", static_cast<std::int64_t>(bare_commit_.Micros(0.99)));
     json.EndObject();
     return text;
   }
@@ -317,6 +325,7 @@ class Run {
   BareFanOut floor_;
   BareCommit commit_;
   HttpClient client_;
+  Samples bare_commit_;
   long fresh_node_ = 0;
   long fresh_coordinator_ = 0;
   std::vector<Row> rows_;
@@ -342,6 +351,7 @@ class TemporaryFolder {
 };
 
 int Main(int argc, char** argv) {
+  if (const std::optional<int> code = RunAsChild(argc, argv)) return *code;
   if (argc == 3 && std::strcmp(argv[1], "--floor") == 0) return ServeFloor(argv[2]);
   const Options options = ReadOptions(argc, argv);
   const std::string quell = (fs::path(SelfPath()).parent_path() / "quell").string();

@@ -136,7 +136,9 @@ void Joins::OnLeave(LeaveRequest request, std::function<void(Status)> reply) {
   services_.store.PutNode(std::move(known),
                           lifetime_.Guard([this, node = request.node, reply](Status stored) {
                             changing_.erase(node);
-                            if (stored) {
+                            // If the store may have it as left, only a join that is durable may
+                            // bring it back: or a restart would leave out a node that has joined.
+                            if (stored || stored.error().code == ErrorCode::kOutcomeUnknown) {
                               members_.MarkLeft(node);
                               services_.nodes.Disconnect(node);
                             }

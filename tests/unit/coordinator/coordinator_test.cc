@@ -534,6 +534,18 @@ TEST_F(CoordinatorTest, ANodeThatLeftIsNotSelectedAndKeepsItsPendingIntents) {
   EXPECT_THAT(Join(Info(1, "", 2))->pending, SizeIs(1));
 }
 
+TEST_F(CoordinatorTest, ANodeThatMayHaveLeftComesBackOnlyDurably) {
+  Join(Info(1));
+  file_.unknown_next = 1;
+  coordinator_->OnLeave({Id(1), Incarnation{1}}, who_, [](Status) {});
+  scheduler_.Advance(10ms);
+  file_.disk.fail_next = 1;
+  EXPECT_THAT(Join(Info(1, "", 2)), FailsWith(ErrorCode::kResourceExhausted));
+  EXPECT_THAT(Join(Info(1, "", 2)), IsOk());
+  Start();
+  EXPECT_THAT(coordinator_->Members(), SizeIs(2));
+}
+
 TEST_F(CoordinatorTest, OnlyASilentNodeCanBeForgotten) {
   Join(Info(1));
   Cancel(OneTask(TaskOf(1, 7)), 1s);

@@ -82,9 +82,10 @@ class Cluster {
     }
     truth_->JudgeTheEnd(still_runs);
     bool listed = false;
+    const MonoTime asked = world_.now();
     operators_->ListAll([&](const std::vector<SeenTask>& tasks) {
       listed = true;
-      truth_->JudgeLastList(tasks, still_runs);
+      truth_->JudgeLastList(asked, tasks, still_runs);
     });
     world_.scheduler.Advance(2s);
     if (!listed) world_.Violation("the last list was not answered");

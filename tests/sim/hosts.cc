@@ -19,6 +19,7 @@ void Host::Pause() {
 void Host::Resume() {
   if (SimExecutor* running = executor(); running != nullptr && running->paused()) {
     world_.Trace("resume " + name_);
+    went_on_ = world_.now();
     running->Resume();
   }
 }

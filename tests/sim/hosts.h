@@ -30,6 +30,8 @@ class Host {
   void Pause();
   void Resume();
   bool paused() const;
+  // When it was last resumed.
+  MonoTime went_on() const { return went_on_; }
   void JumpWall(WallClock::duration by);
 
   // Counts the starts; 0 before the first one.
@@ -47,6 +49,7 @@ class Host {
   const std::string name_;
   const std::shared_ptr<SimClock> clock_;
   std::uint64_t life_ = 0;
+  MonoTime went_on_;
 };
 
 class NodeHost final : public Host {

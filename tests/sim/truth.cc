@@ -208,7 +208,8 @@ const StoreFile::Kept* Truth::StoredFor(const std::string& reason) const {
   return nullptr;
 }
 
-void Truth::CheckMark(const TaskId& id, const std::string& reason, const char* where) {
+void Truth::CheckMark(const TaskId& id, const std::string& reason, const char* where,
+                      bool has_ended) {
   const std::string what =
       std::string(where) + ": task " + id.ToString() + " cancelled for '" + reason + "'";
   const auto asked = by_reason_.find(reason);
@@ -222,6 +223,9 @@ void Truth::CheckMark(const TaskId& id, const std::string& reason, const char* w
   if (!Justified(requests_.at(asked->second), task->second)) {
     world_.Violation(what + ", which does not select it");
   }
+  // A mark that the journal could not take, and that its task ended with, stays that task's mark
+  // though a crash makes room for another tombstone.
+  if (has_ended && world_.config.has(Fault::kJournalError)) return;
   const auto& tombstones = HostOf(task->second).file.tombstones;
   const auto tombstone = tombstones.find(id.number);
   if (tombstone != tombstones.end() && tombstone->second.mark.reason != reason) {
@@ -244,7 +248,9 @@ void Truth::CheckPage(const std::string& address, std::span<const TaskView> page
         !IsTerminal(view.state)) {
       world_.Violation(what + " has lost the mark of its cancel");
     }
-    if (view.cancelled) CheckMark(view.id, std::string(view.cancel_reason), "a list");
+    if (view.cancelled) {
+      CheckMark(view.id, std::string(view.cancel_reason), "a list", IsTerminal(view.state));
+    }
     if (view.parent !=
         (task.ancestors.empty() ? std::nullopt : std::optional(task.ancestors.front()))) {
       world_.Violation(what + " has another parent");

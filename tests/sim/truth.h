@@ -103,8 +103,8 @@ class Truth {
   // The end: everything is healed for long enough. -----------------------------------------------
   // `still_runs`: its program lives, has not finished it, and is known to the node's present life.
   void JudgeTheEnd(const std::function<bool(const TrueTask&)>& still_runs);
-  // A last list of everything must show exactly what runs.
-  void JudgeLastList(const std::vector<SeenTask>& seen,
+  // A last list of everything, asked for at `asked`, must show exactly what runs.
+  void JudgeLastList(MonoTime asked, const std::vector<SeenTask>& seen,
                      const std::function<bool(const TrueTask&)>& still_runs);
 
   const std::map<TaskId, TrueTask, ByNumber>& tasks() const { return tasks_; }
@@ -118,7 +118,8 @@ class Truth {
   void WatchNetwork();
   void CheckPage(const std::string& address, std::span<const TaskView> page);
   void CheckAcks(NodeHost& host, const std::vector<IntentAck>& acks);
-  void CheckMark(const TaskId& id, const std::string& reason, const char* where);
+  void CheckMark(const TaskId& id, const std::string& reason, const char* where,
+                 bool has_ended = false);
   void CheckSlots(Request& request, const Gathered& answer);
   void CheckListed(const Request& request, const Gathered& answer,
                    const std::vector<std::vector<SeenTask>>& slots);

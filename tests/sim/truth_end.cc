@@ -70,7 +70,7 @@ void Truth::JudgePromise(const Request& request,
   }
 }
 
-void Truth::JudgeLastList(const std::vector<SeenTask>& seen,
+void Truth::JudgeLastList(MonoTime asked, const std::vector<SeenTask>& seen,
                           const std::function<bool(const TrueTask&)>& still_runs) {
   std::set<TaskId, ByNumber> listed;
   for (const SeenTask& task : seen) {
@@ -79,7 +79,10 @@ void Truth::JudgeLastList(const std::vector<SeenTask>& seen,
     if (known == tasks_.end()) continue;
     const TrueTask& truth = known->second;
     const std::string what = "the last list: task " + task.id.ToString();
-    if (!still_runs(truth) && !truth.fading) world_.Violation(what + " does not run");
+    const bool just_ended = truth.ended && *truth.ended >= asked;
+    if (!still_runs(truth) && !truth.fading && !just_ended) {
+      world_.Violation(what + " does not run");
+    }
     // A program is told also when the journal fails; a crash can then undo the mark, if what it
     // hung on has ended meanwhile.
     if (truth.told && !task.cancelled && !world_.config.has(Fault::kJournalError)) {

@@ -114,7 +114,7 @@ TEST(AddressTest, KnowsCallersOnLoopbackFromOthers) {
   }
   for (const char* peer : {"ipv4:10.0.0.7:1", "ipv4:128.0.0.1:1", "ipv6:%5Bfe80::1%5D:7",
                            "ipv6:%5B::ffff:10.0.0.1%5D:7", "unix:/tmp/x", "unix:", "",
-                           "127.0.0.1:1", "ipv4:127.0.0.1", "ipv4:127.0.0.1:1", "ipv4:"}) {
+                           "127.0.0.1:1", "ipv4:127.0.0.1", "ipv4:loopback:1", "ipv4:"}) {
     EXPECT_EQ(door(peer), Principal::Door::kRemote) << peer;
   }
   EXPECT_EQ(rpc::PeerOf("ipv6:%5B::1%5D:7").address, "[::1]:7");

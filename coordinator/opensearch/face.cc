@@ -3,9 +3,11 @@
 #include <algorithm>
 #include <utility>
 
+#include "coordinator/opensearch/answer.h"
+#include "coordinator/opensearch/cat.h"
 #include "coordinator/opensearch/errors.h"
+#include "coordinator/opensearch/grouping.h"
 #include "coordinator/opensearch/params.h"
-#include "coordinator/opensearch/pretty.h"
 #include "coordinator/opensearch/render.h"
 #include "core/limits.h"
 #include "transport/http/json_writer.h"
@@ -13,114 +15,56 @@
 namespace quell::opensearch {
 namespace {
 
-using http::Exchange;
 using http::Method;
-using ExchangePtr = std::shared_ptr<Exchange>;
 
-// How the answer is to look.
-struct Style {
-  Profile profile = Profile::kDocumented;
-  bool pretty = false;
+// How the tasks of one answer are to stand. The budget is there for kParents alone.
+struct Groups {
+  Grouping grouping = Grouping::kNodes;
+  std::shared_ptr<TreeBudget> budget;
 };
 
-void Send(const ExchangePtr& exchange, const Style& style, int status, std::string body,
-          std::vector<Header> headers = {}) {
-  http::Response response;
-  response.status = status;
-  response.headers = std::move(headers);
-  response.body = style.pretty ? Prettify(body) : std::move(body);
-  exchange->Send(std::move(response));
-}
-
-void SendProblem(const ExchangePtr& exchange, const Style& style, const Problem& problem) {
-  std::vector<Header> headers;
-  if (problem.status == 429) headers.push_back({"Retry-After", "1"});
-  Send(exchange, style, problem.status, RenderProblem(problem), std::move(headers));
-}
-
-Problem Invalid(std::string reason) {
-  Problem problem;
-  problem.reason = std::move(reason);
-  return problem;
-}
-
-Problem ValidationFailed(const std::string& what) {
-  Problem problem;
-  problem.type = "action_request_validation_exception";
-  problem.reason = "Validation Failed: 1: " + what + ";";
-  return problem;
-}
-
-// The parameters that every request may carry. What would change the answer and is not served is
-// refused: an answer that ignores a wish is a wrong one.
-Style ReadStyle(const http::Request& request, Params& params, Profile profile,
-                bool pretty_unless_told) {
-  Style style{profile, params.Bool("pretty", pretty_unless_told)};
-  if (params.Bool("human", false)) params.Fail("[human] is not served: leave it out");
-  params.Bool("error_trace", false);
-  if (params.Has("filter_path")) params.Fail("[filter_path] is not served: leave it out");
-  if (const std::string format = params.Text("format"); !format.empty() && format != "json") {
-    params.Fail("[format] must be [json] but was [" + format + "]");
+Groups ReadGroups(Params& params, std::optional<Problem>& problem) {
+  Groups groups;
+  if (!params.Has("group_by")) return groups;
+  const std::string text = params.Text("group_by");
+  if (const std::optional<Grouping> grouping = GroupingFromString(text)) {
+    groups.grouping = *grouping;
+    if (*grouping == Grouping::kParents) groups.budget = std::make_shared<TreeBudget>();
+  } else {
+    problem =
+        Invalid("[group_by] must be one of [nodes], [parents] or [none] but was [" + text + "]");
   }
-  if (std::optional<std::string_view> wanted = request.HeaderValue("Quell-Profile")) {
-    if (std::optional<Profile> known = ProfileFromString(*wanted)) {
-      style.profile = *known;
-    } else {
-      params.Fail("the header Quell-Profile must be [documented] or [strict] but was [" +
-                  std::string(*wanted) + "]");
-    }
-  }
-  return style;
+  return groups;
 }
 
-void ReadWait(Params& params) {
-  if (params.Bool("wait_for_completion", false)) {
-    params.Fail("[wait_for_completion] is not served: leave it out");
-  }
+Problem TooManyForParents(std::size_t tasks) {
+  return Invalid("[group_by=parents] is served for at most [" +
+                 std::to_string(limits::kGroupParentsMax) + "] tasks and [" +
+                 std::to_string(tasks) +
+                 "] match: use [group_by=nodes], or a filter ([nodes], [actions], "
+                 "[parent_task_id])");
 }
 
-std::chrono::nanoseconds ReadTimeout(Params& params) {
-  const std::optional<std::chrono::nanoseconds> timeout = params.Duration("timeout");
-  if (!timeout) return limits::kNodeDeadline;
-  if (*timeout <= std::chrono::nanoseconds(0) || *timeout > limits::kNodeDeadlineMax) {
-    const auto most = std::chrono::seconds(limits::kNodeDeadlineMax).count();
-    params.Fail("[timeout] must be more than [0] and at most [" + std::to_string(most) +
-                "s] but was [" + params.Text("timeout") + "]");
-  }
-  return *timeout;
+// `drop`: what is beyond the budget will not be shown.
+TaskSinkFactory Sinks(TaskShape shape, const Groups& groups, bool drop) {
+  return [shape, groups, drop](const NodeInfo&) -> std::shared_ptr<TaskSink> {
+    if (groups.grouping == Grouping::kNodes) return std::make_shared<TasksObject>(shape);
+    return std::make_shared<RenderedTasks>(shape, groups.budget, drop);
+  };
 }
 
-// An id that no task can have matches none, as in OpenSearch.
-std::optional<TaskId> ParentFilter(const TaskIdText& parent) {
-  if (parent.unset) return std::nullopt;
-  return parent.Resolve().value_or(TaskId{NodeId(), 1});
-}
-
-std::optional<Problem> CheckGroupBy(const std::string& group_by) {
-  if (group_by.empty() || group_by == "nodes") return std::nullopt;
-  if (group_by == "parents" || group_by == "none") {
-    return Invalid("[group_by] is served as [nodes] only: leave it out");
-  }
-  return Invalid("[group_by] must be one of [nodes], [parents] or [none] but was [" + group_by +
-                 "]");
-}
-
-Problem Busy() {
-  return ToProblem({ErrorCode::kResourceExhausted,
-                    std::to_string(limits::kFanOutsMax) +
-                        " requests are waiting for nodes already: come back later"},
-                   Whose::kService);
-}
-
-TaskSinkFactory TasksObjects(TaskShape shape) {
-  return [shape](const NodeInfo&) { return std::make_shared<TasksObject>(shape); };
-}
-
-void SendGathered(const ExchangePtr& exchange, const Style& style, const Gathered& gathered) {
+void SendGathered(const ExchangePtr& exchange, const Style& style, const Groups& groups,
+                  const Gathered& gathered) {
   std::vector<Header> headers;
   headers.push_back({"Quell-Nodes", Coverage(gathered.selected(), gathered.failed())});
   if (gathered.intent) headers.push_back({"Quell-Operation", gathered.intent->ToString()});
-  Send(exchange, style, 200, RenderGathered(gathered, style.profile), std::move(headers));
+  if (groups.grouping == Grouping::kNodes) {
+    return Send(exchange, style, 200, RenderGathered(gathered, style.profile), std::move(headers));
+  }
+  const bool flat = groups.budget && groups.budget->met();
+  if (flat) headers.push_back({"Quell-Grouping", "flat"});
+  Send(exchange, style, 200, RenderGrouped(gathered, style.profile, groups.grouping, flat),
+       std::move(headers));
 }
 
 // What a cancel says about which tasks.
@@ -128,7 +72,6 @@ struct CancelWords {
   TaskIdText id;
   std::vector<std::string> nodes;
   TaskFilter filter;
-  std::string group_by;
   std::string reason;
   std::chrono::nanoseconds timeout = limits::kNodeDeadline;
   std::chrono::nanoseconds grace{0};
@@ -168,7 +111,6 @@ CancelWords ReadCancel(const http::Request& request, Params& params, const Style
   words.filter.actions = params.List("actions");
   words.filter.parent = ParentFilter(params.TaskId("parent_task_id"));
   ReadWait(params);
-  words.group_by = params.Text("group_by");
   if (style.profile == Profile::kStrict) return words;
 
   words.timeout = ReadTimeout(params);
@@ -200,6 +142,11 @@ void Face::AddRoutes(http::Router& router) {
   router.Add(Method::kHead, "/", Permission::kTaskList, root);
   router.Add(Method::kGet, "/_nodes", Permission::kTaskList,
              [this](const ExchangePtr& exchange) { Nodes(exchange); });
+  router.Add(Method::kGet, "/_cat", Permission::kTaskList,
+             [this](const ExchangePtr& exchange) { CatIndex(exchange, options_.profile); });
+  router.Add(
+      Method::kGet, "/_cat/tasks", Permission::kTaskList,
+      [this](const ExchangePtr& exchange) { CatTasks(coordinator_, exchange, options_.profile); });
   router.Add(Method::kGet, "/_tasks", Permission::kTaskList,
              [this](const ExchangePtr& exchange) { List(exchange); });
   router.Add(Method::kGet, "/_tasks/{id}", Permission::kTaskGet,
@@ -230,7 +177,7 @@ std::string Face::ErrorBody(int status, std::string_view type, std::string_view 
 void Face::List(const ExchangePtr& exchange) {
   const http::Request& request = exchange->request();
   Params params(request);
-  const Style style = ReadStyle(request, params, options_.profile, false);
+  const Style style = ReadStyle(request, params, options_.profile, {});
   ListQuery query;
   query.detailed = params.Bool("detailed", false);
   query.nodes.tokens = params.List("nodes");
@@ -239,26 +186,31 @@ void Face::List(const ExchangePtr& exchange) {
   query.filter.parent = ParentFilter(params.TaskId("parent_task_id"));
   ReadWait(params);
   const std::chrono::nanoseconds timeout = ReadTimeout(params);
-  const std::string group_by = params.Text("group_by");
+  std::optional<Problem> wrong_groups;
+  const Groups groups = ReadGroups(params, wrong_groups);
   std::optional<Problem> problem = params.Finish();
-  if (!problem) problem = CheckGroupBy(group_by);
+  if (!problem) problem = wrong_groups;
   if (!problem && coordinator_.AtCapacity()) problem = Busy();
   if (problem) return SendProblem(exchange, style, *problem);
 
   const TaskShape shape = query.detailed ? TaskShape::kDetailed : TaskShape::kPlain;
   coordinator_.List(
-      std::move(query), timeout, TasksObjects(shape), [exchange, style](Result<Gathered> gathered) {
+      std::move(query), timeout, Sinks(shape, groups, true),
+      [exchange, style, groups](Result<Gathered> gathered) {
         if (!gathered) {
           return SendProblem(exchange, style, ToProblem(gathered.error(), Whose::kService));
         }
-        SendGathered(exchange, style, *gathered);
+        if (groups.budget && groups.budget->met()) {
+          return SendProblem(exchange, style, TooManyForParents(groups.budget->tasks()));
+        }
+        SendGathered(exchange, style, groups, *gathered);
       });
 }
 
 void Face::Get(const ExchangePtr& exchange) {
   const http::Request& request = exchange->request();
   Params params(request);
-  const Style style = ReadStyle(request, params, options_.profile, false);
+  const Style style = ReadStyle(request, params, options_.profile, {});
   params.Has("task_id");  // The path wins over it.
   const TaskIdText id = params.ParseTaskId(request.captures.front());
   ReadWait(params);
@@ -292,10 +244,12 @@ void Face::Get(const ExchangePtr& exchange) {
 void Face::Cancel(const ExchangePtr& exchange, bool path_id) {
   const http::Request& request = exchange->request();
   Params params(request);
-  const Style style = ReadStyle(request, params, options_.profile, false);
+  const Style style = ReadStyle(request, params, options_.profile, {});
   CancelWords words = ReadCancel(request, params, style, path_id);
+  std::optional<Problem> wrong_groups;
+  const Groups groups = ReadGroups(params, wrong_groups);
   std::optional<Problem> problem = params.Finish();
-  if (!problem) problem = CheckGroupBy(words.group_by);
+  if (!problem) problem = wrong_groups;
   if (!problem && !words.id.unset && !words.nodes.empty()) {
     problem = ValidationFailed("task id cannot be used together with node ids");
   }
@@ -312,21 +266,23 @@ void Face::Cancel(const ExchangePtr& exchange, bool path_id) {
   query.filter = std::move(words.filter);
   query.reason = std::move(words.reason);
   query.grace = std::chrono::ceil<std::chrono::milliseconds>(words.grace);
-  coordinator_.Cancel(std::move(query), request.principal, words.timeout,
-                      TasksObjects(documented ? TaskShape::kCancelAnswer : TaskShape::kPlain),
-                      [exchange, style](Result<Gathered> gathered) {
-                        if (!gathered) {
-                          return SendProblem(exchange, style,
-                                             ToProblem(gathered.error(), Whose::kStore));
-                        }
-                        SendGathered(exchange, style, *gathered);
-                      });
+  // A cancel that has committed is answered as such however many tasks it hit: an error would say
+  // that nothing was done. Beyond the limit its tasks all stand at the top.
+  coordinator_.Cancel(
+      std::move(query), request.principal, words.timeout,
+      Sinks(documented ? TaskShape::kCancelAnswer : TaskShape::kPlain, groups, false),
+      [exchange, style, groups](Result<Gathered> gathered) {
+        if (!gathered) {
+          return SendProblem(exchange, style, ToProblem(gathered.error(), Whose::kStore));
+        }
+        SendGathered(exchange, style, groups, *gathered);
+      });
 }
 
 void Face::Root(const ExchangePtr& exchange) {
   const http::Request& request = exchange->request();
   Params params(request);
-  const Style style = ReadStyle(request, params, options_.profile, true);
+  const Style style = ReadStyle(request, params, options_.profile, {true, false});
   if (std::optional<Problem> problem = params.Finish()) {
     return SendProblem(exchange, style, *problem);
   }
@@ -343,7 +299,7 @@ void Face::Root(const ExchangePtr& exchange) {
 void Face::Nodes(const ExchangePtr& exchange) {
   const http::Request& request = exchange->request();
   Params params(request);
-  const Style style = ReadStyle(request, params, options_.profile, false);
+  const Style style = ReadStyle(request, params, options_.profile, {});
   if (std::optional<Problem> problem = params.Finish()) {
     return SendProblem(exchange, style, *problem);
   }

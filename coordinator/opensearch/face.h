@@ -2,11 +2,10 @@
 // recordings of a real server; README.md says where the documented profile departs from them.
 #pragma once
 
-#include <memory>
 #include <string>
 
 #include "coordinator/coordinator.h"
-#include "coordinator/opensearch/problem.h"
+#include "coordinator/opensearch/answer.h"
 #include "coordinator/opensearch/profile.h"
 #include "transport/http/router.h"
 
@@ -30,8 +29,6 @@ class Face {
   static std::string ErrorBody(int status, std::string_view type, std::string_view reason);
 
  private:
-  using ExchangePtr = std::shared_ptr<http::Exchange>;
-
   void List(const ExchangePtr& exchange);
   void Get(const ExchangePtr& exchange);
   // `path_id`: the id stands in the path.

@@ -42,6 +42,10 @@ void RenderHeaders(http::JsonWriter& json, const TaskView& task) {
 
 }  // namespace
 
+std::string_view NoResourceStats() {
+  return kNoStats;
+}
+
 void RenderTask(http::JsonWriter& json, const TaskView& task, TaskShape shape) {
   const bool detailed = shape == TaskShape::kDetailed || shape == TaskShape::kEnded;
   json.BeginObject();
@@ -91,6 +95,15 @@ void RenderFailure(http::JsonWriter& json, const NodeFailure& failure) {
   json.EndObject().EndObject();
 }
 
+void RenderFailures(http::JsonWriter& json, const Gathered& gathered, Profile profile) {
+  if (profile == Profile::kStrict && gathered.failed() == 0) return;
+  json.Key("node_failures").BeginArray();
+  for (const Slot& slot : gathered.slots) {
+    if (slot.failure) RenderFailure(json, *slot.failure);
+  }
+  json.EndArray();
+}
+
 void RenderNodeFields(http::JsonWriter& json, const NodeInfo& node, Profile profile) {
   json.Field("name", node.name).Field("transport_address", node.address);
   json.Field("host", node.host).Field("ip", node.address);
@@ -114,13 +127,7 @@ std::string RenderGathered(const Gathered& gathered, Profile profile) {
   body.reserve(size);
   http::JsonWriter json(body);
   json.BeginObject();
-  if (profile == Profile::kDocumented || gathered.failed() > 0) {
-    json.Key("node_failures").BeginArray();
-    for (const Slot& slot : gathered.slots) {
-      if (slot.failure) RenderFailure(json, *slot.failure);
-    }
-    json.EndArray();
-  }
+  RenderFailures(json, gathered, profile);
   json.Key("nodes").BeginObject();
   for (const Slot& slot : gathered.slots) {
     if (slot.failure) continue;

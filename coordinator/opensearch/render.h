@@ -54,7 +54,12 @@ class OneTask final : public TaskSink {
   std::string ended_;
 };
 
+// The `resource_stats` of a task of which nothing is measured, as a JSON object.
+std::string_view NoResourceStats();
+
 void RenderFailure(http::JsonWriter& json, const NodeFailure& failure);
+// The key node_failures and its array; in the strict profile only if something failed.
+void RenderFailures(http::JsonWriter& json, const Gathered& gathered, Profile profile);
 // name, transport_address, host, ip, roles and attributes, within an object that is open.
 void RenderNodeFields(http::JsonWriter& json, const NodeInfo& node, Profile profile);
 

@@ -4,126 +4,17 @@
 // expected bodies are the documentation's example and what an OpenSearch 3.8 was seen to send.
 #include <gmock/gmock.h>
 
-#include "coordinator/native/face.h"
 #include "coordinator/opensearch/errors.h"
-#include "coordinator/opensearch/face.h"
 #include "tests/support/result_matchers.h"
-#include "tests/unit/coordinator/fixtures.h"
-#include "tests/unit/coordinator/http_fixtures.h"
+#include "tests/unit/coordinator/face_fixtures.h"
 
 namespace quell::opensearch {
 namespace {
 
-using namespace std::chrono_literals;
 using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::SizeIs;
 using testing::StartsWith;
-
-class FaceTest : public testing::Test {
- protected:
-  FaceTest() {
-    face_.AddRoutes(router_);
-    native_.AddRoutes(router_);
-  }
-
-  // Two nodes as the documentation has them; the last character of the second id is ours, since
-  // 128 bits cannot be spelled as the documentation does it.
-  static NodeInfo Documented(int n) {
-    NodeInfo node;
-    node.id = *NodeId::Parse(n == 1 ? "JzrCxdtFTCO_RaINw8ckNA" : "K8iyDdtGQCO_SbJNw9dkMA");
-    node.incarnation = Incarnation{1};
-    node.name = "opensearch-node" + std::to_string(n);
-    node.address = n == 1 ? "127.0.0.1:9300" : "127.0.0.1:9301";
-    node.host = "127.0.0.1";
-    node.roles = {"data", "ingest", n == 1 ? "cluster_manager" : "master", "remote_cluster_client"};
-    return node;
-  }
-  static TaskView DocumentedTask(int n) {
-    TaskView task;
-    task.id = {Documented(n).id, n == 1 ? 54u : 78u};
-    task.type = "transport";
-    task.action = n == 1 ? "indices:data/write/bulk" : "indices:data/write/update";
-    task.description =
-        n == 1 ? "bulk request to [test_index]" : "updating document in [another_index]";
-    task.start_wall = WallFromMicros(n == 1 ? 1625145678901000 : 1625145679012000);
-    task.running = std::chrono::nanoseconds(n == 1 ? 2345678 : 1234567);
-    return task;
-  }
-
-  void Join(const NodeInfo& node) {
-    coordinator_.OnJoin({node, 1}, who_, [](Result<JoinReply>) {});
-    scheduler_.Advance(10ms);
-  }
-
-  // Answers every ask: tasks in `tasks_` that belong to the node, an ack for what is applied.
-  void NodesAnswer() {
-    nodes_.answer = [this](const AskedNodes::Asked& ask) {
-      executor_.Post([this, ask] {
-        std::vector<TaskView> mine;
-        for (const TaskView& task : tasks_) {
-          if (task.id.node == ask.node) mine.push_back(task);
-        }
-        if (std::holds_alternative<GetRequest>(ask.request)) {
-          const std::uint64_t number = std::get<GetRequest>(ask.request).number;
-          std::erase_if(mine, [&](const TaskView& t) { return t.id.number != number; });
-          if (mine.empty()) return ask.sink->OnDone(Error{ErrorCode::kNotFound, "no"});
-          ask.sink->OnTasks(mine);
-          return ask.sink->OnDone(NodeReply(GetReply{ended_, {}}));
-        }
-        if (const auto* apply = std::get_if<ApplyRequest>(&ask.request)) {
-          for (TaskView& task : mine) {
-            task.cancelled = true;
-            task.cancelled_at = WallFromMicros(1625145680000000);
-          }
-          if (!mine.empty()) ask.sink->OnTasks(mine);
-          ApplyReply reply;
-          reply.acks.push_back({apply->intents.front().id, {}, {}});
-          return ask.sink->OnDone(NodeReply(reply));
-        }
-        if (!mine.empty()) ask.sink->OnTasks(mine);
-        ask.sink->OnDone(NodeReply(ListReply{mine.size()}));
-      });
-    };
-  }
-
-  TestResponse Send(http::Method method, const std::string& target,
-                    std::vector<Header> headers = {}) {
-    return Finish(Begin(router_, method, target, std::move(headers)));
-  }
-  TestResponse Finish(const std::shared_ptr<TestExchange>& exchange) {
-    scheduler_.RunUntil([&] { return exchange->response.has_value(); }, 120s);
-    return exchange->response.value_or(http::Response{});
-  }
-  TestResponse Get(const std::string& target, std::vector<Header> headers = {}) {
-    return Send(http::Method::kGet, target, std::move(headers));
-  }
-  TestResponse Post(const std::string& target, std::vector<Header> headers = {}) {
-    return Send(http::Method::kPost, target, std::move(headers));
-  }
-  static std::vector<Header> Strict() { return {{"quell-profile", "strict"}}; }
-  static std::string Refusal(const std::string& reason,
-                             const std::string& type = "illegal_argument_exception") {
-    const std::string cause = R"({"type":")" + type + R"(","reason":")" + reason + "\"";
-    return R"({"error":{"root_cause":[)" + cause + "}]," + cause.substr(1) + R"(},"status":400})";
-  }
-
-  SimScheduler scheduler_;
-  SimClock clock_{scheduler_};
-  SimExecutor executor_{scheduler_, clock_};
-  SeededRandom random_{7};
-  StoreFile file_;
-  MemoryStore store_{executor_, file_};
-  AskedNodes nodes_;
-  Principal who_{Principal::Door::kLoopback, 0, 0, "127.0.0.1"};
-  Coordinator coordinator_{{Self()}, {executor_, random_, store_, nodes_}, {}};
-  http::Router router_;
-  Face face_{coordinator_, {Profile::kDocumented, "quell", "0.1.0"}};
-  bool ready_ = true;
-  native::Face native_{coordinator_, [this] { return ready_; }};
-  std::vector<TaskView> tasks_;
-  bool ended_ = false;
-};
 
 // ---- The documentation's example
 
@@ -282,7 +173,9 @@ TEST_F(FaceTest, ASilentNodeIsNotANotFound) {
 
 TEST_F(FaceTest, WhatIsNotServedIsRefusedAndNotIgnored) {
   const std::pair<const char*, const char*> cases[] = {
-      {"group_by=none", "[group_by] is served as [nodes] only: leave it out"},
+      {"group_by=", "[group_by] must be one of [nodes], [parents] or [none] but was []"},
+      {"group_by=Parents",
+       "[group_by] must be one of [nodes], [parents] or [none] but was [Parents]"},
       {"group_by=foo", "[group_by] must be one of [nodes], [parents] or [none] but was [foo]"},
       {"wait_for_completion", "[wait_for_completion] is not served: leave it out"},
       {"human", "[human] is not served: leave it out"},

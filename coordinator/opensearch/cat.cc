@@ -1,0 +1,335 @@
+#include "coordinator/opensearch/cat.h"
+
+#include <algorithm>
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <utility>
+
+#include "coordinator/opensearch/errors.h"
+#include "coordinator/opensearch/forest.h"
+#include "coordinator/opensearch/grouping.h"
+#include "coordinator/opensearch/pretty.h"
+#include "coordinator/opensearch/render.h"
+#include "coordinator/opensearch/table.h"
+#include "core/limits.h"
+
+namespace quell::opensearch {
+namespace {
+
+// The order of the table; description and resource_stats are there with `detailed` alone.
+enum TaskColumn : std::size_t {
+  kId,
+  kAction,
+  kTaskId,
+  kParentTaskId,
+  kType,
+  kStartTime,
+  kTimestamp,
+  kRunningTimeNs,
+  kRunningTime,
+  kNodeId,
+  kIp,
+  kPort,
+  kNode,
+  kVersion,
+  kOpaqueId,
+  kDescription,
+  kResourceStats,
+};
+
+std::vector<Column> TaskColumns(bool detailed) {
+  std::vector<Column> columns = {{"id", {}, "id of the task with the node", false, true},
+                                 {"action", {"ac"}, "task action"},
+                                 {"task_id", {"ti"}, "unique task id"},
+                                 {"parent_task_id", {"pti"}, "parent task id"},
+                                 {"type", {"ty"}, "task type"},
+                                 {"start_time", {"start"}, "start time in ms", true, true},
+                                 {"timestamp", {"ts", "hms", "hhmmss"}, "start time in HH:MM:SS"},
+                                 {"running_time_ns", {"time"}, "running time ns", false, true},
+                                 {"running_time", {"time"}, "running time", true, true},
+                                 {"node_id", {"ni"}, "unique node id", false},
+                                 {"ip", {"i"}, "ip address"},
+                                 {"port", {"po"}, "bound transport port", false, true},
+                                 {"node", {"n"}, "node name"},
+                                 {"version", {"v"}, "es version", false},
+                                 {"x_opaque_id", {"x"}, "X-Opaque-ID header", false}};
+  if (detailed) {
+    columns.push_back({"description", {"desc"}, "task action"});
+    columns.push_back({"resource_stats", {}, "resource consumption info of the task", false});
+  }
+  return columns;
+}
+
+struct Row {
+  Kin kin;
+  std::string type;
+  std::string action;
+  std::string opaque_id;
+  std::string description;
+  std::int64_t running = 0;  // In nanoseconds.
+  const NodeInfo* node = nullptr;
+};
+
+// One node's rows, copied from what the node sent.
+class Rows final : public TaskSink {
+ public:
+  explicit Rows(std::shared_ptr<TreeBudget> budget) : budget_(std::move(budget)) {}
+  void OnTasks(std::span<const TaskView> page) override {
+    if (!budget_->Take(page.size())) return;
+    for (const TaskView& task : page) {
+      Row row;
+      row.kin = {task.id, task.parent, task.start_wall};
+      row.type = task.type;
+      row.action = task.action;
+      row.description = task.description;
+      row.running = task.running.count();
+      for (const Header& header : task.headers) {
+        if (header.name == "X-Opaque-Id") row.opaque_id = header.value;
+      }
+      rows.push_back(std::move(row));
+    }
+  }
+
+  std::vector<Row> rows;
+
+ private:
+  const std::shared_ptr<TreeBudget> budget_;
+};
+
+// What the request says of the table.
+struct Wishes {
+  std::vector<Column> columns;
+  std::vector<ShownColumn> shown;
+  std::vector<SortKey> sort;
+  std::optional<std::string> unknown_sort;
+  std::int64_t time_unit = 0;  // In nanoseconds; 0: whichever fits.
+  bool titles = false;
+};
+
+std::int64_t TimeUnit(std::string_view text) {
+  struct Unit {
+    std::string_view name;
+    std::int64_t nanos;
+  };
+  constexpr std::array<Unit, 7> kUnits = {{{"nanos", 1},
+                                           {"micros", 1'000},
+                                           {"ms", 1'000'000},
+                                           {"s", 1'000'000'000},
+                                           {"m", 60'000'000'000},
+                                           {"h", 3'600'000'000'000},
+                                           {"d", 86'400'000'000'000}}};
+  for (const Unit& unit : kUnits) {
+    if (unit.name == text) return unit.nanos;
+  }
+  return 0;
+}
+
+Wishes ReadWishes(Params& params, bool detailed) {
+  Wishes wishes;
+  wishes.columns = TaskColumns(detailed);
+  std::optional<std::vector<std::string>> h;
+  if (params.Has("h")) h = params.List("h");
+  wishes.shown = ChooseColumns(wishes.columns, h);
+  if (!params.Bool("ts", true)) {
+    std::erase_if(wishes.shown, [](const ShownColumn& one) { return one.column == kTimestamp; });
+  }
+  for (const std::string& text : params.List("s")) {
+    if (const std::optional<SortKey> key = ParseSortKey(wishes.columns, text)) {
+      wishes.sort.push_back(*key);
+    } else if (!wishes.unknown_sort) {
+      wishes.unknown_sort = text;
+    }
+  }
+  wishes.time_unit = TimeUnit(params.Text("time"));
+  wishes.titles = params.Bool("v", false);
+  for (const char* without_effect : {"bytes", "pri", "size"})
+    params.Has(without_effect);
+  return wishes;
+}
+
+Problem UnknownSortKey(const std::string& text, Profile profile) {
+  Problem problem;
+  if (profile == Profile::kStrict) {
+    problem.status = 500;
+    problem.type = "unsupported_operation_exception";
+  }
+  problem.reason = "Unable to sort by unknown sort key `" + text + "`";
+  return problem;
+}
+
+std::int64_t PortOf(const std::string& address) {
+  const std::size_t colon = address.rfind(':');
+  std::int64_t port = 0;
+  for (std::size_t i = colon == std::string::npos ? address.size() : colon + 1; i < address.size();
+       ++i) {
+    if (address[i] < '0' || address[i] > '9' || port > 65535) return 0;
+    port = port * 10 + (address[i] - '0');
+  }
+  return port;
+}
+
+std::string OrDash(std::string text) {
+  return text.empty() ? "-" : std::move(text);
+}
+
+std::string Cell(const Row& row, std::size_t column, const Wishes& wishes, Profile profile) {
+  switch (column) {
+    case kId:
+      return std::to_string(row.kin.id.number);
+    case kAction:
+      return row.action;
+    case kTaskId:
+      return row.kin.id.ToString();
+    case kParentTaskId:
+      return row.kin.parent ? row.kin.parent->ToString() : "-";
+    case kType:
+      return row.type;
+    case kStartTime:
+      return std::to_string(MillisSinceEpoch(row.kin.start));
+    case kTimestamp:
+      return TimeOfDay(MillisSinceEpoch(row.kin.start));
+    case kRunningTimeNs:
+      return std::to_string(row.running);
+    case kRunningTime:
+      return wishes.time_unit == 0 ? HumanDuration(row.running)
+                                   : std::to_string(row.running / wishes.time_unit);
+    case kNodeId:
+      return row.kin.id.node.ToString().substr(0, 4);
+    case kIp:
+      return OrDash(row.node->host);
+    case kPort:
+      return std::to_string(PortOf(row.node->address));
+    case kNode:
+      return OrDash(row.node->name);
+    case kVersion:
+      return OrDash(row.node->version);
+    case kOpaqueId:
+      return OrDash(row.opaque_id);
+    case kDescription:
+      return row.description;
+    default:
+      break;
+  }
+  const std::string stats(NoResourceStats());
+  if (profile == Profile::kDocumented) return stats;
+  std::string layout = Prettify(stats);
+  layout.pop_back();
+  return layout;
+}
+
+std::int64_t NumberOf(const Row& row, std::size_t column) {
+  switch (column) {
+    case kId:
+      return static_cast<std::int64_t>(row.kin.id.number);
+    case kStartTime:
+      return MillisSinceEpoch(row.kin.start);
+    case kPort:
+      return PortOf(row.node->address);
+    default:
+      return row.running;
+  }
+}
+
+std::string FailureLines(const Gathered& gathered) {
+  std::string lines;
+  for (const Slot& slot : gathered.slots) {
+    if (!slot.failure) continue;
+    std::string line = "# node [" + slot.failure->node +
+                       "] is missing: " + slot.failure->cause_type + ": " +
+                       slot.failure->cause_reason;
+    std::replace(line.begin(), line.end(), '\n', ' ');
+    lines += line + "\n";
+  }
+  return lines;
+}
+
+void SendTable(const ExchangePtr& exchange, const Style& style, const Wishes& wishes,
+               Gathered& gathered) {
+  std::vector<Row> rows;
+  for (Slot& slot : gathered.slots) {
+    if (slot.failure) continue;
+    for (Row& row : static_cast<Rows&>(*slot.sink).rows) {
+      row.node = &*slot.node;
+      rows.push_back(std::move(row));
+    }
+  }
+  std::vector<Kin> kin;
+  kin.reserve(rows.size());
+  for (const Row& row : rows)
+    kin.push_back(row.kin);
+  Table table;
+  table.columns = wishes.columns;
+  for (const Placed& placed : DepthFirst(kin))
+    table.rows.push_back(placed.index);
+  table.text = [&](std::size_t row, std::size_t column) {
+    return Cell(rows[row], column, wishes, style.profile);
+  };
+  table.number = [&](std::size_t row, std::size_t column) { return NumberOf(rows[row], column); };
+  SortRows(table, wishes.sort);
+
+  std::vector<Header> headers = {{"Quell-Nodes", Coverage(gathered.selected(), gathered.failed())}};
+  if (!style.text) {
+    return Send(exchange, style, 200, RenderJson(table, wishes.shown), std::move(headers));
+  }
+  const bool documented = style.profile == Profile::kDocumented;
+  std::string text = RenderText(table, wishes.shown, wishes.titles, documented);
+  if (documented) text += FailureLines(gathered);
+  SendText(exchange, std::move(text), std::move(headers));
+}
+
+}  // namespace
+
+void CatIndex(const ExchangePtr& exchange, Profile profile) {
+  Params params(exchange->request());
+  const Style style = ReadStyle(exchange->request(), params, profile, {false, true});
+  if (std::optional<Problem> problem = params.Finish()) {
+    return SendProblem(exchange, style, *problem);
+  }
+  SendText(exchange, "/_cat/tasks\n");
+}
+
+void CatTasks(Coordinator& coordinator, const ExchangePtr& exchange, Profile profile) {
+  const http::Request& request = exchange->request();
+  Params params(request);
+  const Style style = ReadStyle(request, params, profile, {false, true});
+  const bool help = params.Bool("help", false);
+  ListQuery query;
+  query.detailed = params.Bool("detailed", false);
+  if (!help) {
+    query.nodes.tokens = params.List("nodes");
+    query.nodes.unknown_token_fails = style.profile == Profile::kDocumented;
+    query.filter.actions = params.List("actions");
+    query.filter.parent = ParentFilter(params.TaskId("parent_task_id"));
+    ReadWait(params);
+  }
+  const std::chrono::nanoseconds timeout = ReadTimeout(params);
+  Wishes wishes = ReadWishes(params, query.detailed);
+  std::optional<Problem> problem = params.Finish();
+  if (!problem && help) return SendText(exchange, RenderHelp(wishes.columns));
+  if (!problem && wishes.unknown_sort) {
+    problem = UnknownSortKey(*wishes.unknown_sort, style.profile);
+  }
+  if (!problem && coordinator.AtCapacity()) problem = Busy();
+  if (problem) return SendProblem(exchange, style, *problem);
+
+  auto budget = std::make_shared<TreeBudget>();
+  auto sinks = [budget](const NodeInfo&) { return std::make_shared<Rows>(budget); };
+  auto done = [exchange, style, budget, wishes = std::move(wishes)](Result<Gathered> gathered) {
+    if (!gathered) {
+      return SendProblem(exchange, style, ToProblem(gathered.error(), Whose::kService));
+    }
+    if (budget->met()) {
+      return SendProblem(
+          exchange, style,
+          Invalid("[/_cat/tasks] is served for at most [" +
+                  std::to_string(limits::kGroupParentsMax) + "] tasks and [" +
+                  std::to_string(budget->tasks()) +
+                  "] match: use a filter ([nodes], [actions], [parent_task_id]) or [/_tasks]"));
+    }
+    SendTable(exchange, style, wishes, *gathered);
+  };
+  coordinator.List(std::move(query), timeout, sinks, std::move(done));
+}
+
+}  // namespace quell::opensearch

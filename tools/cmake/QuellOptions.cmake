@@ -38,9 +38,11 @@ endif()
 
 find_program(QUELL_CCACHE ccache)
 if(QUELL_CCACHE)
+  # The prefix map makes an object independent of where the sources lie: no reason to miss.
   set(CMAKE_CXX_COMPILER_LAUNCHER
     ${CMAKE_COMMAND} -E env CCACHE_NOHASHDIR=1 CCACHE_BASEDIR=${PROJECT_SOURCE_DIR}
-    CCACHE_SLOPPINESS=pch_defines,time_macros ${QUELL_CCACHE})
+    CCACHE_SLOPPINESS=pch_defines,time_macros CCACHE_IGNOREOPTIONS=-ffile-prefix-map=*
+    ${QUELL_CCACHE})
 endif()
 find_program(QUELL_MOLD mold)
 if(QUELL_MOLD)

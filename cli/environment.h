@@ -3,6 +3,7 @@
 
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace quell::cli {
 
@@ -10,6 +11,7 @@ struct Environment {
   std::string http = "http://127.0.0.1:9480";  // QUELL_HTTP: the coordinator.
   std::optional<std::string> socket;           // QUELL_SOCKET: the node's local door.
   std::optional<std::string> task_id;          // QUELL_TASK_ID: the `quell run` around us.
+  std::vector<std::string> ancestors;          // QUELL_ANCESTORS: its chain, nearest first.
   std::string temp_dir = "/tmp";               // TMPDIR
 
   static Environment Read();

@@ -93,8 +93,16 @@ JobTask MakeTask(const RunArguments& arguments, const Environment& environment) 
     task.parent = arguments.parent;
   } else if (environment.task_id && TaskId::Parse(*environment.task_id)) {
     task.parent = *environment.task_id;
+    task.ancestors = environment.ancestors;
   }
   return task;
+}
+
+std::string Joined(const std::vector<std::string>& ids) {
+  std::string text;
+  for (const std::string& id : ids)
+    text += (text.empty() ? "" : ",") + id;
+  return text;
 }
 
 // The task was cancelled before its command was let go: it never runs.
@@ -143,20 +151,24 @@ int RunCommand(const RunArguments& arguments, const Environment& environment) {
 
   std::map<std::string, std::string> exported{{"QUELL_SOCKET", door.path}};
   std::unique_ptr<Tracker> tracker;
-  std::optional<std::string> task_id;
+  std::optional<JobSession> session;
   std::string problem;
   if (auto address = http::Address::Parse("unix:" + door.path)) {
     tracker = std::make_unique<Tracker>(*address, task, !arguments.parent.empty());
-    task_id = tracker->WaitForTask(kStartBudget);
-    if (!task_id) {
+    session = tracker->WaitForTask(kStartBudget);
+    if (!session) {
       const auto failure = tracker->failure();
       problem = failure ? failure->message : "the node at " + door.path + " does not answer";
     }
   } else {
     problem = address.error().message;
   }
-  if (task_id) {
-    exported["QUELL_TASK_ID"] = *task_id;
+  if (session) {
+    exported["QUELL_TASK_ID"] = session->task;
+    // An outer task's chain must not pass for this one's.
+    if (!session->ancestors.empty() || !environment.ancestors.empty()) {
+      exported["QUELL_ANCESTORS"] = Joined(session->ancestors);
+    }
     if (const auto cancel = tracker->TakeCancel()) EndUnstarted(*command, *tracker, *cancel);
   } else if (door.named || ::isatty(STDERR_FILENO) == 1) {
     Say("not tracked yet, the command runs all the same: " + problem);

@@ -218,7 +218,10 @@ std::string RenderRegistered(const RegisterReply& reply) {
   http::JsonWriter json(body);
   json.BeginObject().Field("session", reply.session.view()).Key("tasks").BeginArray();
   for (const RegisteredTask& task : reply.tasks) {
-    json.BeginObject().Field("id", task.id.ToString());
+    json.BeginObject().Field("id", task.id.ToString()).Key("ancestors").BeginArray();
+    for (const TaskId& ancestor : task.ancestors)
+      json.String(ancestor.ToString());
+    json.EndArray();
     WriteMaybeCancel(task.cancel, json);
     json.EndObject();
   }

@@ -50,6 +50,7 @@ struct CancelCommand {
 
 struct RegisteredTask {
   TaskId id;
+  std::vector<TaskId> ancestors;  // Its chain, nearest first, as the node has it: to be passed on.
   std::optional<CancelCommand> cancel;  // Born cancelled, or cancelled while it was away.
 };
 

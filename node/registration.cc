@@ -394,7 +394,10 @@ void Registrar::Answer(const Shared& registration) {
   for (const Plan& plan : r.plans) {
     RegisteredTask& task = reply.tasks.emplace_back();
     task.id = state_.IdOf(plan.number);
-    if (LiveTask* live = state_.registry.Find(plan.number)) task.cancel = facts_.TakeCommand(*live);
+    if (LiveTask* live = state_.registry.Find(plan.number)) {
+      task.ancestors = live->task.ancestors;
+      task.cancel = facts_.TakeCommand(*live);
+    }
   }
   Release(r);
   r.done(std::move(reply));

@@ -61,6 +61,12 @@ std::string RenderRegistration(const JobTask& task) {
   writer.Field("action", task.action);
   writer.Field("description", task.description);
   if (!task.parent.empty()) writer.Field("parent", task.parent);
+  if (!task.parent.empty() && !task.ancestors.empty()) {
+    writer.Key("ancestors").BeginArray();
+    for (const std::string& ancestor : task.ancestors)
+      writer.String(ancestor);
+    writer.EndArray();
+  }
   writer.Field("pid", static_cast<std::int64_t>(task.pid));
   if (task.id) writer.Field("id", *task.id);
   writer.Field("start_time_in_millis", task.start_millis);
@@ -93,6 +99,12 @@ Result<JobSession> ParseRegistered(std::string_view text) {
   if (task == nullptr) return wrong;
   session.task = Text(*task, "id");
   if (session.token.empty() || session.task.empty()) return wrong;
+  const json::value* ancestors = task->if_contains("ancestors");
+  if (ancestors != nullptr && ancestors->is_array()) {
+    for (const json::value& ancestor : ancestors->get_array()) {
+      if (ancestor.is_string()) session.ancestors.emplace_back(ancestor.get_string());
+    }
+  }
   if (const json::value* cancel = task->if_contains("cancel"); cancel && cancel->is_object()) {
     session.cancel = ParseCancel(cancel->get_object());
   }

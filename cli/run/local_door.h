@@ -8,6 +8,7 @@
 #include <string>
 #include <string_view>
 #include <sys/types.h>
+#include <vector>
 
 #include "core/ids.h"
 #include "core/result.h"
@@ -21,8 +22,9 @@ struct JobTask {
   std::string description;
   std::string parent;  // Empty: none.
   pid_t pid = 0;
-  std::int64_t start_millis = 0;  // Since 1970.
-  std::optional<std::string> id;  // To resume: what it was called before.
+  std::int64_t start_millis = 0;            // Since 1970.
+  std::optional<std::string> id;            // To resume: what it was called before.
+  std::vector<std::string> ancestors = {};  // Of the parent, nearest first, as far as known.
 };
 
 struct JobCancel {
@@ -37,6 +39,7 @@ struct JobCancel {
 struct JobSession {
   std::string token;
   std::string task;
+  std::vector<std::string> ancestors;  // Of the task, nearest first.
   std::optional<JobCancel> cancel;
 };
 

@@ -204,11 +204,10 @@ Tracker::Tracker(http::Address address, JobTask task, bool parent_required)
   }).detach();  // lint: allow(detached): likewise.
 }
 
-std::optional<std::string> Tracker::WaitForTask(milliseconds budget) {
+std::optional<JobSession> Tracker::WaitForTask(milliseconds budget) {
   std::unique_lock lock(state_->mutex);
   state_->changed.wait_for(lock, budget, [this] { return state_->tried; });
-  if (!state_->session) return std::nullopt;
-  return state_->session->task;
+  return state_->session;
 }
 
 std::optional<Error> Tracker::failure() const {

@@ -25,7 +25,7 @@ class Tracker {
   static constexpr std::chrono::milliseconds kParentPatience{3000};
 
   // Blocks until the first registration has worked, or has failed, or for `budget`.
-  std::optional<std::string> WaitForTask(std::chrono::milliseconds budget);
+  std::optional<JobSession> WaitForTask(std::chrono::milliseconds budget);
   // Why the last try failed; nullopt while the task is registered or the first try is under way.
   std::optional<Error> failure() const;
 

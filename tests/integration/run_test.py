@@ -224,6 +224,21 @@ class WithNodeTest(InvisibleCases, quelltest.SharedClusterCase):
         record = self.shared.record(task)
         self.assertTrue(record["ended"])
 
+    def test_a_command_knows_the_chain_above_it(self):
+        script = f"echo $QUELL_TASK_ID; {QUELL} run -- sh -c 'echo $QUELL_TASK_ID $QUELL_ANCESTORS'; read x"
+        process = self.popen("sh", "-c", script, stdin=subprocess.PIPE)
+        outer = quelltest.read_line(process.stdout).strip()
+        inner, *ancestors = quelltest.read_line(process.stdout).split()
+        self.assertEqual(ancestors, [outer])
+        self.assertEqual(self.shared.record(inner)["task"]["parent"], outer)
+        # A job elsewhere that is told of both carries both on.
+        env = dict(self.env, QUELL_TASK_ID="OOOOOOOOOOOOOOOOOOOOOg:7", QUELL_ANCESTORS=f"{inner},{outer}")
+        far = subprocess.run([QUELL, "run", "--", "sh", "-c", "echo $QUELL_ANCESTORS"], env=env, text=True,
+                             capture_output=True, timeout=60, check=True)
+        self.assertEqual(far.stdout.strip(), f"OOOOOOOOOOOOOOOOOOOOOg:7,{inner},{outer}")
+        process.stdin.close()
+        process.wait(30)
+
     def test_the_outcome_follows_the_exit_code(self):
         for code, state in ((0, "succeeded"), (1, "failed")):
             process = self.popen("sh", "-c", f"echo $QUELL_TASK_ID; exit {code}")

@@ -143,6 +143,42 @@ class Vectors:
         self.shared.quell("cancel", root)
         self.assertTrue(second.ask("wait r").startswith("cancelled "))
 
+    def test_the_whole_chain_is_passed_on_to_another_node(self):
+        first = self.probe("a")
+        first.ask("start t sdk/root")
+        first.ask("child c t sdk/middle")
+        root, middle = first.id("t"), first.id("c")
+        headers = first.ask("inject c http")
+        environment = dict(pair.split("=", 1) for pair in first.ask("inject c environment").split())
+        by_headers = self.probe("b")
+        by_headers.ask("extract r sdk/leaf " + headers)
+        by_environment = self.probe("b", **environment)
+        by_environment.ask("start r sdk/leaf")
+        for second in (by_headers, by_environment):
+            leaf = second.id("r")
+            self.assertEqual(leaf.split(":")[0], self.shared.nodes["b"]["id"])
+            # What the leaf passes on is what node b has of it.
+            self.assertEqual(self.context(second, "r"), (leaf, [middle, root]))
+            second.ask("child s r sdk/below")
+            second.id("s")
+            self.assertEqual(self.context(second, "s")[1], [leaf, middle, root])
+
+    def test_a_chain_has_16_ancestors_at_most(self):
+        first = self.probe("a")
+        first.ask("start t sdk/root")
+        root = first.id("t")
+        chain = [root.split(":")[0] + f":{number}" for number in range(1001, 1021)]
+        second = self.probe("b")
+        second.ask(f"extract r sdk/leaf Quell-Task-Id={root} Quell-Ancestors={','.join(chain)}")
+        second.id("r")
+        self.assertEqual(self.context(second, "r")[1], [root, *chain[:15]])
+
+    @staticmethod
+    def context(probe, name):
+        """The id and the ancestors that the task passes on."""
+        headers = dict(pair.split("=", 1) for pair in probe.ask(f"inject {name} http").split())
+        return headers["Quell-Task-Id"], headers.get("Quell-Ancestors", "").split(",")
+
     def test_the_environment_names_the_parent(self):
         first = self.probe()
         first.ask("start t sdk/environment")

@@ -100,8 +100,12 @@ TEST(LocalDoorTest, RegistersWithEverythingTheNodeMustKnow) {
             R"("start_time_in_millis":5})");
   task.parent.clear();
   task.id = "N:12";
+  task.ancestors = {"M:3"};  // Of no parent: not said.
   EXPECT_THAT(RenderRegistration(task), HasSubstr(R"("id":"N:12")"));
   EXPECT_THAT(RenderRegistration(task), ::testing::Not(HasSubstr("parent")));
+  EXPECT_THAT(RenderRegistration(task), ::testing::Not(HasSubstr("ancestors")));
+  task.parent = "N:9";
+  EXPECT_THAT(RenderRegistration(task), HasSubstr(R"("parent":"N:9","ancestors":["M:3"])"));
 }
 
 TEST(LocalDoorTest, ReportsOnlyWhatThereIsToSay) {
@@ -119,9 +123,11 @@ TEST(LocalDoorTest, ReadsARegistrationThatIsBornCancelled) {
   EXPECT_EQ(session->task, "N:12");
   ASSERT_TRUE(session->cancel);
   EXPECT_EQ(*session->cancel, (JobCancel{"I", "root", "r", std::chrono::milliseconds(2500)}));
-  const auto live = ParseRegistered(R"({"session":"S","tasks":[{"id":"N:12","cancel":null}]})");
+  const auto live = ParseRegistered(
+      R"({"session":"S","tasks":[{"id":"N:12","ancestors":["N:9","M:3"],"cancel":null}]})");
   ASSERT_TRUE(live);
   EXPECT_FALSE(live->cancel);
+  EXPECT_EQ(live->ancestors, (std::vector<std::string>{"N:9", "M:3"}));
 }
 
 TEST(LocalDoorTest, RefusesARegistrationThatNamesNoTask) {

@@ -198,7 +198,7 @@ TEST_F(LocalDoorTest, RegistersOneTaskAndKnowsWhoAsks) {
       "status":{"phase":1.0},"headers":{"X-Opaque-Id":"mine"},"cancellable":false})");
   EXPECT_THAT(answer, StartsWith("200 {\"session\":\""));
   EXPECT_THAT(answer, HasSubstr("\"tasks\":[{\"id\":\"" + node_->info().id.ToString() +
-                                ":1\",\"cancel\":null}]}"));
+                                ":1\",\"ancestors\":[],\"cancel\":null}]}"));
   Principal other;
   other.door = Principal::Door::kUnixSocket;
   other.uid = ::getuid() + 1;

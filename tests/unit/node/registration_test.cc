@@ -113,6 +113,18 @@ TEST_F(RegistrationTest, CopiesTheChainOfALocalParent) {
   EXPECT_TRUE(world_.Show(id).cancelled);
 }
 
+TEST_F(RegistrationTest, AnswersTheWholeChainSoThatItCanBePassedOn) {
+  const TaskId remote{*NodeId::Parse("OOOOOOOOOOOOOOOOOOOOOg"), 9};
+  const TaskId above{*NodeId::Parse("OOOOOOOOOOOOOOOOOOOOOg"), 4};
+  NewTask task = world_.Work();
+  task.parent = remote;
+  task.grandparents = {above};
+  const RegisteredTask top = world_.RegisterOne(task);
+  EXPECT_THAT(top.ancestors, ElementsAre(remote, above));
+  EXPECT_THAT(world_.RegisterChild(top.id).ancestors, ElementsAre(top.id, remote, above));
+  EXPECT_THAT(world_.RegisterOne(world_.Work()).ancestors, IsEmpty());
+}
+
 TEST_F(RegistrationTest, RefusesAParentThatNobodyKnows) {
   NewTask task = world_.Work();
   task.parent = world_.Id(400);  // Reserved, never given out.

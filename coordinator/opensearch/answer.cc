@@ -122,7 +122,9 @@ std::chrono::nanoseconds ReadTimeout(Params& params) {
 
 std::optional<TaskId> ParentFilter(const TaskIdText& parent) {
   if (parent.unset) return std::nullopt;
-  return parent.Resolve().value_or(TaskId{NodeId(), 1});
+  // One that cannot be is asked for all the same: nothing matches it. It must be an id, or it does
+  // not travel; 126 zero bits and a 1 are as good as never drawn.
+  return parent.Resolve().value_or(TaskId{*NodeId::Parse("AAAAAAAAAAAAAAAAAAAAAQ"), 1});
 }
 
 }  // namespace quell::opensearch

@@ -263,7 +263,7 @@ TEST_F(FaceTest, AParentThatCannotExistMatchesNothing) {
   };
   EXPECT_EQ(Get("/_tasks?parent_task_id=foo:1").status, 200);
   ASSERT_TRUE(asked);
-  EXPECT_TRUE(asked->node.is_null());
+  EXPECT_FALSE(asked->node.is_null()) << "the null id is refused on the wire";
 }
 
 // ---- Errors of a cancel

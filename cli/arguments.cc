@@ -11,11 +11,10 @@
 #include "cli/suggest.h"
 #include "core/ids.h"
 #include "core/limits.h"
+#include "core/version.h"
 
 namespace quell::cli {
 namespace {
-
-constexpr const char* kVersion = "0.1.0";
 
 constexpr const char* kFooter = R"(
 A first session:
@@ -234,7 +233,7 @@ Request Choose(const CLI::App& app, Raw& raw) {
   const std::string name = app.get_subcommands().front()->get_name();
   const Format format = FormatOf(raw.output);
   if (name == "help") return Help(app, raw.topic);
-  if (name == "version") return Immediate{kOk, std::string("quell ") + kVersion + "\n", ""};
+  if (name == "version") return Immediate{kOk, "quell " + std::string(Version()) + "\n", ""};
   if (name == "dev") return raw.dev;
   if (name == "ps") {
     const std::string empty = EmptyFilter(*app.get_subcommand("ps"), raw.ps.selection);
@@ -291,7 +290,7 @@ Request ParseArguments(const std::vector<std::string>& arguments, const Environm
   CLI::App app("Quell shows what runs anywhere in a fleet, stops it, and says whether it stopped.",
                "quell");
   try {
-    app.set_version_flag("--version", std::string("quell ") + kVersion);
+    app.set_version_flag("--version", "quell " + std::string(Version()));
     app.require_subcommand(1);
     AddCommands(app, raw);
     if (auto wrong = CheckCommandWord(app, ours)) return *wrong;
@@ -305,7 +304,7 @@ Request ParseArguments(const std::vector<std::string>& arguments, const Environm
     if (below.empty()) return Immediate{kOk, chosen.front()->help("quell"), ""};
     return Immediate{kOk, below.front()->help("quell " + chosen.front()->get_name()), ""};
   } catch (const CLI::CallForVersion&) {
-    return Immediate{kOk, std::string("quell ") + kVersion + "\n", ""};
+    return Immediate{kOk, "quell " + std::string(Version()) + "\n", ""};
   } catch (const CLI::ExtrasError&) {
     std::string text = Unexpected(app);
     if (ours.front() == "run" && raw.run.command.empty()) {

@@ -15,6 +15,7 @@
 #include "coordinator/opensearch/face.h"
 #include "coordinator/sqlite_store.h"
 #include "core/limits.h"
+#include "core/version.h"
 #include "host/asio_executor.h"
 #include "host/boot_id.h"
 #include "host/data_directory.h"
@@ -33,8 +34,6 @@
 
 namespace quell {
 namespace {
-
-constexpr std::string_view kVersion = "0.1.0";
 
 enum Exit : int {
   kOk = 0,
@@ -171,7 +170,7 @@ Status Daemon::MakeSelf(const HostPort& listen) {
   self_.name = options_.name;
   self_.address = grpc_->address();
   self_.host = listen.host;
-  self_.version = kVersion;
+  self_.version = Version();
   self_.boot_id = std::move(*boot_id);
   return {};
 }
@@ -179,7 +178,7 @@ Status Daemon::MakeSelf(const HostPort& listen) {
 Status Daemon::ServeHttp(const HostPort& http) {
   opensearch::FaceOptions options;
   options.profile = *opensearch::ProfileFromString(options_.profile);
-  options.version = kVersion;
+  options.version = Version();
   opensearch_ = std::make_unique<opensearch::Face>(*coordinator_, std::move(options));
   native_ = std::make_unique<native::Face>(*coordinator_, [this] { return !stopping_; });
   opensearch_->AddRoutes(router_);
@@ -251,7 +250,7 @@ int main(int argc, char** argv) {
       ->capture_default_str();
   app.add_option("--name", options.name, "This coordinator's name as a member")
       ->capture_default_str();
-  app.set_version_flag("--version", std::string(quell::kVersion));
+  app.set_version_flag("--version", std::string(quell::Version()));
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

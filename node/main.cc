@@ -15,6 +15,7 @@
 #include <boost/asio/io_context.hpp>
 
 #include "core/limits.h"
+#include "core/version.h"
 #include "host/asio_executor.h"
 #include "host/boot_id.h"
 #include "host/data_directory.h"
@@ -37,8 +38,6 @@
 
 namespace quell {
 namespace {
-
-constexpr std::string_view kVersion = "0.1.0";
 
 enum Exit : int {
   kOk = 0,
@@ -193,7 +192,7 @@ Result<NodeInfo> Daemon::MakeInfo(const HostPort& listen) {
   info.host = listen.host;
   info.roles = options_.roles;
   info.attributes = std::move(*attributes);
-  info.version = kVersion;
+  info.version = Version();
   info.boot_id = std::move(*boot_id);
   return info;
 }
@@ -367,7 +366,7 @@ int main(int argc, char** argv) {
       ->delimiter(',')
       ->capture_default_str();
   app.add_option("--attr", options.attributes, "NAME=VALUE, once for each attribute");
-  app.set_version_flag("--version", std::string(quell::kVersion));
+  app.set_version_flag("--version", std::string(quell::Version()));
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

@@ -1,5 +1,5 @@
 """What documents and build files promise: folders have a README, links and paths lead somewhere,
-and ctest knows every test."""
+ctest knows every test, and versions agree."""
 
 import pathlib
 import re
@@ -15,7 +15,8 @@ ADR_STATUS = re.compile(r"^(accepted|superseded by \[\d{4}\]\(\d{4}-[a-z0-9-]+\.
 
 
 def check(tree):
-    return readmes(tree) + links(tree) + paths(tree) + tests(tree) + adrs(tree) + warnings(tree)
+    return (readmes(tree) + links(tree) + paths(tree) + tests(tree) + adrs(tree)
+            + warnings(tree) + versions(tree))
 
 
 def readmes(tree):
@@ -190,6 +191,20 @@ def warnings(tree):
     return []
 
 
+def versions(tree):
+    """The clients that are one file each cannot ask CMake: they repeat the project's version."""
+    project = re.search(r"^project\(\w+ VERSION ([\d.]+)", tree.texts.get("CMakeLists.txt", ""),
+                        re.MULTILINE)
+    said = re.compile(r"""^(?:__version__|export const version) = ["']([^"']*)["']""", re.MULTILINE)
+    findings = []
+    for path in tree.names(".py", ".mjs"):
+        match = said.search(tree.texts[path])
+        if project and match and match.group(1) != project.group(1):
+            findings.append(Finding(path, 0, "version", f"says {match.group(1)}, but project() in "
+                                                        f"CMakeLists.txt says {project.group(1)}"))
+    return findings
+
+
 def samples():
     """(what the tree holds, the rules that must find something)"""
     page = {"docs/README.md": "# Docs\n\n## A heading\n"}
@@ -217,5 +232,9 @@ def samples():
         ({**page, "docs/adr/0001-a.md": decision.replace("accepted", "perhaps")}, ["adr"]),
         ({**page, "docs/adr/0001-a.md": decision.replace("## Context", "")}, ["adr"]),
         ({**page, "docs/adr/one.md": decision}, ["adr"]),
+        ({"sdk/README.md": "", "CMakeLists.txt": "project(quell VERSION 1.2.3)\n",
+          "sdk/a.py": '__version__ = "1.2.3"\n'}, []),
+        ({"sdk/README.md": "", "CMakeLists.txt": "project(quell VERSION 1.2.3)\n",
+          "sdk/a.mjs": "export const version = '1.2.4';\n"}, ["version"]),
         ({"tools/README.md": "", "tools/cmake/QuellOptions.cmake": "-Wall\n"}, ["warnings"]),
     ]

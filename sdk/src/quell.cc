@@ -103,7 +103,7 @@ void SetField(quell_task* task, const std::string& name, std::string json) {
 extern "C" {
 
 const char* quell_version(void) {
-  return "0.1.0";
+  return QUELL_VERSION;
 }
 
 quell_task* quell_task_start(const quell_task_options* options) {

@@ -28,7 +28,7 @@ extern "C" {
 #define QUELL_API
 #endif
 
-/* "0.1.0" */
+/* "MAJOR.MINOR.PATCH" of the library that is linked; never freed. */
 QUELL_API const char* quell_version(void);
 
 /* A task of this process. Counted: quell_task_start() gives the caller one reference. */

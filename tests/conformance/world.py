@@ -208,10 +208,11 @@ class Tasks:
 
 
 class Cluster:
-    """The daemons. `directory` is for their data."""
+    """The daemons. `directory` is for their data, `flags` are the coordinator's."""
 
-    def __init__(self, directory):
+    def __init__(self, directory, flags=()):
         self.directory = directory
+        self.flags = list(flags)
         self.daemons = {}
         self.ids = {}
         self.sockets = {node: os.path.join(directory, node + ".sock") for node in NODES}
@@ -220,7 +221,7 @@ class Cluster:
         data = os.path.join(self.directory, "coordinator")
         coordinator = self.daemon("coordinator", [
             quelltest.COORDINATOR, "--data", data, "--http", "127.0.0.1:0", "--listen",
-            "127.0.0.1:0"])
+            "127.0.0.1:0", *self.flags])
         self.address = coordinator.ready["http"].removeprefix("http://")
         self.grpc = coordinator.ready["grpc"]
         for node in NODES:

@@ -1,5 +1,6 @@
 #include "node/answers.h"
 
+#include <limits>
 #include <utility>
 
 #include "core/limits.h"
@@ -41,6 +42,7 @@ void Answers::List(ListRequest request, MonoTime deadline, std::shared_ptr<Reply
   listing->request = std::move(request);
   listing->deadline = deadline;
   listing->writer = std::move(writer);
+  listing->cursor = listing->request.after;
   GoOn(listing);
 }
 
@@ -52,6 +54,8 @@ void Answers::GoOn(const std::shared_ptr<Listing>& listing) {
   }
   Page page;
   std::size_t looks = limits::kLooksPerTurn;
+  const std::uint64_t wanted = l.request.limit == 0 ? std::numeric_limits<std::uint64_t>::max()
+                                                    : l.request.limit - l.reply.count;
   const auto look = [&](const LiveTask& live) {
     l.cursor = live.task.id.number;
     if (l.request.filter.Matches(live.task)) {
@@ -59,16 +63,17 @@ void Answers::GoOn(const std::shared_ptr<Listing>& listing) {
       if (!l.request.detailed) view.description = view.status_json = {};
       page.Add(view);
     }
-    return --looks > 0 && !page.full();
+    return --looks > 0 && !page.full() && page.views().size() < wanted;
   };
   const bool all = l.request.filter.parent
                        ? state_.registry.ScanBelow(*l.request.filter.parent, l.cursor, look)
                        : state_.registry.Scan(l.cursor, look);
   l.reply.count += page.views().size();
+  l.reply.more = !all && page.views().size() == wanted;
   auto go_on = state_.lifetime.Guard([this, listing] { GoOn(listing); });
   if (page.views().empty()) {
     if (!all) return state_.executor.Post(std::move(go_on));
-  } else if (!all) {
+  } else if (!all && !l.reply.more) {
     return l.writer->Tasks(page.views(), std::move(go_on));
   } else {
     l.writer->Tasks(page.views(), [] {});

@@ -20,10 +20,13 @@ namespace quell {
 // ---- Coordinator to node
 // -------------------------------------------------------------------------
 
-// The live tasks that match, in ascending order of their numbers, as pages.
+// The live tasks that match, in ascending order of their numbers, as pages. Numbers only grow: who
+// asks again after the last one that it got misses no task and sees none twice.
 struct ListRequest {
   TaskFilter filter;
-  bool detailed = false;  // Description and status too.
+  bool detailed = false;    // Description and status too.
+  std::uint64_t after = 0;  // Only tasks with a higher number.
+  std::uint64_t limit = 0;  // At most so many tasks; 0: all.
 };
 
 // One task, live or ended. The task itself comes as a page of one.
@@ -44,6 +47,7 @@ using NodeRequest = std::variant<ListRequest, GetRequest, ApplyRequest, ProbeReq
 
 struct ListReply {
   std::uint64_t count = 0;  // Tasks in all pages.
+  bool more = false;        // The limit was met before the last task was looked at.
 };
 
 // A GetRequest for a number that never was issued, or was forgotten, is answered by kNotFound.

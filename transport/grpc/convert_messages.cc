@@ -117,6 +117,8 @@ void ToProto(const NodeRequest& from, v1::NodeRequest* to) {
   std::visit(Overloaded{[to](const ListRequest& list) {
                           ToProto(list.filter, to->mutable_list()->mutable_filter());
                           to->mutable_list()->set_detailed(list.detailed);
+                          to->mutable_list()->set_after(list.after);
+                          to->mutable_list()->set_limit(list.limit);
                         },
                         [to](const GetRequest& get) { to->mutable_get()->set_number(get.number); },
                         [to](const ApplyRequest& apply) {
@@ -133,7 +135,8 @@ Result<NodeRequest> FromProto(const v1::NodeRequest& from) {
     case v1::NodeRequest::kList: {
       Result<TaskFilter> filter = FromProto(from.list().filter());
       if (!filter) return std::move(filter).error();
-      return NodeRequest(ListRequest{std::move(*filter), from.list().detailed()});
+      return NodeRequest(ListRequest{std::move(*filter), from.list().detailed(),
+                                     from.list().after(), from.list().limit()});
     }
     case v1::NodeRequest::kGet: {
       const Result<std::uint64_t> number =
@@ -156,7 +159,10 @@ Result<NodeRequest> FromProto(const v1::NodeRequest& from) {
 }
 
 void ToProto(const NodeReply& from, v1::NodeReply* to) {
-  std::visit(Overloaded{[to](const ListReply& list) { to->mutable_list()->set_count(list.count); },
+  std::visit(Overloaded{[to](const ListReply& list) {
+                          to->mutable_list()->set_count(list.count);
+                          to->mutable_list()->set_more(list.more);
+                        },
                         [to](const GetReply& get) {
                           v1::GetReply* message = to->mutable_get();
                           message->set_ended(get.ended);
@@ -195,7 +201,7 @@ Status AppendAcks(const google::protobuf::RepeatedPtrField<v1::IntentAck>& from,
 Result<NodeReply> FromProto(const v1::NodeReply& from, std::vector<IntentAck> acks) {
   switch (from.end_case()) {
     case v1::NodeReply::kList:
-      return NodeReply(ListReply{from.list().count()});
+      return NodeReply(ListReply{from.list().count(), from.list().more()});
     case v1::NodeReply::kGet:
       return AsReply(Got(from.get()));
     case v1::NodeReply::kApply:

@@ -77,11 +77,13 @@ TEST_P(ConvertTest, TasksComeAsViewsOfWhatWasShown) {
 
 TEST_P(ConvertTest, RequestsOfACoordinatorArriveAsTheyWereMade) {
   for (int round = 0; round < kRounds; ++round) {
-    const ListRequest list{random_.Filter(), random_.Coin()};
+    const ListRequest list{random_.Filter(), random_.Coin(), random_.Number(), random_.Number()};
     const auto listed = FromProto(Sent<v1::NodeRequest>(NodeRequest(list)));
     ASSERT_THAT(listed, IsOkAnd(VariantWith<ListRequest>(_)));
     EXPECT_EQ(std::get<ListRequest>(*listed).filter, list.filter);
     EXPECT_EQ(std::get<ListRequest>(*listed).detailed, list.detailed);
+    EXPECT_EQ(std::get<ListRequest>(*listed).after, list.after);
+    EXPECT_EQ(std::get<ListRequest>(*listed).limit, list.limit);
 
     const GetRequest get{random_.Number()};
     const auto got = FromProto(Sent<v1::NodeRequest>(NodeRequest(get)));
@@ -102,10 +104,11 @@ TEST_P(ConvertTest, RequestsOfACoordinatorArriveAsTheyWereMade) {
 
 TEST_P(ConvertTest, RepliesOfANodeArriveAsTheyWereMade) {
   for (int round = 0; round < kRounds; ++round) {
-    const ListReply list{random_.Below(1'000'000)};
+    const ListReply list{random_.Below(1'000'000), random_.Coin()};
     const auto listed = FromProto(Sent<v1::NodeReply>(NodeReply(list)), {});
     ASSERT_THAT(listed, IsOkAnd(VariantWith<ListReply>(_)));
     EXPECT_EQ(std::get<ListReply>(*listed).count, list.count);
+    EXPECT_EQ(std::get<ListReply>(*listed).more, list.more);
 
     GetReply get;
     get.ended = random_.Coin();

@@ -37,6 +37,37 @@ TEST_F(AnswersTest, AListComesInPagesInAscendingOrderAndCountsItself) {
   EXPECT_EQ(std::get<ListReply>(**writer->reply).count, 2 * limits::kPageTasks + 1);
 }
 
+TEST_F(AnswersTest, AListThatIsAskedForInPartsMissesNothingAndRepeatsNothing) {
+  Register(2 * limits::kPageTasks + 1, world_.Work());
+  ListRequest part;
+  part.limit = limits::kPageTasks - 1;
+  std::vector<std::uint64_t> seen;
+  std::vector<std::size_t> sizes;
+  for (bool more = true; more;) {
+    const auto writer = world_.Ask(part);
+    ASSERT_THAT(*writer->reply, IsOk());
+    const ListReply reply = std::get<ListReply>(**writer->reply);
+    EXPECT_EQ(reply.count, writer->tasks.size());
+    sizes.push_back(writer->tasks.size());
+    for (const std::uint64_t number : Numbers(writer->tasks))
+      seen.push_back(number);
+    part.after = seen.back();
+    more = reply.more;
+  }
+  EXPECT_THAT(sizes, ElementsAre(limits::kPageTasks - 1, limits::kPageTasks - 1, 3));
+  EXPECT_EQ(seen, Numbers(world_.List()));
+}
+
+TEST_F(AnswersTest, ALimitThatIsNotMetLeavesNoMore) {
+  Register(3, world_.Work());
+  ListRequest request;
+  request.limit = 4;
+  const auto writer = world_.Ask(request);
+  ASSERT_THAT(*writer->reply, IsOk());
+  EXPECT_EQ(std::get<ListReply>(**writer->reply).count, 3u);
+  EXPECT_FALSE(std::get<ListReply>(**writer->reply).more);
+}
+
 TEST_F(AnswersTest, APageOfLongTextsIsShorter) {
   NewTask task = world_.Work();
   task.description.assign(limits::kDescriptionMax, 'd');

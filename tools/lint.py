@@ -160,7 +160,8 @@ RULES = [
                           r"repo1?\.maven)\.(org|io|com)\b|://(registry|deb|repo1?|files|proxy)\.",
          "the machine's own configuration says where packages come from",
          "from https://" "deb.debian" ".org/x", "from its Debian packages", files=(), look=TEXT),
-    Rule("tab", r"\t", "blanks", "a\tb", "a b", files=(), look=TEXT),
+    Rule("tab", r"\t", "blanks", "a\tb", "a b", files=(), look=TEXT,
+         but=r"\.go$"),  # gofmt wants them.
     Rule("blank_end", r"[ \r]+$", "nothing after the last visible character (--fix)",
          "int x; ", "int x;", files=(), but=r"\.patch$", look=TEXT),
     Rule("ascii", r"[^\x00-\x7f]", "plain ASCII; in a string an escape",

@@ -1,6 +1,7 @@
 #include "coordinator/coordinator.h"
 
 #include <algorithm>
+#include <limits>
 #include <utility>
 
 #include "coordinator/cancel.h"
@@ -20,6 +21,32 @@ std::size_t Gathered::failed() const {
       slots.begin(), slots.end(), [](const Slot& slot) { return slot.failure.has_value(); }));
 }
 
+namespace {
+
+std::uint64_t ShareOf(const ListShare& share, std::size_t nodes) {
+  if (share.total == 0) return share.each;
+  const std::size_t even =
+      std::max(share.total / std::max<std::size_t>(nodes, 1), limits::kListShareMin);
+  return share.each == 0 ? even : std::min(even, share.each);
+}
+
+// The number after which each selected node lists; empty: `after` is of none of them.
+std::vector<std::uint64_t> StartsAfter(const std::optional<TaskId>& after,
+                                       const std::vector<Selected>& selected) {
+  std::vector<std::uint64_t> starts(selected.size(), 0);
+  if (!after) return starts;
+  const auto found = std::find_if(selected.begin(), selected.end(), [&](const Selected& one) {
+    return one.member != nullptr && one.member->info.id == after->node;
+  });
+  if (found == selected.end()) return {};
+  const auto index = static_cast<std::size_t>(found - selected.begin());
+  std::fill_n(starts.begin(), index, std::numeric_limits<std::uint64_t>::max());
+  starts[index] = after->number;
+  return starts;
+}
+
+}  // namespace
+
 class Coordinator::Impl {
  public:
   Impl(CoordinatorOptions options, const CoordinatorServices& services, StoreState recovered)
@@ -35,6 +62,14 @@ class Coordinator::Impl {
     if (!done) return;
     Result<std::vector<Selected>> selected = SelectNodes(query.nodes, members_);
     if (!selected) return Refuse(done, selected.error());
+    const std::vector<std::uint64_t> starts = StartsAfter(query.after, *selected);
+    if (starts.size() < selected->size()) {
+      return Refuse(done, {ErrorCode::kInvalidArgument,
+                           "[after] is a task of the node [" + query.after->node.ToString() +
+                               "], which is not among those that are asked: begin anew without "
+                               "[after]"});
+    }
+    const std::uint64_t share = ShareOf(query.share, selected->size());
     std::vector<FanOutSlot> slots;
     slots.reserve(selected->size());
     for (const Selected& one : *selected) {
@@ -49,7 +84,7 @@ class Coordinator::Impl {
       if (one.member->is_self) {
         slot.slot.reply = ListReply{};
       } else {
-        slot.request = ListRequest{query.filter, query.detailed};
+        slot.request = ListRequest{query.filter, query.detailed, starts[slots.size() - 1], share};
       }
     }
     FanOut(services_.executor, services_.nodes, kListAction, std::move(slots), DeadlineIn(timeout),

@@ -58,10 +58,20 @@ struct NodeSelection {
   bool unknown_token_fails = true;
 };
 
+// How many tasks a list may bring; what a node has beyond its share its ListReply calls `more`.
+struct ListShare {
+  std::size_t total =
+      0;  // Of all nodes, in even shares, but limits::kListShareMin at least; 0: any.
+  std::size_t each = 0;  // Of one node at most; 0: any.
+};
+
 struct ListQuery {
   NodeSelection nodes;
   TaskFilter filter;
   bool detailed = false;
+  // Only what comes after this task, in the order of the selected nodes and of their numbers.
+  std::optional<TaskId> after = std::nullopt;
+  ListShare share = {};
 };
 
 struct GetAnswer {
@@ -108,7 +118,8 @@ class Coordinator final : public MembershipHandler {
   Coordinator& operator=(const Coordinator&) = delete;
 
   // `timeout` is each node's deadline. The answer comes by then, whatever the nodes do.
-  // Errors: kInvalidArgument (selection), kResourceExhausted (too many fan-outs in flight).
+  // Errors: kInvalidArgument (selection; `after` is of a node that is not selected),
+  // kResourceExhausted (too many fan-outs in flight).
   void List(ListQuery query, MonoClock::duration timeout, TaskSinkFactory sinks,
             std::function<void(Result<Gathered>)> done);
 

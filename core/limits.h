@@ -79,6 +79,11 @@ inline constexpr std::size_t kFanOutsMax = 256;  // In flight; more are refused 
 inline constexpr std::size_t kGroupParentsMax =
     100'000;  // Tasks in one answer that are put in order over all nodes: by parents, or as a
               // table.
+// A list: what is held of it, and from where on it is streamed.
+inline constexpr std::size_t kListHeld = 20'000;   // Tasks, in even shares of the nodes.
+inline constexpr std::size_t kListShareMin = 100;  // Of one node, however many there are.
+inline constexpr std::size_t kListPart = 5'000;    // Tasks of one node that are streamed at a time.
+inline constexpr std::size_t kListSizeMax = 10'000;  // `size`: tasks on one page.
 inline constexpr std::size_t kNodePatternsMax = 64;  // Patterns of node names in one request.
 
 // The wire between node and coordinator.

@@ -13,10 +13,14 @@ namespace {
 
 constexpr std::string_view kOpaqueId = "X-Opaque-Id";
 
-void SendResponse(const ExchangePtr& exchange, http::Response response) {
+void RepeatIds(const ExchangePtr& exchange, http::Response& response) {
   if (const std::optional<std::string_view> id = exchange->request().HeaderValue(kOpaqueId)) {
     response.headers.insert(response.headers.begin(), {std::string(kOpaqueId), std::string(*id)});
   }
+}
+
+void SendResponse(const ExchangePtr& exchange, http::Response response) {
+  RepeatIds(exchange, response);
   exchange->Send(std::move(response));
 }
 
@@ -67,6 +71,13 @@ void Send(const ExchangePtr& exchange, const Style& style, int status, std::stri
   response.headers = std::move(headers);
   response.body = style.pretty ? Prettify(body) : std::move(body);
   SendResponse(exchange, std::move(response));
+}
+
+void StartStream(const ExchangePtr& exchange, std::vector<Header> headers) {
+  http::Response head;
+  head.headers = std::move(headers);
+  RepeatIds(exchange, head);
+  exchange->Start(std::move(head));
 }
 
 void SendText(const ExchangePtr& exchange, std::string body, std::vector<Header> headers) {

@@ -38,6 +38,8 @@ Style ReadStyle(const http::Request& request, Params& params, Profile profile,
 // Every answer repeats the request's X-Opaque-Id. `body` is JSON.
 void Send(const ExchangePtr& exchange, const Style& style, int status, std::string body,
           std::vector<Header> headers = {});
+// Begins a streamed answer, 200, of JSON.
+void StartStream(const ExchangePtr& exchange, std::vector<Header> headers);
 void SendText(const ExchangePtr& exchange, std::string body, std::vector<Header> headers = {});
 void SendProblem(const ExchangePtr& exchange, const Style& style, const Problem& problem);
 

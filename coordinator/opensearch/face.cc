@@ -7,6 +7,8 @@
 #include "coordinator/opensearch/cat.h"
 #include "coordinator/opensearch/errors.h"
 #include "coordinator/opensearch/grouping.h"
+#include "coordinator/opensearch/list_parts.h"
+#include "coordinator/opensearch/list_stream.h"
 #include "coordinator/opensearch/params.h"
 #include "coordinator/opensearch/render.h"
 #include "core/limits.h"
@@ -45,10 +47,11 @@ Problem TooManyForParents(std::size_t tasks) {
                  "[parent_task_id])");
 }
 
-// `drop`: what is beyond the budget will not be shown.
-TaskSinkFactory Sinks(TaskShape shape, const Groups& groups, bool drop) {
-  return [shape, groups, drop](const NodeInfo&) -> std::shared_ptr<TaskSink> {
-    if (groups.grouping == Grouping::kNodes) return std::make_shared<TasksObject>(shape);
+// `drop`: what is beyond the budget will not be shown. `parts`: by nodes, too, each task can be
+// taken alone.
+TaskSinkFactory Sinks(TaskShape shape, const Groups& groups, bool drop, bool parts = false) {
+  return [shape, groups, drop, parts](const NodeInfo&) -> std::shared_ptr<TaskSink> {
+    if (groups.grouping == Grouping::kNodes && !parts) return std::make_shared<TasksObject>(shape);
     return std::make_shared<RenderedTasks>(shape, groups.budget, drop);
   };
 }
@@ -65,6 +68,18 @@ void SendGathered(const ExchangePtr& exchange, const Style& style, const Groups&
   if (flat) headers.push_back({"Quell-Grouping", "flat"});
   Send(exchange, style, 200, RenderGrouped(gathered, style.profile, groups.grouping, flat),
        std::move(headers));
+}
+
+// `size` and `after`, which only the documented profile has. 0: the list is not paged.
+std::size_t ReadPage(Params& params, const Style& style, ListQuery& query) {
+  if (style.profile == Profile::kStrict) return 0;
+  if (const TaskIdText after = params.TaskId("after"); !after.unset) {
+    query.after = after.Resolve();
+    if (!query.after) params.Fail("[after] must be the [next] of a page before");
+  }
+  const std::optional<std::uint64_t> size = params.Number("size", 1, limits::kListSizeMax);
+  if (query.after && !size) params.Fail("[after] needs [size]: how many tasks the page may hold");
+  return size.value_or(0);
 }
 
 // What a cancel says about which tasks.
@@ -188,17 +203,34 @@ void Face::List(const ExchangePtr& exchange) {
   const std::chrono::nanoseconds timeout = ReadTimeout(params);
   std::optional<Problem> wrong_groups;
   const Groups groups = ReadGroups(params, wrong_groups);
+  const std::size_t size = ReadPage(params, style, query);
   std::optional<Problem> problem = params.Finish();
   if (!problem) problem = wrong_groups;
+  if (!problem && size > 0 && groups.grouping == Grouping::kParents) {
+    problem = Invalid(
+        "[size] cannot be used with [group_by=parents]: a child may stand on another "
+        "page than its parent");
+  }
   if (!problem && coordinator_.AtCapacity()) problem = Busy();
   if (problem) return SendProblem(exchange, style, *problem);
 
   const TaskShape shape = query.detailed ? TaskShape::kDetailed : TaskShape::kPlain;
+  const TaskSinkFactory sinks = Sinks(shape, groups, true, size > 0);
+  query.share = {groups.grouping == Grouping::kParents ? 0 : limits::kListHeld, size};
+  StreamedList rest{groups.grouping, query, timeout, sinks};
   coordinator_.List(
-      std::move(query), timeout, Sinks(shape, groups, true),
-      [exchange, style, groups](Result<Gathered> gathered) {
+      std::move(query), timeout, sinks,
+      [this, exchange, style, groups, size, rest = std::move(rest)](Result<Gathered> gathered) {
         if (!gathered) {
           return SendProblem(exchange, style, ToProblem(gathered.error(), Whose::kService));
+        }
+        if (size > 0) {
+          return Send(exchange, style, 200,
+                      RenderPage(*gathered, style.profile, groups.grouping, size),
+                      {{"Quell-Nodes", Coverage(gathered->selected(), gathered->failed())}});
+        }
+        if (NeedsStream(*gathered)) {
+          return StreamList(coordinator_, exchange, style, rest, std::move(*gathered));
         }
         if (groups.budget && groups.budget->met()) {
           return SendProblem(exchange, style, TooManyForParents(groups.budget->tasks()));

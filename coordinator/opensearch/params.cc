@@ -197,6 +197,21 @@ std::optional<std::chrono::nanoseconds> Params::Duration(std::string_view name) 
   return value;
 }
 
+std::optional<std::uint64_t> Params::Number(std::string_view name, std::uint64_t least,
+                                            std::uint64_t most) {
+  const http::QueryParam* param = Find(name);
+  if (param == nullptr) return std::nullopt;
+  const std::string& text = param->value;
+  std::uint64_t value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error == std::errc() && end == text.data() + text.size() && value >= least && value <= most) {
+    return value;
+  }
+  Fail("[" + std::string(name) + "] must be a number from [" + std::to_string(least) + "] to [" +
+       std::to_string(most) + "] but was [" + text + "]");
+  return std::nullopt;
+}
+
 TaskIdText Params::TaskId(std::string_view name) {
   const http::QueryParam* param = Find(name);
   return param == nullptr ? TaskIdText{} : ParseTaskId(param->value);

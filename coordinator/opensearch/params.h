@@ -3,6 +3,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -29,6 +30,9 @@ class Params {
   std::vector<std::string> List(std::string_view name);
   // "5s"; nullopt if it is not there. Bare "0" and "-1" are durations.
   std::optional<std::chrono::nanoseconds> Duration(std::string_view name);
+  // nullopt if it is not there.
+  std::optional<std::uint64_t> Number(std::string_view name, std::uint64_t least,
+                                      std::uint64_t most);
   TaskIdText TaskId(std::string_view name);
   TaskIdText ParseTaskId(std::string_view text);
 

@@ -17,38 +17,39 @@ std::size_t EndOfString(std::string_view json, std::size_t at) {
 
 }  // namespace
 
-std::string Prettify(std::string_view json) {
-  std::string out;
-  out.reserve(json.size() * 2);
-  std::size_t depth = 0;
-  bool empty = false;  // Right after an opening bracket.
-  auto line = [&] {
-    out += '\n';
-    out.append(depth * 2, ' ');
-  };
-  for (std::size_t i = 0; i < json.size();) {
-    const char c = json[i];
+void Prettifier::Line(std::string& out) const {
+  out += '\n';
+  out.append(depth_ * 2, ' ');
+}
+
+void Prettifier::Close(char bracket, std::string& out) {
+  --depth_;
+  if (empty_) {
+    out += ' ';
+  } else {
+    Line(out);
+  }
+  empty_ = false;
+  out += bracket;
+}
+
+void Prettifier::Feed(std::string_view piece, std::string& out) {
+  for (std::size_t i = 0; i < piece.size();) {
+    const char c = piece[i];
     if (IsBlank(c)) {
       ++i;
       continue;
     }
     if (c == '}' || c == ']') {
-      --depth;
-      if (empty) {
-        out += ' ';
-      } else {
-        line();
-      }
-      empty = false;
-      out += c;
+      Close(c, out);
       ++i;
       continue;
     }
-    if (empty) line();
-    empty = false;
+    if (empty_) Line(out);
+    empty_ = false;
     if (c == '"') {
-      const std::size_t end = EndOfString(json, i);
-      out.append(json, i, end - i);
+      const std::size_t end = EndOfString(piece, i);
+      out.append(piece, i, end - i);
       i = end;
       continue;
     }
@@ -57,16 +58,23 @@ std::string Prettify(std::string_view json) {
       out += " : ";
     } else if (c == ',') {
       out += c;
-      line();
+      Line(out);
     } else {
       out += c;
       if (c == '{' || c == '[') {
-        ++depth;
-        empty = true;
+        ++depth_;
+        empty_ = true;
       }
     }
   }
-  out += '\n';
+}
+
+std::string Prettify(std::string_view json) {
+  std::string out;
+  out.reserve(json.size() * 2);
+  Prettifier prettifier;
+  prettifier.Feed(json, out);
+  Prettifier::End(out);
   return out;
 }
 

@@ -70,6 +70,7 @@ void TasksObject::OnTasks(std::span<const TaskView> page) {
     RenderTask(json_, task, shape_);
   }
   count_ += page.size();
+  if (!page.empty()) last_ = page.back().id.number;
 }
 
 const std::string& TasksObject::Close() {

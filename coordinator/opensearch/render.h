@@ -32,6 +32,7 @@ class TasksObject final : public TaskSink {
 
   std::size_t count() const { return count_; }
   std::size_t size() const { return text_.size(); }
+  std::uint64_t last() const { return last_; }  // The number of the last one; 0: there is none.
   // The object, whole. Once.
   const std::string& Close();
 
@@ -40,6 +41,7 @@ class TasksObject final : public TaskSink {
   std::string text_;
   http::JsonWriter json_{text_};
   std::size_t count_ = 0;
+  std::uint64_t last_ = 0;
 };
 
 // One task, in both shapes: whether it has ended is known only after it was received.

@@ -77,8 +77,12 @@ class FaceTest : public testing::Test {
           reply.acks.push_back({apply->intents.front().id, {}, {}});
           return ask.sink->OnDone(NodeReply(reply));
         }
+        const auto& list = std::get<ListRequest>(ask.request);
+        std::erase_if(mine, [&](const TaskView& task) { return task.id.number <= list.after; });
+        const bool more = list.limit > 0 && mine.size() > list.limit;
+        if (more) mine.erase(mine.begin() + static_cast<std::ptrdiff_t>(list.limit), mine.end());
         if (!mine.empty()) ask.sink->OnTasks(mine);
-        ask.sink->OnDone(NodeReply(ListReply{mine.size()}));
+        ask.sink->OnDone(NodeReply(ListReply{mine.size(), more}));
       });
     };
   }
@@ -88,7 +92,12 @@ class FaceTest : public testing::Test {
     return Finish(Begin(router_, method, target, std::move(headers)));
   }
   TestResponse Finish(const std::shared_ptr<TestExchange>& exchange) {
-    scheduler_.RunUntil([&] { return exchange->response.has_value(); }, 120s);
+    const auto answered = [&] {
+      while (exchange->Drain()) {
+      }
+      return exchange->response.has_value();
+    };
+    scheduler_.RunUntil(answered, 120s);
     return exchange->response.value_or(http::Response{});
   }
   TestResponse Get(const std::string& target, std::vector<Header> headers = {}) {

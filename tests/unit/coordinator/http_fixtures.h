@@ -34,15 +34,29 @@ class TestExchange final : public http::Exchange {
     EXPECT_FALSE(response) << "answered twice";
     response = std::move(sent);
   }
-  void Start(http::Response) override { ADD_FAILURE() << "no streams here"; }
-  void Write(std::string, std::function<void()>) override {}
-  void End() override {}
+  // A streamed answer is a response once it has ended. Its reader takes a chunk with each Drain().
+  void Start(http::Response head) override { stream = std::move(head); }
+  void Write(std::string chunk, std::function<void()> drained) override {
+    EXPECT_FALSE(drained_) << "more than one chunk is on its way";
+    largest_chunk = std::max(largest_chunk, chunk.size());
+    stream->body += chunk;
+    drained_ = std::move(drained);
+  }
+  void End() override { response = std::exchange(stream, std::nullopt); }
+  bool Drain() {
+    const auto drained = std::exchange(drained_, nullptr);
+    if (drained) drained();
+    return drained != nullptr;
+  }
   void OnGone(std::function<void()>) override {}
 
   std::optional<http::Response> response;
+  std::optional<http::Response> stream;  // Between Start() and End().
+  std::size_t largest_chunk = 0;
 
  private:
   const http::Request request_;
+  std::function<void()> drained_;
 };
 
 // Hands the request to its route's handler; the answer may come later.

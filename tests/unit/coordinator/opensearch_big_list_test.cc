@@ -172,7 +172,7 @@ TEST_F(BigListTest, ANodeThatIsForgottenMidwayIsNamed) {
   scheduler_.RunUntil([&] { return exchange->stream.has_value(); }, 5s);
   nodes_.answer = nullptr;
   scheduler_.Advance(10s);
-  coordinator_.Forget(Info(1).id, [](const Status& done) { EXPECT_TRUE(done.has_value()); });
+  coordinator_.Forget(Info(1).id, [](const Status& done) { EXPECT_THAT(done, IsOk()); });
   scheduler_.Advance(1s);
   EXPECT_THAT(Finish(exchange).body,
               AllOf(HasSubstr(R"("incomplete":true)"), HasSubstr("no_such_node_exception")));
@@ -187,7 +187,7 @@ TEST_F(BigListTest, NobodyIsAskedForAReaderThatDoesNotRead) {
   };
   const auto exchange = Begin(router_, http::Method::kGet, "/_tasks");
   scheduler_.Advance(60s);
-  EXPECT_TRUE(exchange->stream.has_value());
+  EXPECT_TRUE(exchange->stream.has_value()) << "no answer has begun";
   EXPECT_EQ(asks, 2u) << "one for each node";
   exchange->Drain();
   scheduler_.Advance(60s);

@@ -5,6 +5,7 @@
 
 #include "coordinator/opensearch/pretty.h"
 #include "core/limits.h"
+#include "tests/support/result_matchers.h"
 #include "tests/unit/coordinator/face_fixtures.h"
 
 namespace quell::opensearch {

@@ -39,10 +39,13 @@ NodeFailure OfTask(const NodeInfo& node, std::string_view type, std::string_view
 
 NodeFailure FailureOf(const NodeInfo& node, bool joined, std::string_view action,
                       const Error& error) {
+  const std::string_view type = CauseType(error.code, joined);
   std::string reason;
-  reason.append("[").append(node.name).append("][").append(node.address).append("][");
-  reason.append(action).append("] ").append(error.message);
-  return {node.id.ToString(), std::string(CauseType(error.code, joined)), std::move(reason)};
+  reason.append("[").append(node.name).append("][").append(node.address).append("]");
+  // A node that is not connected was asked for nothing.
+  if (type != "node_not_connected_exception") reason.append("[").append(action).append("]");
+  reason.append(" ").append(error.message);
+  return {node.id.ToString(), std::string(type), std::move(reason)};
 }
 
 ErrorCode CodeOf(const NodeFailure& failure) {

@@ -52,7 +52,7 @@ class Gather : public std::enable_shared_from_this<Gather> {
     if (reply) {
       mine.reply = std::move(*reply);
     } else {
-      mine.failure = FailureOf(*mine.node, joined_[slot], action_, reply.error());
+      mine.failure = FailureOf(*mine.node, joined_[slot], action_, Told(slot, reply.error()));
       mine.sink.reset();
     }
     if (open_.fetch_sub(1, std::memory_order_acq_rel) == 1) {
@@ -65,9 +65,15 @@ class Gather : public std::enable_shared_from_this<Gather> {
     timer_ = TimerId::kNone;
     for (std::size_t i = 0; i < slots_.size(); ++i) {
       if (!IsOpen(i)) continue;
-      Answer(i, Error{ErrorCode::kDeadlineExceeded,
-                      "no answer within [" + std::to_string(allowed_.count()) + "ms]"});
+      Answer(i, Error{ErrorCode::kDeadlineExceeded, {}});
     }
+  }
+
+  // Whoever's clock was first, ours or the transport's: a deadline is told in one way.
+  Error Told(std::size_t slot, const Error& error) const {
+    if (error.code != ErrorCode::kDeadlineExceeded) return error;
+    return {error.code, "request_id [" + std::to_string(slot + 1) + "] timed out after [" +
+                            std::to_string(allowed_.count()) + "ms]"};
   }
 
   void Finish() {

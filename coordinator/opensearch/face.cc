@@ -256,6 +256,8 @@ void Face::Get(const ExchangePtr& exchange) {
   coordinator_.Get(id, timeout, sinks, [this, exchange, style, id](Result<GetAnswer> answer) {
     if (!answer) {
       Problem missing = ToProblem(answer.error(), Whose::kService);
+      // As a real server has it: what failed on the way to the node is its own failure.
+      if (style.profile == Profile::kStrict && missing.status == 503) missing.status = 500;
       if (missing.status == 404 && !coordinator_.Knows(id.node)) {
         missing.caused_by =
             Cause{missing.type,

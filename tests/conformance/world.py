@@ -111,8 +111,8 @@ class Tasks:
 
     def node_is(self, verb, node):
         """After the node's process was stopped, continued, killed or started."""
-        if node in self.programs:
-            self.programs[node].away = verb in ("stop", "kill")
+        if node in self.programs and verb in ("stop", "kill", "cont"):
+            self.programs[node].away = verb != "cont"
         if verb == "start":
             self.programs.pop(node, None)
 
@@ -171,6 +171,7 @@ class Tasks:
         with self.lock:  # A cancel must not be looked up before its task is known here.
             task = Task(program, program.register([body])[0], deaf, parent)
             task.ancestors = ([parent.id] + parent.ancestors) if parent else []
+            task.stubborn = parent is not None and parent.stubborn
             self.running[task.id] = task
         return task
 
@@ -182,7 +183,7 @@ class Tasks:
         word = "delete" if kind == "delete" else "update"
         whole = {"action": action, "description": f"{word}-by-query [src]", "headers": headers}
         first = self.one(node, whole, deaf=kind in ("deaf", "stubborn"))
-        first.stubborn = kind == "stubborn"
+        first.stubborn = kind == "stubborn" or step.get("stubborn", False)
         for _ in range(step.get("slices", 0)):
             self.one(node, whole, parent=first)
         if kind == "deaf":
@@ -247,6 +248,11 @@ class Cluster:
             return None  # `start_node` has waited for it.
         if verb == "start":
             return self.start_node(node)
+        if verb == "forget":
+            path = "/quell/v1/nodes/" + self.ids[node]
+            return quelltest.until(  # Once it counts as silent.
+                lambda: quelltest.http_call(self.address, "DELETE", path).status == 200,
+                f"{node} is forgotten")
         number = {"stop": "SIGSTOP", "cont": "SIGCONT", "kill": "SIGKILL"}[verb]
         process.send_signal(getattr(quelltest.signal, number))
         if verb == "kill":

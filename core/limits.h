@@ -13,6 +13,10 @@ using namespace std::chrono_literals;
 inline constexpr auto kNodeDeadline =
     5s;  // A fan-out waits so long for a node unless told otherwise.
 inline constexpr auto kNodeDeadlineMax = 60s;
+inline constexpr auto kWaitDefault = 30s;  // For the end of tasks, unless told otherwise.
+inline constexpr auto kWaitMax = 3600s;
+inline constexpr auto kWaitMargin =
+    1s;  // Of a wait at most, or a quarter of it: kept for the answers to travel.
 inline constexpr auto kHeartbeatInterval = 1s;
 inline constexpr auto kHeartbeatDeadline = 3s;
 inline constexpr auto kSilentAfter = 4s;    // Without a heartbeat a node counts as silent.
@@ -54,6 +58,9 @@ inline constexpr std::size_t kAppliedKept =
     200'000;  // Intents known as applied; those that hit nothing are forgotten, oldest first.
 inline constexpr std::size_t kFiltersKept =
     1000;  // Applied filters that still catch tasks which register late, the newest ones.
+inline constexpr std::size_t kWaitsPerNodeMax = 1024;  // Requests that wait for tasks to end.
+inline constexpr std::size_t kAwaitedMax =
+    2 * kTasksPerNodeMax;  // Tasks they wait for; one that two wait for counts twice.
 inline constexpr std::size_t kReceiptsPerAck = 10'000;  // The rest can be asked for.
 inline constexpr std::size_t kNoteMax = 1024;           // Of a receipt; longer ones are cut.
 inline constexpr auto kLostAfter = 1s;  // A named process has ended and nobody says how.
@@ -76,6 +83,8 @@ inline constexpr std::size_t kReceiptsKept = 1'000'000;  // In the store; oldest
 inline constexpr std::size_t kIntentsPerReply =
     256;                                         // Pending intents in one answer to a heartbeat.
 inline constexpr std::size_t kFanOutsMax = 256;  // In flight; more are refused with 429.
+inline constexpr std::size_t kWaitsMax =
+    512;  // Requests that wait for tasks to end; beside kFanOutsMax, which they do not use up.
 inline constexpr std::size_t kGroupParentsMax =
     100'000;  // Tasks in one answer that are put in order over all nodes: by parents, or as a
               // table.

@@ -124,16 +124,19 @@ void Answers::ShowFound(const Result<Task>& found,
 }
 
 struct Answers::Showing {
-  std::vector<std::uint64_t> numbers;
+  Selection selection;
   std::size_t next = 0;
-  ApplyReply reply;
+  std::uint64_t shown = 0;
+  std::function<NodeReply(std::uint64_t)> reply;
   std::shared_ptr<ReplyWriter> writer;
+
+  bool more() const { return next < selection.numbers.size(); }
 };
 
-void Answers::Show(std::vector<std::uint64_t> numbers, ApplyReply reply,
+void Answers::Show(Selection selection, std::function<NodeReply(std::uint64_t)> reply,
                    std::shared_ptr<ReplyWriter> writer) {
   const auto showing = std::make_shared<Showing>();
-  showing->numbers = std::move(numbers);
+  showing->selection = std::move(selection);
   showing->reply = std::move(reply);
   showing->writer = std::move(writer);
   GoOn(showing);
@@ -142,19 +145,48 @@ void Answers::Show(std::vector<std::uint64_t> numbers, ApplyReply reply,
 void Answers::GoOn(const std::shared_ptr<Showing>& showing) {
   Showing& s = *showing;
   Page page;
-  while (s.next < s.numbers.size() && !page.full()) {
-    const std::uint64_t number = s.numbers[s.next++];
+  const auto add = [&](TaskView view) {
+    if (!s.selection.detailed) view.description = view.status_json = {};
+    page.Add(view);
+  };
+  bool look_up = false;
+  for (std::size_t looks = limits::kLooksPerTurn; s.more() && looks > 0 && !page.full(); --looks) {
+    const std::uint64_t number = s.selection.numbers[s.next];
     if (const LiveTask* live = state_.registry.Find(number)) {
-      page.Add(facts_.ViewOf(*live));
+      add(facts_.ViewOf(*live));
     } else if (const EndedTask* ended = state_.registry.FindEnded(number)) {
-      page.Add(View(ended->task, state_.now()));
+      add(View(ended->task, state_.now()));
+    } else if (s.selection.journal && number < state_.numbers.next()) {
+      look_up = true;
+      break;
     }
+    ++s.next;
   }
-  if (s.next < s.numbers.size()) {
-    return s.writer->Tasks(page.views(), state_.lifetime.Guard([this, showing] { GoOn(showing); }));
+  s.shown += page.views().size();
+  auto go_on = state_.lifetime.Guard([this, showing] { GoOn(showing); });
+  if (!page.views().empty()) {
+    if (s.more()) return s.writer->Tasks(page.views(), std::move(go_on));
+    s.writer->Tasks(page.views(), [] {});
+  } else if (look_up) {
+    return LookUp(showing);
+  } else if (s.more()) {
+    return state_.executor.Post(std::move(go_on));
   }
-  if (!page.views().empty()) s.writer->Tasks(page.views(), [] {});
-  s.writer->Finish(std::move(s.reply));
+  s.writer->Finish(s.reply(s.shown));
+}
+
+// One that memory has let go.
+void Answers::LookUp(const std::shared_ptr<Showing>& showing) {
+  const std::uint64_t number = showing->selection.numbers[showing->next++];
+  state_.journal.FindEnded(
+      number, state_.lifetime.Guard([this, showing](const Result<Task>& found) {
+        if (!found) return GoOn(showing);
+        TaskView view = View(*found, state_.now());
+        if (!showing->selection.detailed) view.description = view.status_json = {};
+        ++showing->shown;
+        showing->writer->Tasks({&view, 1},
+                               state_.lifetime.Guard([this, showing] { GoOn(showing); }));
+      }));
 }
 
 }  // namespace quell

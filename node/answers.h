@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <vector>
 
@@ -21,8 +22,13 @@ class Answers {
   void List(ListRequest request, MonoTime deadline, std::shared_ptr<ReplyWriter> writer);
   // One task, from the registry or else from the journal.
   void Get(std::uint64_t number, std::shared_ptr<ReplyWriter> writer);
-  // Those of `numbers` that live, or have ended and are remembered; then the reply.
-  void Show(std::vector<std::uint64_t> numbers, ApplyReply reply,
+  struct Selection {
+    std::vector<std::uint64_t> numbers;  // Ascending.
+    bool detailed = true;                // With description and status.
+    bool journal = false;                // Also those that only the journal remembers.
+  };
+  // Those that live, or have ended and are remembered; then what `reply` makes of their count.
+  void Show(Selection selection, std::function<NodeReply(std::uint64_t shown)> reply,
             std::shared_ptr<ReplyWriter> writer);
 
  private:
@@ -30,6 +36,7 @@ class Answers {
   struct Showing;
   void GoOn(const std::shared_ptr<Listing>& listing);
   void GoOn(const std::shared_ptr<Showing>& showing);
+  void LookUp(const std::shared_ptr<Showing>& showing);
   void ShowFound(const Result<Task>& found, const std::shared_ptr<ReplyWriter>& writer) const;
 
   NodeState& state_;

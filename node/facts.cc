@@ -105,6 +105,7 @@ Status Facts::End(LiveTask& live, TaskState outcome) {
   const EndedTask& ended = state_.registry.End(live);
   if (ended.receipt) state_.journal.RecordReceipt(*ended.receipt);
   state_.journal.RecordEnded(ended.task);
+  state_.ended(ended.task.id.number);
   return {};
 }
 

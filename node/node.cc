@@ -11,6 +11,7 @@
 #include "node/programs.h"
 #include "node/registration.h"
 #include "node/state.h"
+#include "node/waits.h"
 
 namespace quell {
 
@@ -23,7 +24,8 @@ class Node::Impl {
         applier_(state_, facts_, recovered),
         programs_(state_, facts_),
         registrar_(state_, facts_, applier_, programs_),
-        answers_(state_, facts_) {
+        answers_(state_, facts_),
+        waits_(state_, answers_) {
     if (services.coordinator != nullptr) {
       loop_.emplace(state_.info, state_.executor, state_.random, *services.coordinator, Hooks());
     }
@@ -36,6 +38,7 @@ class Node::Impl {
   }
 
   void Stop(std::function<void()> done) {
+    waits_.Close();
     auto leave = [this, done = std::move(done)] {
       programs_.CloseAll();
       done();
@@ -55,6 +58,8 @@ class Node::Impl {
       answers_.Get(get->number, std::move(writer));
     } else if (auto* apply = std::get_if<ApplyRequest>(&request)) {
       Apply(std::move(*apply), std::move(writer));
+    } else if (auto* await = std::get_if<AwaitRequest>(&request)) {
+      waits_.Await(std::move(*await), deadline, std::move(writer));
     } else {
       writer->Finish(ProbeReply{state_.info.id, state_.info.incarnation});
     }
@@ -136,7 +141,9 @@ class Node::Impl {
         if (push->error) return push->writer->Finish(*push->error);
         std::sort(push->hits.begin(), push->hits.end());
         push->hits.erase(std::unique(push->hits.begin(), push->hits.end()), push->hits.end());
-        answers_.Show(std::move(push->hits), std::move(push->reply), push->writer);
+        answers_.Show(
+            {std::move(push->hits)}, [push](std::uint64_t) { return std::move(push->reply); },
+            push->writer);
       });
     }
   }
@@ -148,6 +155,7 @@ class Node::Impl {
   Programs programs_;
   Registrar registrar_;
   Answers answers_;
+  Waits waits_;
   std::optional<JoinLoop> loop_;
   NodeId coordinator_;
   std::function<void()> joined_;

@@ -1,6 +1,7 @@
 // What the parts of one Node share. Private to this folder.
 #pragma once
 
+#include <functional>
 #include <unordered_map>
 
 #include "core/executor.h"
@@ -49,6 +50,8 @@ struct NodeState {
   // Of earlier lives, by number, until the task is resumed. Looked up, never walked.
   std::unordered_map<std::uint64_t, Receipt> receipts;
   CoordinatorClock coordinator_clock;
+  // Called with the number of each task that has ended. Set by Waits.
+  std::function<void(std::uint64_t)> ended = [](std::uint64_t) {};
   Lifetime lifetime;
 };
 

@@ -2,6 +2,7 @@
 // replies are idempotent: a message may be lost, doubled or reordered without harm.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -43,7 +44,19 @@ struct ApplyRequest {
 // Are you there, and in which life?
 struct ProbeRequest {};
 
-using NodeRequest = std::variant<ListRequest, GetRequest, ApplyRequest, ProbeRequest>;
+// Answered when the tasks have ended, or after `limit` with what is known then: a wait that runs out
+// is no error. They come as pages, in ascending order of their numbers, as they are at the answer.
+struct AwaitRequest {
+  // By number: live ones, and ended ones that somebody remembers; at most limits::kTasksPerNodeMax,
+  // in any order. By filter: those that live and match when the node looks.
+  std::variant<std::vector<std::uint64_t>, TaskFilter> which;
+  bool descendants = false;  // What lives below the numbers is waited for too; it does not come.
+  bool detailed = false;     // Description and status too.
+  std::chrono::microseconds limit{0};  // At most limits::kWaitMax; from its arrival on.
+};
+
+using NodeRequest =
+    std::variant<ListRequest, GetRequest, ApplyRequest, ProbeRequest, AwaitRequest>;
 
 struct ListReply {
   std::uint64_t count = 0;  // Tasks in all pages.
@@ -74,7 +87,12 @@ struct ProbeReply {
   Incarnation incarnation = Incarnation::kNone;
 };
 
-using NodeReply = std::variant<ListReply, GetReply, ApplyReply, ProbeReply>;
+struct AwaitReply {
+  std::uint64_t count = 0;    // Tasks in all pages.
+  std::uint64_t running = 0;  // Waited for, and not ended when the wait was over.
+};
+
+using NodeReply = std::variant<ListReply, GetReply, ApplyReply, ProbeReply, AwaitReply>;
 
 // ---- Node to coordinator
 // -------------------------------------------------------------------------

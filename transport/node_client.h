@@ -39,6 +39,10 @@ class NodeClient {
   // Asks; never blocks. A late answer is dropped.
   virtual void Ask(const NodeId& node, NodeRequest request, MonoTime deadline,
                    std::shared_ptr<ReplySink> sink) = 0;
+
+  // Nobody needs the answer that `sink` waits for: the node is told so, and the sink hears
+  // kCancelled. Nothing happens if the sink has had its end, or has it on its way.
+  virtual void Withdraw(const NodeId& node, const ReplySink& sink) = 0;
 };
 
 }  // namespace quell

@@ -23,6 +23,9 @@ class ReplyWriter {
   virtual void Tasks(std::span<const TaskView> page, std::function<void()> then) = 0;
   // Exactly once, last.
   virtual void Finish(Result<NodeReply> reply) = 0;
+  // `gone` runs on the executor, never inside a call, if the caller goes away before Finish(): then
+  // Finish() need not be called. To be called before OnRequest() returns, once at most.
+  virtual void OnGone(std::function<void()> gone) = 0;
 };
 
 class NodeHandler {

@@ -120,6 +120,23 @@ SimNetwork::Endpoint* SimNetwork::Find(const std::string& address, std::uint64_t
   return endpoint != nullptr && endpoint->life == life ? endpoint : nullptr;
 }
 
+void SimNetwork::SendWithdraw(const std::string& client_host, const std::string& address,
+                              std::uint64_t ask, Care care) {
+  const auto arrive = [this, address, ask] {
+    Endpoint* endpoint = Find(address);
+    if (endpoint == nullptr) return;
+    for (auto at = endpoint->gone.begin(); at != endpoint->gone.end();) {
+      if (at->second.first != ask) {
+        ++at;
+        continue;
+      }
+      endpoint->executor->Post(std::move(at->second.second));
+      at = endpoint->gone.erase(at);
+    }
+  };
+  Send(client_host, HostOf(address), "withdraw " + std::to_string(ask), arrive, care);
+}
+
 bool SimNetwork::IsBlocked(const std::string& from, const std::string& to) const {
   return blocked_.count({from, to}) > 0;
 }

@@ -104,6 +104,8 @@ class SimNetwork {
     std::uint64_t life = 0;
     // By call: tells the caller that the connection broke.
     std::map<std::uint64_t, std::function<void()>> open;
+    // By call: what to run if its ask, the first of the pair, is withdrawn.
+    std::map<std::uint64_t, std::pair<std::uint64_t, std::function<void()>>> gone;
   };
   enum class Care { kMayBeLost, kSure };
 
@@ -115,6 +117,9 @@ class SimNetwork {
   Endpoint* Find(const std::string& address);
   // The same, if the process of that life still listens there.
   Endpoint* Find(const std::string& address, std::uint64_t life);
+  // Nobody at `client_host` listens any more to what the process at `address` has to say.
+  void SendWithdraw(const std::string& client_host, const std::string& address, std::uint64_t ask,
+                    Care care);
   bool IsBlocked(const std::string& from, const std::string& to) const;
   void Violation(const std::string& text);
   MonoClock::duration Upto(MonoClock::duration most);

@@ -8,7 +8,7 @@ namespace quell {
 namespace {
 
 const char* NameOf(const NodeRequest& request) {
-  constexpr const char* kNames[] = {"list", "get", "apply", "probe"};
+  constexpr const char* kNames[] = {"list", "get", "apply", "probe", "await"};
   return kNames[request.index()];
 }
 
@@ -31,6 +31,8 @@ SimNodeClient::SimNodeClient(SimNetwork& network, std::string host, SimExecutor&
 }
 
 SimNodeClient::~SimNodeClient() {
+  for (const auto& [ask, open] : state_->asks)
+    state_->TellGone(open, ask, SimNetwork::Care::kSure);
   state_->network.clients_.erase(number_);
 }
 
@@ -53,7 +55,7 @@ void SimNodeClient::Ask(const NodeId& node, NodeRequest request, MonoTime deadli
     waiting += open.node == node ? 1 : 0;
 
   const std::uint64_t ask = network.next_++;
-  state.asks.emplace(ask, OpenAsk{node, std::move(sink), TimerId::kNone, {}, 0});
+  state.asks.emplace(ask, OpenAsk{node, {}, std::move(sink), TimerId::kNone, {}, 0});
   const auto known = state.addresses.find(node);
   if (known == state.addresses.end()) return state.EndSoon(ask, Unavailable("not connected"));
   if (waiting >= limits::kAsksPerNodeMax) {
@@ -62,16 +64,28 @@ void SimNodeClient::Ask(const NodeId& node, NodeRequest request, MonoTime deadli
   const MonoTime fires = deadline + network.Upto(network.weather.late_deadline_max);
   const std::weak_ptr<State> weak = state_;
   state.asks.at(ask).deadline = state.executor.At(fires, [weak, ask] {
-    if (const auto alive = weak.lock()) {
-      alive->End(ask, Error{ErrorCode::kDeadlineExceeded, "the node did not answer in time"});
-    }
+    const auto alive = weak.lock();
+    if (!alive) return;
+    const auto late = alive->asks.find(ask);
+    if (late == alive->asks.end()) return;
+    alive->TellGone(late->second, ask, SimNetwork::Care::kMayBeLost);
+    alive->End(ask, Error{ErrorCode::kDeadlineExceeded, "the node did not answer in time"});
   });
+  state.asks.at(ask).address = known->second;
   const MonoClock::duration left = deadline - state.executor.clock().Now();
   network.Send(state.host, SimNetwork::HostOf(known->second),
                NameOf(request) + (" " + std::to_string(ask)),
                [&network, address = known->second, weak, host = state.host, ask,
                 request = std::move(request),
                 left] { Serve(network, address, weak, host, ask, request, left); });
+}
+
+void SimNodeClient::Withdraw(const NodeId& node, const ReplySink& sink) {
+  for (const auto& [ask, open] : state_->asks) {
+    if (open.node != node || open.sink.get() != &sink) continue;
+    state_->TellGone(open, ask, SimNetwork::Care::kMayBeLost);
+    return state_->EndSoon(ask, {ErrorCode::kCancelled, "nobody waits for the answer any more"});
+  }
 }
 
 void SimNodeClient::Serve(SimNetwork& network, const std::string& address,
@@ -124,13 +138,20 @@ void SimNodeClient::State::EndSoon(std::uint64_t ask, Error error) {
       [sink = std::move(ended.mapped().sink), error = std::move(error)] { sink->OnDone(error); });
 }
 
+void SimNodeClient::State::TellGone(const OpenAsk& open, std::uint64_t ask,
+                                    SimNetwork::Care care) const {
+  if (!open.address.empty()) network.SendWithdraw(host, open.address, ask, care);
+}
+
 void SimNodeClient::State::EndAllOf(const NodeId& node, const std::string& why) {
   std::vector<std::uint64_t> doomed;
   for (const auto& [ask, open] : asks) {
     if (open.node == node) doomed.push_back(ask);
   }
-  for (const std::uint64_t ask : doomed)
+  for (const std::uint64_t ask : doomed) {
+    TellGone(asks.at(ask), ask, SimNetwork::Care::kSure);
     EndSoon(ask, Unavailable(why));
+  }
 }
 
 void SimNodeClient::State::Arrived(std::uint64_t ask, std::uint64_t execution, std::uint64_t number,
@@ -173,6 +194,7 @@ SimReplyWriter::~SimReplyWriter() {
   SimNetwork::Endpoint* endpoint = network_.Find(address_, life_);
   if (finished_ || endpoint == nullptr) return;
   endpoint->open.erase(execution_);
+  endpoint->gone.erase(execution_);
   if (Wanted()) network_.Violation("a ReplyWriter was dropped, unfinished, at " + address_);
 }
 
@@ -210,10 +232,17 @@ void SimReplyWriter::Finish(Result<NodeReply> reply) {
   SimNetwork::Endpoint* endpoint = network_.Find(address_, life_);
   if (endpoint == nullptr) return;
   endpoint->open.erase(execution_);
+  endpoint->gone.erase(execution_);
   if (network_.taps.reply) network_.taps.reply(address_, reply);
   auto frame = std::make_shared<SimNodeClient::Frame>();
   frame->end = std::move(reply);
   SendFrame(std::move(frame));
+}
+
+void SimReplyWriter::OnGone(std::function<void()> gone) {
+  if (SimNetwork::Endpoint* endpoint = network_.Find(address_, life_)) {
+    endpoint->gone[execution_] = {ask_, std::move(gone)};
+  }
 }
 
 void SimReplyWriter::SendFrame(std::shared_ptr<const SimNodeClient::Frame> frame) {

@@ -20,6 +20,7 @@ class SimNodeClient final : public NodeClient {
   void Disconnect(const NodeId& node) override;
   void Ask(const NodeId& node, NodeRequest request, MonoTime deadline,
            std::shared_ptr<ReplySink> sink) override;
+  void Withdraw(const NodeId& node, const ReplySink& sink) override;
 
  private:
   friend class SimReplyWriter;
@@ -37,6 +38,7 @@ class SimNodeClient final : public NodeClient {
   };
   struct OpenAsk {
     NodeId node;
+    std::string address;  // Empty: it was never sent.
     std::shared_ptr<ReplySink> sink;
     TimerId deadline = TimerId::kNone;
     std::map<std::uint64_t, Assembly> answers;  // By execution.
@@ -51,6 +53,8 @@ class SimNodeClient final : public NodeClient {
 
     void End(std::uint64_t ask, Result<NodeReply> reply);
     void EndSoon(std::uint64_t ask, Error error);
+    // The node is told that nobody listens.
+    void TellGone(const OpenAsk& open, std::uint64_t ask, SimNetwork::Care care) const;
     void EndAllOf(const NodeId& node, const std::string& why);
     void Arrived(std::uint64_t ask, std::uint64_t execution, std::uint64_t number,
                  std::shared_ptr<const Frame> frame);
@@ -71,6 +75,7 @@ class SimReplyWriter final : public ReplyWriter {
   ~SimReplyWriter() override;
   void Tasks(std::span<const TaskView> page, std::function<void()> then) override;
   void Finish(Result<NodeReply> reply) override;
+  void OnGone(std::function<void()> gone) override;
 
  private:
   void SendFrame(std::shared_ptr<const SimNodeClient::Frame> frame);

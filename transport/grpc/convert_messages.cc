@@ -1,4 +1,5 @@
 // The requests and replies themselves.
+#include <algorithm>
 #include <cassert>
 #include <iterator>
 
@@ -25,6 +26,12 @@ struct Overloaded : Functions... {
 Status CheckNextNumber(std::uint64_t number) {
   if (number <= TaskId::kNumberMax + 1) return {};
   return Garbage("the next number", "is no task number");
+}
+
+template <typename T>
+Status AsStatus(const Result<T>& result) {
+  if (!result) return result.error();
+  return {};
 }
 
 Result<std::vector<Intent>> Intents(const google::protobuf::RepeatedPtrField<v1::Intent>& from) {
@@ -105,6 +112,42 @@ Result<ProbeReply> Probed(const v1::ProbeReply& from) {
   return reader.Finish(reply);
 }
 
+void WriteAwait(const AwaitRequest& from, v1::AwaitRequest* to) {
+  if (const auto* numbers = std::get_if<std::vector<std::uint64_t>>(&from.which)) {
+    to->mutable_numbers()->mutable_numbers()->Add(numbers->begin(), numbers->end());
+  } else {
+    ToProto(std::get<TaskFilter>(from.which), to->mutable_filter());
+  }
+  to->set_descendants(from.descendants);
+  to->set_detailed(from.detailed);
+  to->set_limit_micros(static_cast<std::uint64_t>(std::max<std::int64_t>(from.limit.count(), 0)));
+}
+
+Result<AwaitRequest> Awaited(const v1::AwaitRequest& from) {
+  Reader reader;
+  AwaitRequest request;
+  if (from.has_numbers()) {
+    const auto& numbers = from.numbers().numbers();
+    if (static_cast<std::size_t>(numbers.size()) > limits::kTasksPerNodeMax) {
+      return Garbage("the awaited numbers", "are too many");
+    }
+    for (const std::uint64_t number : numbers)
+      reader.Check(AsStatus(fields::TaskNumber("an awaited number", number)));
+    request.which.emplace<0>(numbers.begin(), numbers.end());
+  } else if (from.has_filter()) {
+    TaskFilter filter;
+    reader.Take(FromProto(from.filter()), &filter);
+    request.which = std::move(filter);
+  } else {
+    return Garbage("which tasks are awaited", "is absent or unknown");
+  }
+  request.descendants = from.descendants();
+  request.detailed = from.detailed();
+  constexpr std::uint64_t kLongest = std::chrono::microseconds(limits::kWaitMax).count();
+  request.limit = std::chrono::microseconds(std::min(from.limit_micros(), kLongest));
+  return reader.Finish(std::move(request));
+}
+
 template <typename T>
 Result<NodeReply> AsReply(Result<T> from) {
   if (!from) return std::move(from).error();
@@ -126,7 +169,8 @@ void ToProto(const NodeRequest& from, v1::NodeRequest* to) {
                           for (const Intent& intent : apply.intents)
                             ToProto(intent, message->add_intents());
                         },
-                        [to](const ProbeRequest&) { to->mutable_probe(); }},
+                        [to](const ProbeRequest&) { to->mutable_probe(); },
+                        [to](const AwaitRequest& await) { WriteAwait(await, to->mutable_await()); }},
              from);
 }
 
@@ -151,6 +195,11 @@ Result<NodeRequest> FromProto(const v1::NodeRequest& from) {
     }
     case v1::NodeRequest::kProbe:
       return NodeRequest(ProbeRequest{});
+    case v1::NodeRequest::kAwait: {
+      Result<AwaitRequest> await = Awaited(from.await());
+      if (!await) return std::move(await).error();
+      return NodeRequest(std::move(*await));
+    }
     case v1::NodeRequest::kWithdraw:
     case v1::NodeRequest::ASK_NOT_SET:
       break;
@@ -177,6 +226,10 @@ void ToProto(const NodeReply& from, v1::NodeReply* to) {
                           v1::ProbeReply* message = to->mutable_probe();
                           message->set_node(probe.node.ToString());
                           message->set_incarnation(static_cast<std::uint64_t>(probe.incarnation));
+                        },
+                        [to](const AwaitReply& await) {
+                          to->mutable_await()->set_count(await.count);
+                          to->mutable_await()->set_running(await.running);
                         }},
              from);
 }
@@ -208,6 +261,8 @@ Result<NodeReply> FromProto(const v1::NodeReply& from, std::vector<IntentAck> ac
       return AsReply(Applied(from.apply(), std::move(acks)));
     case v1::NodeReply::kProbe:
       return AsReply(Probed(from.probe()));
+    case v1::NodeReply::kAwait:
+      return NodeReply(AwaitReply{from.await().count(), from.await().running()});
     case v1::NodeReply::kError:
       return FromProto(from.error());
     case v1::NodeReply::END_NOT_SET:

@@ -19,6 +19,7 @@ constexpr std::size_t kListKind = 0;
 constexpr std::size_t kGetKind = 1;
 constexpr std::size_t kApplyKind = 2;
 constexpr std::size_t kProbeKind = 3;
+constexpr std::size_t kAwaitKind = 4;
 static_assert(std::is_same_v<std::variant_alternative_t<kListKind, NodeRequest>, ListRequest> &&
               std::is_same_v<std::variant_alternative_t<kListKind, NodeReply>, ListReply>);
 static_assert(std::is_same_v<std::variant_alternative_t<kGetKind, NodeRequest>, GetRequest> &&
@@ -27,11 +28,23 @@ static_assert(std::is_same_v<std::variant_alternative_t<kApplyKind, NodeRequest>
               std::is_same_v<std::variant_alternative_t<kApplyKind, NodeReply>, ApplyReply>);
 static_assert(std::is_same_v<std::variant_alternative_t<kProbeKind, NodeRequest>, ProbeRequest> &&
               std::is_same_v<std::variant_alternative_t<kProbeKind, NodeReply>, ProbeReply>);
+static_assert(std::is_same_v<std::variant_alternative_t<kAwaitKind, NodeRequest>, AwaitRequest> &&
+              std::is_same_v<std::variant_alternative_t<kAwaitKind, NodeReply>, AwaitReply>);
 
 std::uint64_t TasksMax(std::size_t kind) {
   if (kind == kGetKind) return 1;
   if (kind == kProbeKind) return 0;
   return limits::kTasksPerNodeMax;
+}
+
+// Tasks in ascending order, and the end says how many.
+bool IsCounted(std::size_t kind) {
+  return kind == kListKind || kind == kAwaitKind;
+}
+
+std::uint64_t CountOf(const NodeReply& end) {
+  if (const auto* list = std::get_if<ListReply>(&end)) return list->count;
+  return std::get<AwaitReply>(end).count;
 }
 
 // What a broken stream means for those who wait: the node was not reached, unless it said itself
@@ -190,7 +203,7 @@ void LinkStream::TakePart(std::uint64_t id, PendingAsk& ask, const v1::NodeReply
   Result<NodeReply> end = FromProto(reply, std::move(ask.acks));
   if (end && end->index() != ask.kind)
     end = fields::Garbage("the answer", "is to another question");
-  if (end && ask.kind == kListKind && std::get<ListReply>(*end).count != ask.tasks) {
+  if (end && IsCounted(ask.kind) && CountOf(*end) != ask.tasks) {
     end = fields::Garbage("the list", "is not as long as the node says");
   }
   End(id, std::move(end), false);
@@ -202,7 +215,7 @@ Status LinkStream::TakeTasks(PendingAsk& ask, const v1::NodeReply& reply) {
   if (!page) return page.error();
   ask.tasks += page->size();
   if (ask.tasks > TasksMax(ask.kind)) return fields::Garbage("the answer", "has too many tasks");
-  if (ask.kind == kListKind) {
+  if (IsCounted(ask.kind)) {
     for (const TaskView& task : *page) {
       if (task.id.number <= ask.last_number) return fields::Garbage("the list", "is out of order");
       ask.last_number = task.id.number;
@@ -283,6 +296,22 @@ void LinkStream::OnDeadline(MonoTime when) {
   }
   for (const auto& ask : late)
     ask->sink->OnDone(TooLate());
+}
+
+std::shared_ptr<PendingAsk> LinkStream::Withdraw(const ReplySink& sink) {
+  const auto found = std::find_if(pending_.begin(), pending_.end(), [&](const auto& entry) {
+    return entry.second->sink.get() == &sink;
+  });
+  if (found == pending_.end()) return nullptr;
+  const std::uint64_t id = found->first;
+  std::shared_ptr<PendingAsk> ask = TakeOut(id);
+  const std::size_t unsent =
+      std::erase_if(unsent_, [id](const auto& entry) { return entry.first == id; });
+  if (unsent == 0 && withdrawn_.size() < limits::kAsksPerNodeMax) {
+    withdrawn_.push_back(id);
+    WriteNext();
+  }
+  return ask;
 }
 
 std::vector<std::shared_ptr<PendingAsk>> LinkStream::Break() {

@@ -38,16 +38,15 @@ class GrpcNodeClient::Impl {
 
   void Ask(const NodeId& node, NodeRequest request, MonoTime deadline,
            std::shared_ptr<ReplySink> sink) {
-    std::shared_ptr<rpc::NodeLink> link;
-    {
-      const std::lock_guard lock(mutex_);
-      const auto found = links_.find(node);
-      if (found != links_.end()) link = found->second;
-    }
+    const std::shared_ptr<rpc::NodeLink> link = LinkTo(node);
     if (link) return link->Ask(std::move(request), deadline, std::move(sink));
     loop_.Post([sink = std::move(sink)] {
       sink->OnDone(Error{ErrorCode::kUnavailable, "not connected to the node"});
     });
+  }
+
+  void Withdraw(const NodeId& node, const ReplySink& sink) {
+    if (const std::shared_ptr<rpc::NodeLink> link = LinkTo(node)) link->Withdraw(sink);
   }
 
   void Close() {
@@ -62,6 +61,12 @@ class GrpcNodeClient::Impl {
   }
 
  private:
+  std::shared_ptr<rpc::NodeLink> LinkTo(const NodeId& node) {
+    const std::lock_guard lock(mutex_);
+    const auto found = links_.find(node);
+    return found == links_.end() ? nullptr : found->second;
+  }
+
   CqLoop& loop_;
   const std::shared_ptr<rpc::ReplyReader> reader_ = std::make_shared<rpc::ReplyReader>();
 
@@ -83,6 +88,9 @@ void GrpcNodeClient::Disconnect(const NodeId& node) {
 void GrpcNodeClient::Ask(const NodeId& node, NodeRequest request, MonoTime deadline,
                          std::shared_ptr<ReplySink> sink) {
   impl_->Ask(node, std::move(request), deadline, std::move(sink));
+}
+void GrpcNodeClient::Withdraw(const NodeId& node, const ReplySink& sink) {
+  impl_->Withdraw(node, sink);
 }
 void GrpcNodeClient::Close() {
   impl_->Close();

@@ -31,6 +31,7 @@ class GrpcNodeClient final : public NodeClient {
   void Disconnect(const NodeId& node) override;
   void Ask(const NodeId& node, NodeRequest request, MonoTime deadline,
            std::shared_ptr<ReplySink> sink) override;
+  void Withdraw(const NodeId& node, const ReplySink& sink) override;
 
   // Disconnects all: what is in flight, or asked later, ends as kUnavailable. Sinks are told as
   // long as the loop runs; CqLoop::Stop() tells the last of them. Thread-safe.

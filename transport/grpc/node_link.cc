@@ -69,6 +69,18 @@ Status NodeLink::AddAsk(const NodeRequest& request, MonoTime deadline,
   return {};
 }
 
+void NodeLink::Withdraw(const ReplySink& sink) {
+  std::shared_ptr<PendingAsk> ask;
+  {
+    const std::lock_guard lock(*mutex_);
+    if (stream_) ask = stream_->Withdraw(sink);
+  }
+  if (!ask) return;
+  loop_.Post([ask = std::move(ask)] {
+    ask->sink->OnDone(Error{ErrorCode::kCancelled, "nobody waits for the answer any more"});
+  });
+}
+
 void NodeLink::Close(const std::string& why) {
   std::vector<std::shared_ptr<PendingAsk>> asks;
   {

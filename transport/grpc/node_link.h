@@ -55,6 +55,9 @@ class LinkStream final : public std::enable_shared_from_this<LinkStream> {
   bool idle() const { return pending_.empty(); }
   bool full() const;
   void Add(std::shared_ptr<PendingAsk> ask, v1::NodeRequest message);
+  // Takes the ask of `sink` out and tells the node; null: there is none. The caller must tell its
+  // end on the loop.
+  std::shared_ptr<PendingAsk> Withdraw(const ReplySink& sink);
   // Ends the call. Returns the asks, whose ends the caller must tell on the loop.
   std::vector<std::shared_ptr<PendingAsk>> Break();
 
@@ -118,6 +121,7 @@ class NodeLink final : public std::enable_shared_from_this<NodeLink> {
   // Begins to connect. Once.
   void Open();
   void Ask(NodeRequest request, MonoTime deadline, std::shared_ptr<ReplySink> sink);
+  void Withdraw(const ReplySink& sink);
   // Everything that waits, and all that is asked later, ends as kUnavailable.
   void Close(const std::string& why);
 

@@ -32,8 +32,11 @@ std::size_t BytesOf(const TaskView& task) {
 std::chrono::microseconds TimeLeft(const v1::NodeRequest& request) {
   if (request.timeout_micros() == 0) return limits::kNodeDeadline;
   // Compared before it becomes a duration, which it may overflow.
-  constexpr std::uint64_t kLongest = std::chrono::microseconds(limits::kNodeDeadlineMax).count();
-  return std::chrono::microseconds(std::min(request.timeout_micros(), kLongest));
+  const std::chrono::microseconds longest =
+      request.has_await() ? std::chrono::microseconds(limits::kWaitMax + limits::kWaitMargin)
+                          : std::chrono::microseconds(limits::kNodeDeadlineMax);
+  return std::chrono::microseconds(
+      std::min(request.timeout_micros(), static_cast<std::uint64_t>(longest.count())));
 }
 
 }  // namespace
@@ -312,6 +315,7 @@ void LinkWriter::Finish(Result<NodeReply> reply) {
   if (!link) return;
   wanted_ = false;
   then_ = nullptr;
+  gone_ = nullptr;
   link->WriteEnd(*this, reply);
   link->Forget(*this);
 }
@@ -321,10 +325,17 @@ void LinkWriter::Unwanted() {
   wanted_ = false;
   held_.clear();
   held_bytes_ = 0;
-  // It may own the last reference to this writer.
+  // They may own the last reference to this writer.
   const std::function<void()> dropped = std::exchange(then_, nullptr);
   const std::shared_ptr<LinkWriter> self = weak_from_this().lock();
-  if (const auto link = link_.lock()) link->Forget(*this);
+  if (const auto link = link_.lock()) {
+    if (gone_) link->loop().Post(std::exchange(gone_, nullptr));
+    link->Forget(*this);
+  }
+}
+
+void LinkWriter::OnGone(std::function<void()> gone) {
+  if (wanted_) gone_ = std::move(gone);
 }
 
 }  // namespace quell::rpc

@@ -108,6 +108,7 @@ class LinkWriter final : public ReplyWriter, public std::enable_shared_from_this
 
   void Tasks(std::span<const TaskView> page, std::function<void()> then) override;
   void Finish(Result<NodeReply> reply) override;
+  void OnGone(std::function<void()> gone) override;
 
  private:
   friend class ServedLink;
@@ -123,6 +124,7 @@ class LinkWriter final : public ReplyWriter, public std::enable_shared_from_this
   std::size_t held_bytes_ = 0;
   std::size_t pages_sending_ = 0;
   std::function<void()> then_;
+  std::function<void()> gone_;
 };
 
 }  // namespace quell::rpc

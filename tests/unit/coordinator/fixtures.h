@@ -90,6 +90,7 @@ class AskedNodes final : public NodeClient {
     asks.push_back({node, std::move(request), deadline, std::move(sink)});
     if (answer) answer(asks.back());
   }
+  void Withdraw(const NodeId&, const ReplySink& sink) override { withdrawn.push_back(&sink); }
 
   // The last ask of a node that is not taken yet.
   std::optional<Asked> Take(int n) {
@@ -105,6 +106,7 @@ class AskedNodes final : public NodeClient {
   std::vector<Asked> asks;
   std::vector<NodeInfo> connected;
   std::vector<NodeId> disconnected;
+  std::vector<const ReplySink*> withdrawn;
   std::function<void(const Asked&)> answer;  // Called with each ask, if set.
 };
 

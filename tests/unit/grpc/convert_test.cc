@@ -99,7 +99,39 @@ TEST_P(ConvertTest, RequestsOfACoordinatorArriveAsTheyWereMade) {
 
     EXPECT_THAT(FromProto(Sent<v1::NodeRequest>(NodeRequest(ProbeRequest{}))),
                 IsOkAnd(VariantWith<ProbeRequest>(_)));
+
+    AwaitRequest await;
+    if (random_.Coin()) {
+      await.which = random_.Filter();
+    } else {
+      await.which = std::vector{random_.Number(), random_.Number()};
+    }
+    await.descendants = random_.Coin();
+    await.detailed = random_.Coin();
+    await.limit = std::chrono::microseconds(random_.Below(1'000'000'000));
+    const auto awaited = FromProto(Sent<v1::NodeRequest>(NodeRequest(await)));
+    ASSERT_THAT(awaited, IsOkAnd(VariantWith<AwaitRequest>(_)));
+    EXPECT_EQ(std::get<AwaitRequest>(*awaited).which, await.which);
+    EXPECT_EQ(std::get<AwaitRequest>(*awaited).descendants, await.descendants);
+    EXPECT_EQ(std::get<AwaitRequest>(*awaited).detailed, await.detailed);
+    EXPECT_EQ(std::get<AwaitRequest>(*awaited).limit, await.limit);
   }
+}
+
+TEST_P(ConvertTest, AWaitForNothingOrForTooMuchIsRefusedAndALongOneCut) {
+  v1::NodeRequest request;
+  v1::AwaitRequest& await = *request.mutable_await();
+  EXPECT_THAT(FromProto(request), FailsWith(ErrorCode::kInternal, "awaited"));
+  await.mutable_numbers()->add_numbers(0);
+  EXPECT_THAT(FromProto(request), FailsWith(ErrorCode::kInternal, "awaited number"));
+  for (std::size_t i = 0; i <= limits::kTasksPerNodeMax; ++i)
+    await.mutable_numbers()->add_numbers(1);
+  EXPECT_THAT(FromProto(request), FailsWith(ErrorCode::kInternal, "too many"));
+  await.mutable_filter();
+  await.set_limit_micros(~std::uint64_t{0});
+  const auto longest = FromProto(request);
+  ASSERT_THAT(longest, IsOkAnd(VariantWith<AwaitRequest>(_)));
+  EXPECT_EQ(std::get<AwaitRequest>(*longest).limit, limits::kWaitMax);
 }
 
 TEST_P(ConvertTest, RepliesOfANodeArriveAsTheyWereMade) {
@@ -130,6 +162,12 @@ TEST_P(ConvertTest, RepliesOfANodeArriveAsTheyWereMade) {
     ASSERT_THAT(probed, IsOkAnd(VariantWith<ProbeReply>(_)));
     EXPECT_EQ(std::get<ProbeReply>(*probed).node, probe.node);
     EXPECT_EQ(std::get<ProbeReply>(*probed).incarnation, probe.incarnation);
+
+    const AwaitReply await{random_.Below(1000), random_.Below(1000)};
+    const auto awaited = FromProto(Sent<v1::NodeReply>(NodeReply(await)), {});
+    ASSERT_THAT(awaited, IsOkAnd(VariantWith<AwaitReply>(_)));
+    EXPECT_EQ(std::get<AwaitReply>(*awaited).count, await.count);
+    EXPECT_EQ(std::get<AwaitReply>(*awaited).running, await.running);
 
     const Error error = random_.AnError();
     v1::NodeReply failed;

@@ -89,6 +89,16 @@ TEST_F(GarbageTest, AReplyToAnotherQuestionEndsTheAsk) {
               FailsWith(ErrorCode::kInternal, "another question"));
 }
 
+TEST_F(GarbageTest, AWaitThatCountsOtherTasksThanItBringsEndsTheAsk) {
+  EXPECT_THAT(Ask(AwaitRequest{},
+                  [](v1::NodeReply reply) {
+                    AddTask(reply, 1);
+                    reply.mutable_await()->set_count(2);
+                    return std::vector{BytesOf(reply)};
+                  }),
+              FailsWith(ErrorCode::kInternal, "not as long"));
+}
+
 TEST_F(GarbageTest, AnEndThatIsUnknownEndsNothingButAnUnknownErrorCodeDoes) {
   EXPECT_THAT(Ask(GetRequest{1},
                   [](v1::NodeReply reply) {

@@ -222,6 +222,48 @@ TEST(GrpcNodeClientTest, TellsTheNodeThatNobodyWaitsAnyMore) {
   EXPECT_TRUE(dropped.Wait());
 }
 
+TEST(GrpcNodeClientTest, AWithdrawnAskEndsAtOnceAndTheNodeIsTold) {
+  Event asked;
+  Event gone;
+  ScriptedNode::Writer kept;
+  TestNode node([&](NodeRequest request, MonoTime, ScriptedNode::Writer writer) {
+    if (std::holds_alternative<ProbeRequest>(request)) return AnswerProbe(writer);
+    kept = std::move(writer);
+    kept->OnGone([&] { gone.Set(); });
+    asked.Set();
+  });
+  TestClient client;
+  client.client.Connect(node.info());
+  const auto sink = client.Ask(NodeOf(1), AwaitRequest{}, 1h);
+  ASSERT_TRUE(asked.Wait());
+  client.client.Withdraw(NodeOf(2), *sink);  // Another node's: nothing happens.
+  client.client.Withdraw(NodeOf(1), *sink);
+  EXPECT_THAT(sink->Wait(), FailsWith(ErrorCode::kCancelled));
+  EXPECT_TRUE(gone.Wait()) << "the node goes on for nobody";
+  client.client.Withdraw(NodeOf(1), *sink);
+  EXPECT_THAT(client.Ask(NodeOf(1), ProbeRequest{})->Wait(), IsProbe());
+  EXPECT_EQ(sink->ends(), 1);
+}
+
+TEST(GrpcNodeClientTest, AWaitMayTakeLongerThanOtherCalls) {
+  Event asked;
+  MonoClock::duration left{};
+  RunningLoop* loop = nullptr;
+  TestNode node([&](NodeRequest, MonoTime deadline, ScriptedNode::Writer writer) {
+    left = deadline - loop->In(0s);
+    writer->Finish(AwaitReply{0, 0});
+    asked.Set();
+  });
+  loop = &node.loop();
+  TestClient client;
+  client.client.Connect(node.info());
+  EXPECT_THAT(client.Ask(NodeOf(1), AwaitRequest{}, 10h)->Wait(),
+              IsReply(VariantWith<AwaitReply>(testing::_)));
+  ASSERT_TRUE(asked.Wait());
+  EXPECT_GT(left, limits::kNodeDeadlineMax);
+  EXPECT_LE(left, limits::kWaitMax + limits::kWaitMargin);
+}
+
 TEST(GrpcNodeClientTest, EndsAllAsksIfTheNodeDiesMeanwhile) {
   Event asked;
   std::vector<ScriptedNode::Writer> kept;

@@ -69,6 +69,25 @@ TEST(GrpcNodeServerTest, SendsALongAnswerPageByPageWithoutALostOrDoubledTask) {
   EXPECT_EQ(next, 1002U);
 }
 
+TEST(GrpcNodeServerTest, TellsTheHandlerThatItsCallerHasGoneAway) {
+  Event asked;
+  Event gone;
+  ScriptedNode::Writer kept;
+  TestNode node([&](NodeRequest, MonoTime, ScriptedNode::Writer writer) {
+    kept = std::move(writer);
+    kept->OnGone([&] { gone.Set(); });
+    asked.Set();
+  });
+  {
+    RawLink link(node.info().address);
+    ASSERT_TRUE(link.Write(ProbeOf(1)));
+    ASSERT_TRUE(asked.Wait());
+    EXPECT_FALSE(gone.IsSet());
+  }
+  EXPECT_TRUE(gone.Wait()) << "the coordinator is gone";
+  node.loop().Run([&] { kept = nullptr; });
+}
+
 TEST(GrpcNodeServerTest, TellsTheHandlerWhoAsks) {
   TestNode node(Probe);
   RawLink link(node.info().address);

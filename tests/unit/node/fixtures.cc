@@ -72,6 +72,11 @@ void RecordingWriter::Tasks(std::span<const TaskView> page, std::function<void()
 void RecordingWriter::Finish(Result<NodeReply> end) {
   EXPECT_FALSE(reply.has_value()) << "finished twice";
   reply = std::move(end);
+  gone_ = nullptr;
+}
+
+void RecordingWriter::Leave() {
+  if (gone_) executor_.Post(std::exchange(gone_, nullptr));
 }
 
 NodeWorld::NodeWorld() {

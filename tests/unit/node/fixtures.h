@@ -66,6 +66,10 @@ class RecordingWriter final : public ReplyWriter {
   explicit RecordingWriter(Executor& executor) : executor_(executor) {}
   void Tasks(std::span<const TaskView> page, std::function<void()> then) override;
   void Finish(Result<NodeReply> reply) override;
+  void OnGone(std::function<void()> gone) override { gone_ = std::move(gone); }
+
+  // The coordinator has gone away.
+  void Leave();
 
   std::vector<SeenTask> tasks;
   std::vector<std::size_t> pages;  // Their sizes.
@@ -74,6 +78,7 @@ class RecordingWriter final : public ReplyWriter {
 
  private:
   Executor& executor_;
+  std::function<void()> gone_;
 };
 
 // One host with a node, life after life.

@@ -61,6 +61,7 @@ class NullWriter final : public ReplyWriter {
  public:
   void Tasks(std::span<const TaskView>, std::function<void()>) override {}
   void Finish(Result<NodeReply>) override {}
+  void OnGone(std::function<void()>) override {}
 };
 
 class LocalDoorTest : public testing::Test {

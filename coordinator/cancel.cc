@@ -6,6 +6,7 @@
 #include "coordinator/failures.h"
 #include "coordinator/fan_out.h"
 #include "coordinator/selection.h"
+#include "coordinator/waiting.h"
 #include "core/limits.h"
 
 namespace quell {
@@ -36,22 +37,23 @@ class CheckSink final : public TaskSink {
   bool matches_ = false;
 };
 
-// Counts what passes through.
+// Which tasks pass through.
 class CountingSink final : public TaskSink {
  public:
   explicit CountingSink(std::shared_ptr<TaskSink> inner) : inner_(std::move(inner)) {}
 
   void OnTasks(std::span<const TaskView> page) override {
-    count_ += page.size();
+    for (const TaskView& task : page)
+      numbers_.push_back(task.id.number);
     if (inner_ != nullptr) inner_->OnTasks(page);
   }
 
-  std::size_t count() const { return count_; }
+  const std::vector<std::uint64_t>& numbers() const { return numbers_; }
   const std::shared_ptr<TaskSink>& inner() const { return inner_; }
 
  private:
   const std::shared_ptr<TaskSink> inner_;
-  std::size_t count_ = 0;
+  std::vector<std::uint64_t> numbers_;
 };
 
 Status Validate(const CancelQuery& query) {
@@ -76,7 +78,8 @@ struct Canceller::Operation {
   std::function<void(Result<Gathered>)> done;
   Intent intent;
   MonoTime start;
-  MonoTime deadline;
+  MonoTime deadline;              // Of all but the wait.
+  MonoTime wait_end;              // No earlier than the deadline.
   std::vector<FanOutSlot> slots;  // Those with `asked` get the push.
   std::vector<bool> asked;
   TimerId timer = TimerId::kNone;  // While the store has not answered.
@@ -84,6 +87,12 @@ struct Canceller::Operation {
   std::optional<IntentId> committed;
 
   std::string task() const { return std::get<TaskIdText>(query.where).ToString(); }
+  bool by_id() const { return std::holds_alternative<TaskIdText>(query.where); }
+  // For what the push shows. If the tasks are waited for they are shown afterwards.
+  std::shared_ptr<TaskSink> PushSink(const NodeInfo& node) const {
+    if (query.wait) return std::make_shared<CountingSink>(nullptr);
+    return by_id() ? std::make_shared<CountingSink>(sinks(node)) : sinks(node);
+  }
 };
 
 Canceller::Canceller(const CoordinatorServices& services, const Membership& members,
@@ -97,7 +106,11 @@ void Canceller::Cancel(CancelQuery query, const Principal& who, MonoClock::durat
   op->sinks = std::move(sinks);
   op->done = std::move(done);
   op->start = services_.executor.clock().Now();
-  op->deadline = op->start + timeout;
+  op->wait_end = op->start + timeout;
+  // A node that is silent must not take the time in which the others are waited for.
+  op->deadline = op->query.wait
+                     ? op->start + std::min<MonoClock::duration>(timeout / 2, limits::kNodeDeadline)
+                     : op->wait_end;
   if (Status valid = Validate(op->query); !valid) return Answer(op, valid.error());
 
   op->intent.id = IntentId::Make(services_.random);
@@ -164,7 +177,7 @@ void Canceller::Decide(const Op& op, Slot checked) {
     slot.failure = FilterMismatch(*slot.node, op->task());
   } else {
     op->asked.front() = true;
-    slot.sink = std::make_shared<CountingSink>(op->sinks(*slot.node));
+    slot.sink = op->PushSink(*slot.node);
     return Commit(op, {slot.node->id});
   }
   Push(op, {});
@@ -183,7 +196,7 @@ void Canceller::CancelMatching(const Op& op, const NodeSelection& where) {
     }
     slot.slot.node = one.member->info;
     slot.joined = one.member->joined;
-    slot.slot.sink = op->sinks(one.member->info);
+    slot.slot.sink = op->PushSink(one.member->info);
     if (one.member->is_self) {
       slot.slot.reply = ApplyReply{};
     } else {
@@ -232,18 +245,44 @@ void Canceller::Finish(const Op& op, std::vector<Slot> slots) {
     for (IntentAck& ack : std::get<ApplyReply>(*slot.reply).acks) {
       TakeAck(slot.node->id, ack, &op->strength);
     }
-    if (std::holds_alternative<TaskIdText>(op->query.where)) {
-      const auto& counted = static_cast<const CountingSink&>(*slot.sink);
-      const bool hit = counted.count() > 0;
-      slot.sink = counted.inner();
-      if (!hit) {  // It ended between the check and the push.
-        slot.failure = TaskNotFound(*slot.node, op->task());
-        slot.reply.reset();
-        slot.sink.reset();
-      }
+    if (!op->by_id()) continue;
+    const auto counted = std::static_pointer_cast<CountingSink>(slot.sink);
+    if (!op->query.wait) slot.sink = counted->inner();
+    if (counted->numbers().empty()) {  // It ended between the check and the push.
+      slot.failure = TaskNotFound(*slot.node, op->task());
+      slot.reply.reset();
+      slot.sink.reset();
     }
   }
+  if (op->query.wait) return Await(op, std::move(slots));
+  Conclude(op, std::move(slots));
+}
+
+// The tasks that the push hit, on each node by itself; the others keep what they have.
+void Canceller::Await(const Op& op, std::vector<Slot> slots) {
+  const MonoClock::duration left = op->wait_end - services_.executor.clock().Now();
+  std::vector<FanOutSlot> waits(slots.size());
+  for (std::size_t i = 0; i < slots.size(); ++i) {
+    waits[i].slot = std::move(slots[i]);
+    Slot& slot = waits[i].slot;
+    waits[i].joined = true;  // It has answered, where it is asked again.
+    if (!slot.reply) continue;
+    const auto pushed = std::static_pointer_cast<CountingSink>(slot.sink);
+    slot.sink = op->sinks(*slot.node);
+    if (pushed->numbers().empty()) continue;
+    slot.reply.reset();
+    waits[i].request = AwaitRequest{pushed->numbers(), true, true, WaitWithin(left)};
+  }
+  GiveUpWith(op->query.caller,
+             FanOut(services_.executor, services_.nodes, kCancelAction, std::move(waits),
+                    op->wait_end, lifetime_.Guard([this, op](std::vector<Slot> waited) {
+                      Conclude(op, std::move(waited));
+                    })));
+}
+
+void Canceller::Conclude(const Op& op, std::vector<Slot> slots) {
   Gathered gathered;
+  gathered.running = StillRunning(slots);
   gathered.slots = std::move(slots);
   gathered.intent = op->committed;
   auto done = std::exchange(op->done, nullptr);

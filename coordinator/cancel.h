@@ -20,7 +20,7 @@ class Canceller {
             PendingIntents& pending);
 
   // As Coordinator::Cancel(). `done` is never called inside the call, and at the latest at
-  // now + timeout.
+  // now + timeout. Of a wait, half of that and at most limits::kNodeDeadline is for the cancel.
   void Cancel(CancelQuery query, const Principal& who, MonoClock::duration timeout,
               TaskSinkFactory sinks, std::function<void(Result<Gathered>)> done);
 
@@ -37,6 +37,8 @@ class Canceller {
   void Commit(const Op& op, std::vector<NodeId> pending);
   void Push(const Op& op, StoredIntent stored);
   void Finish(const Op& op, std::vector<Slot> slots);
+  void Await(const Op& op, std::vector<Slot> slots);
+  void Conclude(const Op& op, std::vector<Slot> slots);
   void Answer(const Op& op, Result<Gathered> answer);
   void TakeAck(const NodeId& node, IntentAck ack, const PendingIntents::Strength* sent);
 

@@ -12,6 +12,7 @@
 #include "coordinator/lifetime.h"
 #include "coordinator/membership.h"
 #include "coordinator/selection.h"
+#include "coordinator/waiting.h"
 #include "core/limits.h"
 
 namespace quell {
@@ -45,6 +46,15 @@ std::vector<std::uint64_t> StartsAfter(const std::optional<TaskId>& after,
   return starts;
 }
 
+Error Busy(bool wait) {
+  const std::size_t most = wait ? limits::kWaitsMax : limits::kFanOutsMax;
+  return {ErrorCode::kResourceExhausted,
+          std::to_string(most) +
+              (wait ? " requests are waiting for tasks to end already"
+                    : " requests are waiting for nodes already") +
+              ": come back later"};
+}
+
 }  // namespace
 
 class Coordinator::Impl {
@@ -58,8 +68,9 @@ class Coordinator::Impl {
 
   void List(ListQuery query, MonoClock::duration timeout, const TaskSinkFactory& sinks,
             std::function<void(Result<Gathered>)> done) {
-    done = Admit(std::move(done));
+    done = Admit(query.wait, std::move(done));
     if (!done) return;
+    timeout = Bounded(timeout, query.wait);
     Result<std::vector<Selected>> selected = SelectNodes(query.nodes, members_);
     if (!selected) return Refuse(done, selected.error());
     const std::vector<std::uint64_t> starts = StartsAfter(query.after, *selected);
@@ -83,20 +94,25 @@ class Coordinator::Impl {
       slot.joined = one.member->joined;
       if (one.member->is_self) {
         slot.slot.reply = ListReply{};
+      } else if (query.wait) {
+        slot.request = AwaitRequest{query.filter, false, query.detailed, WaitWithin(timeout)};
       } else {
         slot.request = ListRequest{query.filter, query.detailed, starts[slots.size() - 1], share};
       }
     }
-    FanOut(services_.executor, services_.nodes, kListAction, std::move(slots), DeadlineIn(timeout),
-           [done](std::vector<Slot> gathered) {
-             done(Gathered{std::move(gathered), {}});
-           });
+    GiveUpWith(query.caller,
+               FanOut(services_.executor, services_.nodes, kListAction, std::move(slots),
+                      DeadlineIn(timeout), [done](std::vector<Slot> gathered) {
+                        const std::uint64_t running = StillRunning(gathered);
+                        done(Gathered{std::move(gathered), {}, running});
+                      }));
   }
 
-  void Get(const TaskIdText& id, MonoClock::duration timeout, const TaskSinkFactory& sinks,
+  void Get(const GetQuery& query, MonoClock::duration timeout, const TaskSinkFactory& sinks,
            std::function<void(Result<GetAnswer>)> done) {
-    done = Admit(std::move(done));
+    done = Admit(query.wait, std::move(done));
     if (!done) return;
+    const TaskIdText& id = query.id;
     const std::string text = id.ToString();
     if (id.unset) return Refuse(done, {ErrorCode::kInvalidArgument, "task id is required"});
     const Member* member = members_.FindPresent(id.node);
@@ -110,30 +126,32 @@ class Coordinator::Impl {
                         "task [" + text + "] isn't running and hasn't stored its results"};
     std::optional<TaskId> task = id.Resolve();
     if (member->is_self || !task) return Refuse(done, missing);
-    std::vector<FanOutSlot> slots(1);
-    slots[0].slot.node = member->info;
-    slots[0].slot.sink = sinks(member->info);
-    slots[0].joined = member->joined;
-    slots[0].request = GetRequest{task->number};
-    FanOut(services_.executor, services_.nodes, kGetAction, std::move(slots), DeadlineIn(timeout),
-           [done, missing](std::vector<Slot> gathered) {
-             Slot& slot = gathered[0];
-             if (slot.failure) {
-               const ErrorCode code = CodeOf(*slot.failure);
-               if (code == ErrorCode::kNotFound) return done(missing);
-               return done(Error{code, std::move(slot.failure->cause_reason)});
-             }
-             GetReply& reply = std::get<GetReply>(*slot.reply);
-             done(GetAnswer{std::move(*slot.node), reply.ended, std::move(reply.receipt),
-                            std::move(slot.sink)});
-           });
+    FanOutSlot get;
+    get.slot.node = member->info;
+    get.slot.sink = sinks(member->info);
+    get.joined = member->joined;
+    get.request = GetRequest{task->number};
+    timeout = Bounded(timeout, query.wait);
+    const MonoTime deadline = DeadlineIn(timeout);
+    if (!query.wait) return GetOne(std::move(get), deadline, missing, done);
+
+    // Once it has ended, or the wait is over, it is asked for like any other.
+    FanOutSlot await = get;
+    await.slot.sink = nullptr;
+    await.request = AwaitRequest{std::vector{task->number}, false, false, WaitWithin(timeout)};
+    const auto then = lifetime_.Guard([this, get, deadline, missing, done](std::vector<Slot> over) {
+      if (over[0].failure) return done(ErrorOf(*over[0].failure));
+      GetOne(get, deadline, missing, done);
+    });
+    GiveUpWith(query.caller, AskOne(std::move(await), deadline, then));
   }
 
   void Cancel(CancelQuery query, const Principal& who, MonoClock::duration timeout,
               TaskSinkFactory sinks, std::function<void(Result<Gathered>)> done) {
-    done = Admit(std::move(done));
+    done = Admit(query.wait, std::move(done));
     if (!done) return;
-    canceller_.Cancel(std::move(query), who, Bounded(timeout), std::move(sinks), std::move(done));
+    timeout = Bounded(timeout, query.wait);
+    canceller_.Cancel(std::move(query), who, timeout, std::move(sinks), std::move(done));
   }
 
   std::vector<MemberStatus> Members() const {
@@ -149,26 +167,47 @@ class Coordinator::Impl {
 
   bool Knows(std::string_view node) const { return members_.FindPresent(node) != nullptr; }
   const NodeInfo& self() const { return members_.self(); }
-  bool AtCapacity() const { return in_flight_ >= limits::kFanOutsMax; }
+  bool AtCapacity(bool wait) const {
+    return wait ? waiting_ >= limits::kWaitsMax : in_flight_ >= limits::kFanOutsMax;
+  }
   Joins& joins() { return joins_; }
 
  private:
   // Takes a place among those in flight and gives it back with the answer. Empty: there is none,
   // and the caller is told.
   template <typename T>
-  std::function<void(Result<T>)> Admit(std::function<void(Result<T>)> done) {
-    if (AtCapacity()) {
-      services_.executor.Post([done = std::move(done)] {
-        done(Error{ErrorCode::kResourceExhausted,
-                   std::to_string(limits::kFanOutsMax) +
-                       " requests are waiting for nodes already: come back later"});
-      });
+  std::function<void(Result<T>)> Admit(bool wait, std::function<void(Result<T>)> done) {
+    if (AtCapacity(wait)) {
+      services_.executor.Post([done = std::move(done), wait] { done(Busy(wait)); });
       return nullptr;
     }
-    ++in_flight_;
-    return lifetime_.Guard([this, done = std::move(done)](Result<T> result) {
-      --in_flight_;
+    std::size_t& places = wait ? waiting_ : in_flight_;
+    ++places;
+    return lifetime_.Guard([&places, done = std::move(done)](Result<T> result) {
+      --places;
       done(std::move(result));
+    });
+  }
+
+  std::function<void()> AskOne(FanOutSlot slot, MonoTime deadline,
+                               std::function<void(std::vector<Slot>)> done) {
+    std::vector<FanOutSlot> slots;
+    slots.push_back(std::move(slot));
+    return FanOut(services_.executor, services_.nodes, kGetAction, std::move(slots), deadline,
+                  std::move(done));
+  }
+
+  void GetOne(FanOutSlot get, MonoTime deadline, const Error& missing,
+              const std::function<void(Result<GetAnswer>)>& done) {
+    AskOne(std::move(get), deadline, [done, missing](std::vector<Slot> gathered) {
+      Slot& slot = gathered[0];
+      if (slot.failure) {
+        Error error = ErrorOf(*slot.failure);
+        return done(error.code == ErrorCode::kNotFound ? missing : std::move(error));
+      }
+      GetReply& reply = std::get<GetReply>(*slot.reply);
+      done(GetAnswer{std::move(*slot.node), reply.ended, std::move(reply.receipt),
+                     std::move(slot.sink)});
     });
   }
 
@@ -177,12 +216,16 @@ class Coordinator::Impl {
     services_.executor.Post([done, error = std::move(error)] { done(error); });
   }
 
-  static MonoClock::duration Bounded(MonoClock::duration timeout) {
-    return std::clamp<MonoClock::duration>(timeout, MonoClock::duration::zero(),
-                                           limits::kNodeDeadlineMax);
+  static MonoClock::duration Bounded(MonoClock::duration timeout, bool wait) {
+    const MonoClock::duration most = wait ? MonoClock::duration(limits::kWaitMax)
+                                          : MonoClock::duration(limits::kNodeDeadlineMax);
+    return std::clamp(timeout, MonoClock::duration::zero(), most);
   }
   MonoTime DeadlineIn(MonoClock::duration timeout) const {
-    return services_.executor.clock().Now() + Bounded(timeout);
+    return services_.executor.clock().Now() + timeout;
+  }
+  static Error ErrorOf(const NodeFailure& failure) {
+    return {CodeOf(failure), failure.cause_reason};
   }
 
   const CoordinatorServices services_;
@@ -190,7 +233,8 @@ class Coordinator::Impl {
   PendingIntents pending_;
   Canceller canceller_;
   Joins joins_;
-  std::size_t in_flight_ = 0;
+  std::size_t in_flight_ = 0;  // Those that wait for tasks to end are not among them.
+  std::size_t waiting_ = 0;
   Lifetime lifetime_;
 };
 
@@ -205,9 +249,9 @@ void Coordinator::List(ListQuery query, MonoClock::duration timeout, TaskSinkFac
   impl_->List(std::move(query), timeout, sinks, std::move(done));
 }
 
-void Coordinator::Get(TaskIdText id, MonoClock::duration timeout, TaskSinkFactory sinks,
+void Coordinator::Get(GetQuery query, MonoClock::duration timeout, TaskSinkFactory sinks,
                       std::function<void(Result<GetAnswer>)> done) {
-  impl_->Get(id, timeout, sinks, std::move(done));
+  impl_->Get(query, timeout, sinks, std::move(done));
 }
 
 void Coordinator::Cancel(CancelQuery query, const Principal& who, MonoClock::duration timeout,
@@ -223,8 +267,8 @@ const NodeInfo& Coordinator::self() const {
   return impl_->self();
 }
 
-bool Coordinator::AtCapacity() const {
-  return impl_->AtCapacity();
+bool Coordinator::AtCapacity(bool wait) const {
+  return impl_->AtCapacity(wait);
 }
 
 bool Coordinator::Knows(std::string_view node) const {

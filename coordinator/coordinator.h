@@ -12,6 +12,7 @@
 #include <variant>
 #include <vector>
 
+#include "coordinator/caller.h"
 #include "coordinator/store.h"
 #include "core/executor.h"
 #include "core/failure.h"
@@ -45,6 +46,7 @@ struct Slot {
 struct Gathered {
   std::vector<Slot> slots;
   std::optional<IntentId> intent;  // Of a cancel that committed one.
+  std::uint64_t running = 0;       // Tasks that were waited for, and had not ended by then.
   std::size_t selected() const { return slots.size(); }
   std::size_t failed() const;
 };
@@ -65,6 +67,8 @@ struct ListShare {
   std::size_t each = 0;  // Of one node at most; 0: any.
 };
 
+// With `wait` an answer comes when the tasks have ended, or when the timeout runs out with what is
+// known then; it shows them as they are at that moment. A caller who leaves ends the wait.
 struct ListQuery {
   NodeSelection nodes;
   TaskFilter filter;
@@ -72,6 +76,15 @@ struct ListQuery {
   // Only what comes after this task, in the order of the selected nodes and of their numbers.
   std::optional<TaskId> after = std::nullopt;
   ListShare share = {};
+  // Then `after` and `share` have no effect: all that is waited for comes.
+  bool wait = false;
+  std::shared_ptr<Caller> caller = nullptr;
+};
+
+struct GetQuery {
+  TaskIdText id;
+  bool wait = false;
+  std::shared_ptr<Caller> caller = nullptr;
 };
 
 struct GetAnswer {
@@ -86,6 +99,8 @@ struct CancelQuery {
   TaskFilter filter;                              // With a NodeSelection.
   std::string reason;
   std::chrono::milliseconds grace{0};  // 0: limits::kGraceDefault.
+  bool wait = false;                   // Descendants on the same node too.
+  std::shared_ptr<Caller> caller = nullptr;
 };
 
 struct MemberStatus {
@@ -117,15 +132,16 @@ class Coordinator final : public MembershipHandler {
   Coordinator(const Coordinator&) = delete;
   Coordinator& operator=(const Coordinator&) = delete;
 
-  // `timeout` is each node's deadline. The answer comes by then, whatever the nodes do.
-  // Errors: kInvalidArgument (selection; `after` is of a node that is not selected),
-  // kResourceExhausted (too many fan-outs in flight).
+  // `timeout` is each node's deadline, at most limits::kNodeDeadlineMax, or kWaitMax for a wait.
+  // The answer comes by then, whatever the nodes do. Errors: kInvalidArgument (selection; `after` is
+  // of a node that is not selected), kResourceExhausted (too many requests in flight).
   void List(ListQuery query, MonoClock::duration timeout, TaskSinkFactory sinks,
             std::function<void(Result<Gathered>)> done);
 
   // Errors: kNotFound (nobody has that node part, or its node does not know the number),
-  // kUnavailable and kDeadlineExceeded (the node is silent: it may well exist).
-  void Get(TaskIdText id, MonoClock::duration timeout, TaskSinkFactory sinks,
+  // kUnavailable and kDeadlineExceeded (the node is silent: it may well exist). A wait that runs
+  // out is no error: the task has not ended.
+  void Get(GetQuery query, MonoClock::duration timeout, TaskSinkFactory sinks,
            std::function<void(Result<GetAnswer>)> done);
 
   // The one function from which a 200 of a cancel can come: it has a value only after the commit
@@ -138,8 +154,9 @@ class Coordinator final : public MembershipHandler {
   // Is this the id of a member (not of one that has left)?
   bool Knows(std::string_view node) const;
   const NodeInfo& self() const;
-  // limits::kFanOutsMax requests are in flight: the next one would be refused.
-  bool AtCapacity() const;
+  // limits::kFanOutsMax requests are in flight, or kWaitsMax of those that wait: the next one of
+  // its sort would be refused.
+  bool AtCapacity(bool wait = false) const;
   // Its tasks and the intents pending for it are given up. Errors: kNotFound, kFailedPrecondition
   // (it is alive: stop it first).
   void Forget(const NodeId& node, std::function<void(Status)> done);

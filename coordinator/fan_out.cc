@@ -13,14 +13,17 @@ namespace {
 // it; the last one to be done with his hands all of them to the executor.
 class Gather : public std::enable_shared_from_this<Gather> {
  public:
-  Gather(Executor& executor, std::string_view action, MonoTime start, MonoTime deadline,
-         std::vector<FanOutSlot>& slots, std::function<void(std::vector<Slot>)> done)
+  Gather(Executor& executor, NodeClient& nodes, std::string_view action, MonoTime start,
+         MonoTime deadline, std::vector<FanOutSlot>& slots,
+         std::function<void(std::vector<Slot>)> done)
       : executor_(executor),
+        nodes_(nodes),
         action_(action),
         allowed_(std::chrono::ceil<std::chrono::milliseconds>(deadline - start)),
         done_(std::move(done)),
         slots_(slots.size()),
         joined_(slots.size()),
+        asked_(slots.size()),
         taken_(std::make_unique<std::atomic<bool>[]>(slots.size())) {
     std::size_t open = 0;
     for (std::size_t i = 0; i < slots.size(); ++i) {
@@ -40,6 +43,24 @@ class Gather : public std::enable_shared_from_this<Gather> {
       return;
     }
     timer_ = executor_.At(deadline, [self = shared_from_this()] { self->Expire(); });
+  }
+
+  // On the executor.
+  void Ask(std::size_t slot, NodeRequest request, MonoTime deadline,
+           std::shared_ptr<ReplySink> sink) {
+    const NodeId node = slots_[slot].node->id;  // Nobody else's until it is asked.
+    asked_[slot] = sink;
+    nodes_.Ask(node, std::move(request), deadline, std::move(sink));
+  }
+
+  // On the executor, or not at all.
+  void GiveUp() {
+    for (std::size_t i = 0; i < slots_.size(); ++i) {
+      if (!IsOpen(i)) continue;
+      const NodeId node = slots_[i].node->id;  // Before Answer(), which may end it all.
+      Answer(i, Error{ErrorCode::kCancelled, "nobody waits for the answer any more"});
+      if (const auto sink = asked_[i].lock()) nodes_.Withdraw(node, *sink);
+    }
   }
 
   bool IsOpen(std::size_t slot) const { return !taken_[slot].load(std::memory_order_acquire); }
@@ -83,15 +104,24 @@ class Gather : public std::enable_shared_from_this<Gather> {
   }
 
   Executor& executor_;
+  NodeClient& nodes_;
   const std::string_view action_;
   const std::chrono::milliseconds allowed_;
   std::function<void(std::vector<Slot>)> done_;
   std::vector<Slot> slots_;
   std::vector<char> joined_;
+  std::vector<std::weak_ptr<ReplySink>> asked_;  // On the executor only.
   std::unique_ptr<std::atomic<bool>[]> taken_;
   std::atomic<std::size_t> open_{0};
   TimerId timer_ = TimerId::kNone;  // On the executor only.
 };
+
+// How many tasks the answer brought, if it says so.
+std::optional<std::uint64_t> CountOf(const NodeReply& reply) {
+  if (const auto* list = std::get_if<ListReply>(&reply)) return list->count;
+  if (const auto* await = std::get_if<AwaitReply>(&reply)) return await->count;
+  return std::nullopt;
+}
 
 // What one node's answer passes through, on the thread that received it.
 class SlotSink final : public ReplySink {
@@ -112,13 +142,13 @@ class SlotSink final : public ReplySink {
 
   void OnDone(Result<NodeReply> reply) override {
     if (reply) {
-      const ListReply* list = std::get_if<ListReply>(&*reply);
+      const std::optional<std::uint64_t> count = CountOf(*reply);
       std::string_view wrong;
       if (reply->index() != kind_) {
         wrong = "it answered another question than the one asked";
       } else if (foreign_) {
         wrong = "it reported tasks of another node";
-      } else if ((list != nullptr && list->count != tasks_) ||
+      } else if ((count && *count != tasks_) ||
                  (std::holds_alternative<GetReply>(*reply) && tasks_ != 1)) {
         wrong = "its answer is incomplete";
       }
@@ -139,20 +169,23 @@ class SlotSink final : public ReplySink {
 
 }  // namespace
 
-void FanOut(Executor& executor, NodeClient& nodes, std::string_view action,
-            std::vector<FanOutSlot> slots, MonoTime deadline,
-            std::function<void(std::vector<Slot>)> done) {
+std::function<void()> FanOut(Executor& executor, NodeClient& nodes, std::string_view action,
+                             std::vector<FanOutSlot> slots, MonoTime deadline,
+                             std::function<void(std::vector<Slot>)> done) {
   static_assert(std::variant_size_v<NodeRequest> == std::variant_size_v<NodeReply>);
-  auto gather = std::make_shared<Gather>(executor, action, executor.clock().Now(), deadline, slots,
-                                         std::move(done));
+  auto gather = std::make_shared<Gather>(executor, nodes, action, executor.clock().Now(), deadline,
+                                         slots, std::move(done));
   gather->Arm(deadline);
   for (std::size_t i = 0; i < slots.size(); ++i) {
     if (!slots[i].request) continue;
-    const Slot& slot = gather->slot(i);  // Nobody else's until it is asked.
-    const NodeId node = slot.node->id;
-    auto sink = std::make_shared<SlotSink>(gather, i, node, slots[i].request->index(), slot.sink);
-    nodes.Ask(node, std::move(*slots[i].request), deadline, std::move(sink));
+    const Slot& slot = gather->slot(i);
+    auto sink =
+        std::make_shared<SlotSink>(gather, i, slot.node->id, slots[i].request->index(), slot.sink);
+    gather->Ask(i, std::move(*slots[i].request), deadline, std::move(sink));
   }
+  return [weak = std::weak_ptr(gather)] {
+    if (const auto open = weak.lock()) open->GiveUp();
+  };
 }
 
 }  // namespace quell

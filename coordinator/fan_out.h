@@ -24,9 +24,10 @@ struct FanOutSlot {
 // slots in the same order. A slot that is still open at `deadline` fails then; what comes later, or
 // twice, is dropped. An answer of the wrong kind, one that counts other tasks than it brought, or
 // brings another node's, fails its slot. A slot that failed has no sink. Node answers are taken on
-// the threads that bring them; `action` is named in failures and must be static.
-void FanOut(Executor& executor, NodeClient& nodes, std::string_view action,
-            std::vector<FanOutSlot> slots, MonoTime deadline,
-            std::function<void(std::vector<Slot>)> done);
+// the threads that bring them; `action` is named in failures and must be static. What it returns
+// gives up all slots that are still open: they fail at once, and their nodes are told.
+std::function<void()> FanOut(Executor& executor, NodeClient& nodes, std::string_view action,
+                             std::vector<FanOutSlot> slots, MonoTime deadline,
+                             std::function<void(std::vector<Slot>)> done);
 
 }  // namespace quell

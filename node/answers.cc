@@ -178,15 +178,14 @@ void Answers::GoOn(const std::shared_ptr<Showing>& showing) {
 // One that memory has let go.
 void Answers::LookUp(const std::shared_ptr<Showing>& showing) {
   const std::uint64_t number = showing->selection.numbers[showing->next++];
-  state_.journal.FindEnded(
-      number, state_.lifetime.Guard([this, showing](const Result<Task>& found) {
-        if (!found) return GoOn(showing);
-        TaskView view = View(*found, state_.now());
-        if (!showing->selection.detailed) view.description = view.status_json = {};
-        ++showing->shown;
-        showing->writer->Tasks({&view, 1},
-                               state_.lifetime.Guard([this, showing] { GoOn(showing); }));
-      }));
+  state_.journal.FindEnded(number, state_.lifetime.Guard([this,
+                                                          showing](const Result<Task>& found) {
+    if (!found) return GoOn(showing);
+    TaskView view = View(*found, state_.now());
+    if (!showing->selection.detailed) view.description = view.status_json = {};
+    ++showing->shown;
+    showing->writer->Tasks({&view, 1}, state_.lifetime.Guard([this, showing] { GoOn(showing); }));
+  }));
 }
 
 }  // namespace quell

@@ -22,8 +22,8 @@ struct Waits::Wait {
   std::uint64_t order = 0;
   AwaitRequest request;
   std::shared_ptr<ReplyWriter> writer;
-  TaskNumbers shown;            // In the answer; ascending.
-  TaskNumbers awaited;          // Those with an entry, or that have ended since.
+  TaskNumbers shown;        // In the answer; ascending.
+  TaskNumbers awaited;      // Those with an entry, or that have ended since.
   std::size_t running = 0;  // Of awaited: not ended.
   bool open = true;
   TimerId timer = TimerId::kNone;
@@ -54,11 +54,10 @@ void Waits::Await(AwaitRequest request, MonoTime deadline, std::shared_ptr<Reply
     if (const WaitPtr left = weak.lock()) Close(left);
   });
   wait->writer->OnGone(end);
-  wait->timer =
-      state_.executor.At(std::min(deadline, state_.now() + wait->request.limit),
-                         state_.lifetime.Guard([this, weak = std::weak_ptr<Wait>(wait)] {
-                           if (const WaitPtr late = weak.lock()) Answer(late);
-                         }));
+  wait->timer = state_.executor.At(std::min(deadline, state_.now() + wait->request.limit),
+                                   state_.lifetime.Guard([this, weak = std::weak_ptr<Wait>(wait)] {
+                                     if (const WaitPtr late = weak.lock()) Answer(late);
+                                   }));
   if (auto* numbers = std::get_if<TaskNumbers>(&wait->request.which)) {
     std::sort(numbers->begin(), numbers->end());
     numbers->erase(std::unique(numbers->begin(), numbers->end()), numbers->end());
@@ -69,8 +68,9 @@ void Waits::Await(AwaitRequest request, MonoTime deadline, std::shared_ptr<Reply
 
 void Waits::Collect(const WaitPtr& wait) {
   if (!wait->open) return;
-  wait->collected = std::holds_alternative<TaskNumbers>(wait->request.which) ? CollectNumbers(wait)
-                                                                         : CollectMatching(wait);
+  wait->collected = std::holds_alternative<TaskNumbers>(wait->request.which)
+                        ? CollectNumbers(wait)
+                        : CollectMatching(wait);
   if (entries_ > awaited_max_) {
     return Fail(wait, TooMany(awaited_max_, " tasks are waited for"));
   }

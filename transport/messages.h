@@ -44,8 +44,9 @@ struct ApplyRequest {
 // Are you there, and in which life?
 struct ProbeRequest {};
 
-// Answered when the tasks have ended, or after `limit` with what is known then: a wait that runs out
-// is no error. They come as pages, in ascending order of their numbers, as they are at the answer.
+// Answered when the tasks have ended, or after `limit` with what is known then: a wait that runs
+// out is no error. They come as pages, in ascending order of their numbers, as they are at the
+// answer.
 struct AwaitRequest {
   // By number: live ones, and ended ones that somebody remembers; at most limits::kTasksPerNodeMax,
   // in any order. By filter: those that live and match when the node looks.
@@ -55,8 +56,7 @@ struct AwaitRequest {
   std::chrono::microseconds limit{0};  // At most limits::kWaitMax; from its arrival on.
 };
 
-using NodeRequest =
-    std::variant<ListRequest, GetRequest, ApplyRequest, ProbeRequest, AwaitRequest>;
+using NodeRequest = std::variant<ListRequest, GetRequest, ApplyRequest, ProbeRequest, AwaitRequest>;
 
 struct ListReply {
   std::uint64_t count = 0;  // Tasks in all pages.

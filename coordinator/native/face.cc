@@ -128,7 +128,7 @@ void Face::GetTask(const ExchangePtr& exchange) {
   Result<TaskIdText> id = TaskIdText::Parse(exchange->request().captures.front());
   if (!id) return SendError(exchange, id.error(), opensearch::Whose::kService);
   auto sinks = [](const NodeInfo&) { return std::make_shared<Record>(); };
-  coordinator_.Get(*id, limits::kNodeDeadline, sinks, [exchange](Result<GetAnswer> answer) {
+  coordinator_.Get({*id}, limits::kNodeDeadline, sinks, [exchange](Result<GetAnswer> answer) {
     if (!answer) return SendError(exchange, answer.error(), opensearch::Whose::kService);
     std::string body;
     http::JsonWriter json(body);

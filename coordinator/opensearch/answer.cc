@@ -107,28 +107,14 @@ Problem ValidationFailed(const std::string& what) {
   return problem;
 }
 
-Problem Busy() {
-  return ToProblem({ErrorCode::kResourceExhausted,
-                    std::to_string(limits::kFanOutsMax) +
-                        " requests are waiting for nodes already: come back later"},
-                   Whose::kService);
-}
-
-void ReadWait(Params& params) {
-  if (params.Bool("wait_for_completion", false)) {
-    params.Fail("[wait_for_completion] is not served: leave it out");
-  }
-}
-
-std::chrono::nanoseconds ReadTimeout(Params& params) {
-  const std::optional<std::chrono::nanoseconds> timeout = params.Duration("timeout");
-  if (!timeout) return limits::kNodeDeadline;
-  if (*timeout <= std::chrono::nanoseconds(0) || *timeout > limits::kNodeDeadlineMax) {
-    const auto most = std::chrono::seconds(limits::kNodeDeadlineMax).count();
-    params.Fail("[timeout] must be more than [0] and at most [" + std::to_string(most) +
-                "s] but was [" + params.Text("timeout") + "]");
-  }
-  return *timeout;
+Problem Busy(bool wait) {
+  const std::size_t most = wait ? limits::kWaitsMax : limits::kFanOutsMax;
+  return ToProblem(
+      {ErrorCode::kResourceExhausted, std::to_string(most) +
+                                          (wait ? " requests are waiting for tasks to end already"
+                                                : " requests are waiting for nodes already") +
+                                          ": come back later"},
+      Whose::kService);
 }
 
 std::optional<TaskId> ParentFilter(const TaskIdText& parent) {

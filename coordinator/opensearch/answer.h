@@ -45,13 +45,9 @@ void SendProblem(const ExchangePtr& exchange, const Style& style, const Problem&
 
 Problem Invalid(std::string reason);
 Problem ValidationFailed(const std::string& what);
-// The coordinator is at its capacity.
-Problem Busy();
+// The coordinator is at its capacity of requests, or of those that wait for tasks to end.
+Problem Busy(bool wait);
 
-// Refuses `wait_for_completion`.
-void ReadWait(Params& params);
-// Each node's deadline: limits::kNodeDeadline unless told otherwise.
-std::chrono::nanoseconds ReadTimeout(Params& params);
 // An id that no task can have matches none, as in OpenSearch.
 std::optional<TaskId> ParentFilter(const TaskIdText& parent);
 

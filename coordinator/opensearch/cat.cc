@@ -12,6 +12,7 @@
 #include "coordinator/opensearch/pretty.h"
 #include "coordinator/opensearch/render.h"
 #include "coordinator/opensearch/table.h"
+#include "coordinator/opensearch/waiting.h"
 #include "core/limits.h"
 
 namespace quell::opensearch {
@@ -241,11 +242,16 @@ std::string FailureLines(const Gathered& gathered) {
     std::replace(line.begin(), line.end(), '\n', ' ');
     lines += line + "\n";
   }
+  if (gathered.running > 0) {
+    lines += "# the wait is over: " + std::to_string(gathered.running) + " tasks have not ended\n";
+  }
   return lines;
 }
 
 void SendTable(const ExchangePtr& exchange, const Style& style, const Wishes& wishes,
-               Gathered& gathered) {
+               const Wait& wait, Gathered& gathered) {
+  const std::uint64_t running = gathered.running;
+  if (style.profile == Profile::kStrict) FailWhatRanOut(gathered, wait);
   std::vector<Row> rows;
   for (Slot& slot : gathered.slots) {
     if (slot.failure) continue;
@@ -269,6 +275,7 @@ void SendTable(const ExchangePtr& exchange, const Style& style, const Wishes& wi
   SortRows(table, wishes.sort);
 
   std::vector<Header> headers = {{"Quell-Nodes", Coverage(gathered.selected(), gathered.failed())}};
+  AddWaitHeader(headers, wait, running);
   if (!style.text) {
     return Send(exchange, style, 200, RenderJson(table, wishes.shown), std::move(headers));
   }
@@ -301,21 +308,21 @@ void CatTasks(Coordinator& coordinator, const ExchangePtr& exchange, Profile pro
     query.nodes.unknown_token_fails = style.profile == Profile::kDocumented;
     query.filter.actions = params.List("actions");
     query.filter.parent = ParentFilter(params.TaskId("parent_task_id"));
-    ReadWait(params);
   }
-  const std::chrono::nanoseconds timeout = ReadTimeout(params);
+  const Wait wait = help ? ReadTimeoutOnly(params) : ReadWait(params);
   Wishes wishes = ReadWishes(params, query.detailed);
   std::optional<Problem> problem = params.Finish();
   if (!problem && help) return SendText(exchange, RenderHelp(wishes.columns));
   if (!problem && wishes.unknown_sort) {
     problem = UnknownSortKey(*wishes.unknown_sort, style.profile);
   }
-  if (!problem && coordinator.AtCapacity()) problem = Busy();
+  if (!problem && coordinator.AtCapacity(wait.wanted)) problem = Busy(wait.wanted);
   if (problem) return SendProblem(exchange, style, *problem);
 
   auto budget = std::make_shared<TreeBudget>();
   auto sinks = [budget](const NodeInfo&) { return std::make_shared<Rows>(budget); };
-  auto done = [exchange, style, budget, wishes = std::move(wishes)](Result<Gathered> gathered) {
+  auto done = [exchange, style, budget, wait,
+               wishes = std::move(wishes)](Result<Gathered> gathered) {
     if (!gathered) {
       return SendProblem(exchange, style, ToProblem(gathered.error(), Whose::kService));
     }
@@ -327,9 +334,11 @@ void CatTasks(Coordinator& coordinator, const ExchangePtr& exchange, Profile pro
                   std::to_string(budget->tasks()) +
                   "] match: use a filter ([nodes], [actions], [parent_task_id]) or [/_tasks]"));
     }
-    SendTable(exchange, style, wishes, *gathered);
+    SendTable(exchange, style, wishes, wait, *gathered);
   };
-  coordinator.List(std::move(query), timeout, sinks, std::move(done));
+  query.wait = wait.wanted;
+  query.caller = CallerOf(exchange, wait);
+  coordinator.List(std::move(query), wait.timeout, sinks, std::move(done));
 }
 
 }  // namespace quell::opensearch

@@ -11,6 +11,7 @@
 #include "coordinator/opensearch/list_stream.h"
 #include "coordinator/opensearch/params.h"
 #include "coordinator/opensearch/render.h"
+#include "coordinator/opensearch/waiting.h"
 #include "core/limits.h"
 #include "transport/http/json_writer.h"
 
@@ -57,10 +58,13 @@ TaskSinkFactory Sinks(TaskShape shape, const Groups& groups, bool drop, bool par
 }
 
 void SendGathered(const ExchangePtr& exchange, const Style& style, const Groups& groups,
-                  const Gathered& gathered) {
+                  const Wait& wait, Gathered gathered) {
   std::vector<Header> headers;
+  const std::uint64_t running = gathered.running;
+  if (style.profile == Profile::kStrict) FailWhatRanOut(gathered, wait);
   headers.push_back({"Quell-Nodes", Coverage(gathered.selected(), gathered.failed())});
   if (gathered.intent) headers.push_back({"Quell-Operation", gathered.intent->ToString()});
+  AddWaitHeader(headers, wait, running);
   if (groups.grouping == Grouping::kNodes) {
     return Send(exchange, style, 200, RenderGathered(gathered, style.profile), std::move(headers));
   }
@@ -82,13 +86,23 @@ std::size_t ReadPage(Params& params, const Style& style, ListQuery& query) {
   return size.value_or(0);
 }
 
+std::optional<Problem> WhyNoPages(const Groups& groups, const Wait& wait) {
+  if (groups.grouping == Grouping::kParents) {
+    return Invalid(
+        "[size] cannot be used with [group_by=parents]: a child may stand on another page than its "
+        "parent");
+  }
+  if (wait.wanted) return Invalid("[size] cannot be used with [wait_for_completion]");
+  return std::nullopt;
+}
+
 // What a cancel says about which tasks.
 struct CancelWords {
   TaskIdText id;
   std::vector<std::string> nodes;
   TaskFilter filter;
   std::string reason;
-  std::chrono::nanoseconds timeout = limits::kNodeDeadline;
+  Wait wait;
   std::chrono::nanoseconds grace{0};
 };
 
@@ -125,10 +139,12 @@ CancelWords ReadCancel(const http::Request& request, Params& params, const Style
   words.nodes = params.List("nodes");
   words.filter.actions = params.List("actions");
   words.filter.parent = ParentFilter(params.TaskId("parent_task_id"));
-  ReadWait(params);
-  if (style.profile == Profile::kStrict) return words;
+  if (style.profile == Profile::kStrict) {
+    words.wait = ReadWaitOnly(params);
+    return words;
+  }
 
-  words.timeout = ReadTimeout(params);
+  words.wait = ReadWait(params);
   words.reason = params.Text("reason");
   if (words.reason.size() > limits::kReasonMax) {
     params.Fail("[reason] has more than [" + std::to_string(limits::kReasonMax) +
@@ -199,28 +215,26 @@ void Face::List(const ExchangePtr& exchange) {
   query.nodes.unknown_token_fails = style.profile == Profile::kDocumented;
   query.filter.actions = params.List("actions");
   query.filter.parent = ParentFilter(params.TaskId("parent_task_id"));
-  ReadWait(params);
-  const std::chrono::nanoseconds timeout = ReadTimeout(params);
+  const Wait wait = ReadWait(params);
   std::optional<Problem> wrong_groups;
   const Groups groups = ReadGroups(params, wrong_groups);
   const std::size_t size = ReadPage(params, style, query);
   std::optional<Problem> problem = params.Finish();
   if (!problem) problem = wrong_groups;
-  if (!problem && size > 0 && groups.grouping == Grouping::kParents) {
-    problem = Invalid(
-        "[size] cannot be used with [group_by=parents]: a child may stand on another "
-        "page than its parent");
-  }
-  if (!problem && coordinator_.AtCapacity()) problem = Busy();
+  if (!problem && size > 0) problem = WhyNoPages(groups, wait);
+  if (!problem && coordinator_.AtCapacity(wait.wanted)) problem = Busy(wait.wanted);
   if (problem) return SendProblem(exchange, style, *problem);
 
   const TaskShape shape = query.detailed ? TaskShape::kDetailed : TaskShape::kPlain;
   const TaskSinkFactory sinks = Sinks(shape, groups, true, size > 0);
   query.share = {groups.grouping == Grouping::kParents ? 0 : limits::kListHeld, size};
-  StreamedList rest{groups.grouping, query, timeout, sinks};
+  query.wait = wait.wanted;
+  query.caller = CallerOf(exchange, wait);
+  StreamedList rest{groups.grouping, query, wait.timeout, sinks};
   coordinator_.List(
-      std::move(query), timeout, sinks,
-      [this, exchange, style, groups, size, rest = std::move(rest)](Result<Gathered> gathered) {
+      std::move(query), wait.timeout, sinks,
+      [this, exchange, style, groups, size, wait,
+       rest = std::move(rest)](Result<Gathered> gathered) {
         if (!gathered) {
           return SendProblem(exchange, style, ToProblem(gathered.error(), Whose::kService));
         }
@@ -235,7 +249,7 @@ void Face::List(const ExchangePtr& exchange) {
         if (groups.budget && groups.budget->met()) {
           return SendProblem(exchange, style, TooManyForParents(groups.budget->tasks()));
         }
-        SendGathered(exchange, style, groups, *gathered);
+        SendGathered(exchange, style, groups, wait, std::move(*gathered));
       });
 }
 
@@ -245,15 +259,14 @@ void Face::Get(const ExchangePtr& exchange) {
   const Style style = ReadStyle(request, params, options_.profile, {});
   params.Has("task_id");  // The path wins over it.
   const TaskIdText id = params.ParseTaskId(request.captures.front());
-  ReadWait(params);
-  const std::chrono::nanoseconds timeout = ReadTimeout(params);
+  const Wait wait = ReadWait(params);
   std::optional<Problem> problem = params.Finish();
   if (!problem && id.unset) problem = ValidationFailed("task id is required");
-  if (!problem && coordinator_.AtCapacity()) problem = Busy();
+  if (!problem && coordinator_.AtCapacity(wait.wanted)) problem = Busy(wait.wanted);
   if (problem) return SendProblem(exchange, style, *problem);
 
   auto sinks = [](const NodeInfo&) { return std::make_shared<OneTask>(); };
-  coordinator_.Get(id, timeout, sinks, [this, exchange, style, id](Result<GetAnswer> answer) {
+  const auto done = [this, exchange, style, id, wait](Result<GetAnswer> answer) {
     if (!answer) {
       Problem missing = ToProblem(answer.error(), Whose::kService);
       // As a real server has it: what failed on the way to the node is its own failure.
@@ -266,13 +279,21 @@ void Face::Get(const ExchangePtr& exchange) {
       }
       return SendProblem(exchange, style, missing);
     }
+    const bool ran_out = wait.wanted && !answer->ended;
+    if (ran_out && style.profile == Profile::kStrict) {
+      return SendProblem(exchange, style, RanOut(*answer, id, wait));
+    }
     const auto& task = static_cast<const OneTask&>(*answer->sink);
     std::string body;
     http::JsonWriter json(body);
     json.BeginObject().Field("completed", answer->ended);
+    if (ran_out) json.Field("timed_out", true);
     json.Key("task").Raw(answer->ended ? task.ended() : task.live()).EndObject();
-    Send(exchange, style, 200, std::move(body));
-  });
+    std::vector<Header> headers;
+    AddWaitHeader(headers, wait, ran_out ? 1 : 0);
+    Send(exchange, style, 200, std::move(body), std::move(headers));
+  };
+  coordinator_.Get({id, wait.wanted, CallerOf(exchange, wait)}, wait.timeout, sinks, done);
 }
 
 void Face::Cancel(const ExchangePtr& exchange, bool path_id) {
@@ -287,7 +308,8 @@ void Face::Cancel(const ExchangePtr& exchange, bool path_id) {
   if (!problem && !words.id.unset && !words.nodes.empty()) {
     problem = ValidationFailed("task id cannot be used together with node ids");
   }
-  if (!problem && coordinator_.AtCapacity()) problem = Busy();
+  const Wait wait = words.wait;
+  if (!problem && coordinator_.AtCapacity(wait.wanted)) problem = Busy(wait.wanted);
   if (problem) return SendProblem(exchange, style, *problem);
 
   const bool documented = style.profile == Profile::kDocumented;
@@ -300,16 +322,18 @@ void Face::Cancel(const ExchangePtr& exchange, bool path_id) {
   query.filter = std::move(words.filter);
   query.reason = std::move(words.reason);
   query.grace = std::chrono::ceil<std::chrono::milliseconds>(words.grace);
+  query.wait = wait.wanted;
+  query.caller = CallerOf(exchange, wait);
   // A cancel that has committed is answered as such however many tasks it hit: an error would say
   // that nothing was done. Beyond the limit its tasks all stand at the top.
   coordinator_.Cancel(
-      std::move(query), request.principal, words.timeout,
+      std::move(query), request.principal, wait.timeout,
       Sinks(documented ? TaskShape::kCancelAnswer : TaskShape::kPlain, groups, false),
-      [exchange, style, groups](Result<Gathered> gathered) {
+      [exchange, style, groups, wait](Result<Gathered> gathered) {
         if (!gathered) {
           return SendProblem(exchange, style, ToProblem(gathered.error(), Whose::kStore));
         }
-        SendGathered(exchange, style, groups, *gathered);
+        SendGathered(exchange, style, groups, wait, std::move(*gathered));
       });
 }
 

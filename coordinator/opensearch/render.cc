@@ -103,6 +103,7 @@ void RenderFailures(http::JsonWriter& json, const Gathered& gathered, Profile pr
     if (slot.failure) RenderFailure(json, *slot.failure);
   }
   json.EndArray();
+  if (gathered.running > 0) json.Field("timed_out", true);
 }
 
 void RenderNodeFields(http::JsonWriter& json, const NodeInfo& node, Profile profile) {

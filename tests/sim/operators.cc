@@ -104,20 +104,31 @@ void Operators::AskSomething() {
     Request request = Fresh(Request::Kind::kList);
     Choose(request);
     request.detailed = dice_.Percent(50);
+    request.wait = dice_.Percent(25);
     List(std::move(request), timeout, nullptr);
   } else if (what < 55) {
     Request request = Fresh(Request::Kind::kGet);
     request.id = SomeTask();
+    request.wait = dice_.Percent(25);
     Get(std::move(request), timeout);
   } else if (what < 80) {
     Request request = Fresh(Request::Kind::kCancelTask);
     request.id = SomeTask();
+    request.wait = dice_.Percent(25);
     Cancel(std::move(request), timeout, false);
   } else {
     Request request = Fresh(Request::Kind::kCancelMatching);
     Choose(request);
+    request.wait = dice_.Percent(25);
     Cancel(std::move(request), timeout, false);
   }
+}
+
+std::shared_ptr<Caller> Operators::SomeCaller(bool wait, MonoClock::duration timeout) {
+  if (!wait || dice_.Percent(50)) return nullptr;
+  auto caller = std::make_shared<Caller>();
+  coordinator_.At(world_.now() + dice_.Between(0ms, timeout), [caller] { caller->Leave(); });
+  return caller;
 }
 
 void Operators::List(Request asked, MonoClock::duration timeout,
@@ -126,7 +137,10 @@ void Operators::List(Request asked, MonoClock::duration timeout,
                      done = std::move(done)](Coordinator& coordinator) mutable {
     asked.deadline = world_.now() + timeout;
     Request& request = truth_.Open(std::move(asked));
-    coordinator.List({request.nodes, request.filter, request.detailed}, timeout, Collectors(),
+    ListQuery query{request.nodes, request.filter, request.detailed};
+    query.wait = request.wait;
+    query.caller = SomeCaller(request.wait, timeout);
+    coordinator.List(std::move(query), timeout, Collectors(),
                      [this, &request, done = std::move(done)](const Result<Gathered>& answer) {
                        const auto slots = TasksOf(answer);
                        truth_.Answered(request, answer, slots);
@@ -143,8 +157,8 @@ void Operators::Get(Request asked, MonoClock::duration timeout) {
   coordinator_.Call([this, asked = std::move(asked), timeout](Coordinator& coordinator) mutable {
     asked.deadline = world_.now() + timeout;
     Request& request = truth_.Open(std::move(asked));
-    coordinator.Get(request.id, timeout, Collectors(),
-                    [this, &request](const Result<GetAnswer>& answer) {
+    coordinator.Get({request.id, request.wait, SomeCaller(request.wait, timeout)}, timeout,
+                    Collectors(), [this, &request](const Result<GetAnswer>& answer) {
                       truth_.AnsweredGet(request, answer,
                                          answer ? TasksOf(answer->sink) : std::vector<SeenTask>());
                     });
@@ -165,6 +179,8 @@ void Operators::Cancel(Request asked, MonoClock::duration timeout, bool must_ans
         }
         query.reason = request.reason;
         query.grace = std::chrono::milliseconds(dice_.Below(3) * 500);
+        query.wait = request.wait;
+        query.caller = SomeCaller(request.wait, timeout);
         Principal who;
         who.door = Principal::Door::kLoopback;
         coordinator.Cancel(std::move(query), who, timeout, Collectors(),

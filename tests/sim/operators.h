@@ -33,6 +33,8 @@ class Operators {
             std::function<void(const Gathered&, std::vector<SeenTask>)> done);
   void Get(Request request, MonoClock::duration timeout);
   void Cancel(Request request, MonoClock::duration timeout, bool must_answer);
+  // Leaves before his time is over; or null, who does not.
+  std::shared_ptr<Caller> SomeCaller(bool wait, MonoClock::duration timeout);
   Request Fresh(Request::Kind kind);
   TaskIdText SomeTask();
   void Choose(Request& request);

@@ -53,6 +53,7 @@ struct Request {
   NodeSelection nodes;
   TaskFilter filter;
   bool detailed = false;
+  bool wait = false;  // Until the tasks have ended.
 
   std::uint64_t life = 0;  // Of the coordinator.
   MonoTime called;

@@ -136,6 +136,13 @@ void Truth::CheckListed(const Request& request, const Gathered& answer,
       if (truth.ended && *truth.ended < request.called && !IsTerminal(task.state)) {
         world_.Violation(what + " had ended before");
       }
+      const auto* await = std::get_if<AwaitReply>(&*slot.reply);
+      if (await != nullptr && await->running == 0 && !IsTerminal(task.state)) {
+        world_.Violation(what + " runs, and all are said to have ended");
+      }
+      if (IsTerminal(task.state) && !truth.ended && !truth.fading) {
+        world_.Violation(what + " has not ended");
+      }
       if (request.detailed && task.description != truth.spec.description) {
         world_.Violation(what + " has another description");
       }

@@ -157,21 +157,22 @@ Result<NodeReply> AsReply(Result<T> from) {
 }  // namespace
 
 void ToProto(const NodeRequest& from, v1::NodeRequest* to) {
-  std::visit(Overloaded{[to](const ListRequest& list) {
-                          ToProto(list.filter, to->mutable_list()->mutable_filter());
-                          to->mutable_list()->set_detailed(list.detailed);
-                          to->mutable_list()->set_after(list.after);
-                          to->mutable_list()->set_limit(list.limit);
-                        },
-                        [to](const GetRequest& get) { to->mutable_get()->set_number(get.number); },
-                        [to](const ApplyRequest& apply) {
-                          v1::ApplyRequest* message = to->mutable_apply();
-                          for (const Intent& intent : apply.intents)
-                            ToProto(intent, message->add_intents());
-                        },
-                        [to](const ProbeRequest&) { to->mutable_probe(); },
-                        [to](const AwaitRequest& await) { WriteAwait(await, to->mutable_await()); }},
-             from);
+  std::visit(
+      Overloaded{[to](const ListRequest& list) {
+                   ToProto(list.filter, to->mutable_list()->mutable_filter());
+                   to->mutable_list()->set_detailed(list.detailed);
+                   to->mutable_list()->set_after(list.after);
+                   to->mutable_list()->set_limit(list.limit);
+                 },
+                 [to](const GetRequest& get) { to->mutable_get()->set_number(get.number); },
+                 [to](const ApplyRequest& apply) {
+                   v1::ApplyRequest* message = to->mutable_apply();
+                   for (const Intent& intent : apply.intents)
+                     ToProto(intent, message->add_intents());
+                 },
+                 [to](const ProbeRequest&) { to->mutable_probe(); },
+                 [to](const AwaitRequest& await) { WriteAwait(await, to->mutable_await()); }},
+      from);
 }
 
 Result<NodeRequest> FromProto(const v1::NodeRequest& from) {

@@ -406,7 +406,7 @@ TEST_F(CoordinatorTest, AGetTellsMissingFromSilent) {
   Join(Info(1));
   auto get = [&](const std::string& id) {
     auto got = std::make_shared<std::optional<Result<GetAnswer>>>();
-    coordinator_->Get(*TaskIdText::Parse(id), 1s, NumberSinks(),
+    coordinator_->Get({*TaskIdText::Parse(id)}, 1s, NumberSinks(),
                       [got](Result<GetAnswer> answer) { *got = std::move(answer); });
     return got;
   };

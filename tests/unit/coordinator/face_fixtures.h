@@ -77,6 +77,7 @@ class FaceTest : public testing::Test {
           reply.acks.push_back({apply->intents.front().id, {}, {}});
           return ask.sink->OnDone(NodeReply(reply));
         }
+        if (std::holds_alternative<AwaitRequest>(ask.request)) return Await(ask, mine);
         const auto& list = std::get<ListRequest>(ask.request);
         std::erase_if(mine, [&](const TaskView& task) { return task.id.number <= list.after; });
         const bool more = list.limit > 0 && mine.size() > list.limit;
@@ -85,6 +86,21 @@ class FaceTest : public testing::Test {
         ask.sink->OnDone(NodeReply(ListReply{mine.size(), more}));
       });
     };
+  }
+
+  // All have ended when a minute is over, unless the wait is over before.
+  void Await(const AskedNodes::Asked& ask, const std::vector<TaskView>& mine) {
+    const auto limit = std::get<AwaitRequest>(ask.request).limit;
+    const bool ends = limit >= 1min || mine.empty();
+    executor_.After(ends ? (mine.empty() ? 0s : 60s) : limit, [this, ask, mine, ends] {
+      std::vector<TaskView> shown = mine;
+      for (TaskView& task : shown) {
+        if (ends) task.state = TaskState::kSucceeded;
+      }
+      ended_ = ends;
+      if (!shown.empty()) ask.sink->OnTasks(shown);
+      ask.sink->OnDone(NodeReply(AwaitReply{shown.size(), ends ? 0 : shown.size()}));
+    });
   }
 
   TestResponse Send(http::Method method, const std::string& target,

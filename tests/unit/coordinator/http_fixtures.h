@@ -48,7 +48,12 @@ class TestExchange final : public http::Exchange {
     if (drained) drained();
     return drained != nullptr;
   }
-  void OnGone(std::function<void()>) override {}
+  void OnGone(std::function<void()> gone) override { gone_ = std::move(gone); }
+
+  // The client closes the connection.
+  void Leave() {
+    if (gone_) std::exchange(gone_, nullptr)();
+  }
 
   std::optional<http::Response> response;
   std::optional<http::Response> stream;  // Between Start() and End().
@@ -57,6 +62,7 @@ class TestExchange final : public http::Exchange {
  private:
   const http::Request request_;
   std::function<void()> drained_;
+  std::function<void()> gone_;
 };
 
 // Hands the request to its route's handler; the answer may come later.

@@ -177,7 +177,6 @@ TEST_F(FaceTest, WhatIsNotServedIsRefusedAndNotIgnored) {
       {"group_by=Parents",
        "[group_by] must be one of [nodes], [parents] or [none] but was [Parents]"},
       {"group_by=foo", "[group_by] must be one of [nodes], [parents] or [none] but was [foo]"},
-      {"wait_for_completion", "[wait_for_completion] is not served: leave it out"},
       {"human", "[human] is not served: leave it out"},
       {"filter_path=nodes", "[filter_path] is not served: leave it out"},
       {"format=yaml", "[format] must be [json] but was [yaml]"},

@@ -1,0 +1,42 @@
+// `wait_for_completion` and `timeout`: how they are read, and what an answer says of a wait.
+#pragma once
+
+#include <chrono>
+#include <memory>
+#include <vector>
+
+#include "coordinator/caller.h"
+#include "coordinator/coordinator.h"
+#include "coordinator/opensearch/answer.h"
+#include "coordinator/opensearch/params.h"
+#include "coordinator/opensearch/problem.h"
+
+namespace quell::opensearch {
+
+struct Wait {
+  bool wanted = false;
+  bool told = false;  // A timeout was given.
+  // Until the answer comes: of each node, or of the whole wait. Unless told limits::kNodeDeadline,
+  // or kWaitDefault for a wait.
+  std::chrono::nanoseconds timeout{0};
+};
+
+// `timeout` is at most limits::kNodeDeadlineMax, or kWaitMax for a wait.
+Wait ReadWait(Params& params);
+// Without `timeout`, which then is unknown: a wait has no limit but kWaitMax.
+Wait ReadWaitOnly(Params& params);
+// Without `wait_for_completion`, which then is unknown.
+Wait ReadTimeoutOnly(Params& params);
+
+// Leaves when the client of `exchange` does. Null if nothing is waited for: what is asked of nodes
+// ends soon by itself.
+std::shared_ptr<Caller> CallerOf(const ExchangePtr& exchange, const Wait& wait);
+
+// As a real server does it: a node on which the wait ran out is a failure, and its tasks are lost.
+void FailWhatRanOut(Gathered& gathered, const Wait& wait);
+Problem RanOut(const GetAnswer& answer, const TaskIdText& id, const Wait& wait);
+
+// "Quell-Wait: running=2", if there was one.
+void AddWaitHeader(std::vector<Header>& headers, const Wait& wait, std::uint64_t running);
+
+}  // namespace quell::opensearch

@@ -94,6 +94,13 @@ inline constexpr std::size_t kListShareMin = 100;  // Of one node, however many 
 inline constexpr std::size_t kListPart = 5'000;    // Tasks of one node that are streamed at a time.
 inline constexpr std::size_t kListSizeMax = 10'000;  // `size`: tasks on one page.
 inline constexpr std::size_t kNodePatternsMax = 64;  // Patterns of node names in one request.
+inline constexpr std::size_t kFilterPathsMax = 64;   // Paths in one `filter_path`.
+
+// HTTP answers and requests.
+inline constexpr std::size_t kGzipMin = 256;  // Bytes of a body below which gzip is no gain.
+inline constexpr std::size_t kGzipSlice = 64 * 1024;  // Bytes packed in one turn: below 1 ms.
+inline constexpr std::size_t kRequestIdsMax =
+    16 * 1024;  // X-Opaque-Id and X-Request-Id with their names, two bytes a character.
 
 // The wire between node and coordinator.
 inline constexpr std::size_t kPageTasks = 500;  // Tasks in one message, and in one turn of a loop.

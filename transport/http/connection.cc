@@ -24,15 +24,6 @@ GateRules RulesOf(const ServerLimits& limits, bool browsers_may_reach) {
   return rules;
 }
 
-std::string JoinNames(const std::vector<Method>& methods, std::string_view separator) {
-  std::string out;
-  for (const Method method : methods) {
-    if (!out.empty()) out += separator;
-    out += ToString(method);
-  }
-  return out;
-}
-
 }  // namespace
 
 ServerState::ServerState(boost::asio::io_context& on, const Router& by, ServerLimits within)
@@ -164,16 +155,7 @@ void Connection::Dispatch() {
   request.principal = principal_;
   Router::Match match = server_->router.Find(request.method, request.segments);
   if (match.route == nullptr) {
-    const std::string uri = request.target.substr(0, 256);
-    const std::string method(ToString(request.method));
-    if (match.allowed.empty()) {
-      SendError(404, "no handler found for uri [" + uri + "] and method [" + method + "]", {});
-    } else {
-      SendError(405,
-                "Incorrect HTTP method for uri [" + uri + "] and method [" + method +
-                    "], allowed: [" + JoinNames(match.allowed, ", ") + "]",
-                JoinNames(match.allowed, ","));
-    }
+    AnswerUnrouted(std::move(request), match.allowed);
     return;
   }
   if (const Status allowed = Authorize(principal_, match.route->permission); !allowed) {
@@ -181,10 +163,31 @@ void Connection::Dispatch() {
     return;
   }
   request.captures = std::move(match.captures);
+  Handle(std::move(request), match.route->handler);
+}
+
+void Connection::AnswerUnrouted(Request request, const std::vector<Method>& allowed) {
+  if (const Router::Unrouted& unrouted = server_->router.unrouted()) {
+    Handle(std::move(request),
+           [&](std::shared_ptr<Exchange> exchange) { unrouted(std::move(exchange), allowed); });
+    return;
+  }
+  const std::string uri = request.target.substr(0, 256);
+  const std::string method(ToString(request.method));
+  if (allowed.empty()) {
+    SendError(404, "no handler found for uri [" + uri + "] and method [" + method + "]", {});
+  } else {
+    SendError(405,
+              "Incorrect HTTP method for uri [" + uri + "] and method [" + method +
+                  "], allowed: [" + JoinNames(allowed, ", ") + "]",
+              JoinNames(allowed, ","));
+  }
+}
+
+void Connection::Handle(Request request, const Handler& handler) {
   const std::uint64_t call = call_;
   try {
-    match.route->handler(
-        std::make_shared<ServerExchange>(shared_from_this(), call, std::move(request)));
+    handler(std::make_shared<ServerExchange>(shared_from_this(), call, std::move(request)));
   } catch (...) {  // A handler's bug costs its own request, not the daemon.
     Abandon(call);
   }

@@ -94,6 +94,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
   bool StepHead();
   void BeginBody(std::size_t length, bool expects_continue);
   void Dispatch();
+  void AnswerUnrouted(Request request, const std::vector<Method>& allowed);
+  void Handle(Request request, const Handler& handler);
   void Refuse(const Refusal& refusal);
   void SendError(int status, std::string_view reason, std::string allow);
   void SendWhole(Response response);

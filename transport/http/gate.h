@@ -16,13 +16,13 @@
 namespace quell::http {
 
 struct GateRules {
-  std::size_t request_line_max = 4096;  // 414
-  std::size_t header_bytes_max = 8192;  // 431, all fields together
-  std::size_t header_fields_max = 64;   // 431
-  std::size_t field_name_max = 128;     // 431
-  std::size_t field_value_max = 4096;   // 431
-  std::size_t query_params_max = 32;    // 400
-  std::size_t body_max = 64 * 1024;     // 413
+  std::size_t request_line_max = 4096;   // 414
+  std::size_t header_bytes_max = 16384;  // 431, all fields together
+  std::size_t header_fields_max = 64;    // 431
+  std::size_t field_name_max = 128;      // 431
+  std::size_t field_value_max = 12288;   // 431
+  std::size_t query_params_max = 32;     // 400
+  std::size_t body_max = 64 * 1024;      // 413
   // A browser on this machine can be made to send requests by any web page. So on TCP the Host is
   // an IP address, localhost or one of `host_names` (421: DNS rebinding), and a request that
   // changes something must not come from a page of another origin (403).

@@ -17,6 +17,15 @@ std::string_view ToString(Method method) {
   return kMethods[static_cast<std::size_t>(method)];
 }
 
+std::string JoinNames(const std::vector<Method>& methods, std::string_view separator) {
+  std::string out;
+  for (const Method method : methods) {
+    if (!out.empty()) out += separator;
+    out += ToString(method);
+  }
+  return out;
+}
+
 std::optional<Method> MethodFromString(std::string_view name) {
   for (std::size_t i = 0; i < kMethods.size(); ++i) {
     if (kMethods[i] == name) return static_cast<Method>(i);

@@ -18,6 +18,9 @@ std::string_view ToString(Method method);
 // Upper case only, as methods are.
 std::optional<Method> MethodFromString(std::string_view name);
 
+// "GET, HEAD"
+std::string JoinNames(const std::vector<Method>& methods, std::string_view separator);
+
 // "Not Found"; empty for a status without a phrase here.
 std::string_view ReasonPhrase(int status);
 // The `type` in the error body of an answer that the server gives by itself: "not_found".

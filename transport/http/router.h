@@ -25,6 +25,13 @@ class Router {
   // "/_tasks/{id}". A capture is not empty. A HEAD without a route of its own is no GET.
   void Add(Method method, std::string pattern, Permission permission, Handler handler);
 
+  // Who answers what no route takes, instead of the server's own 404 and 405. `allowed`: what the
+  // path would take; empty: the path is unknown. It is asked before any permission.
+  using Unrouted =
+      std::function<void(std::shared_ptr<Exchange>, const std::vector<Method>& allowed)>;
+  void SetUnrouted(Unrouted unrouted) { unrouted_ = std::move(unrouted); }
+  const Unrouted& unrouted() const { return unrouted_; }
+
   // Answers what no route takes: a known path with another method gets 405 and `Allow`, an unknown
   // path 404, a principal without the permission 403. `error_body(status, type, reason)` renders
   // the body, so that each face keeps its own error shape.
@@ -47,6 +54,7 @@ class Router {
   std::vector<Route> routes_;
   std::vector<std::vector<std::string>> segments_;  // Of routes_, split.
   ErrorBody error_body_;
+  Unrouted unrouted_;
 };
 
 }  // namespace quell::http

@@ -20,10 +20,10 @@ namespace quell::http {
 
 struct ServerLimits {
   std::size_t connections_max = 1024;
-  std::size_t request_line_max = 4096;  // 414
-  std::size_t header_bytes_max = 8192;  // 431, all fields together
-  std::size_t header_fields_max = 64;   // 431
-  std::size_t body_max = 64 * 1024;     // 413
+  std::size_t request_line_max = 4096;   // 414
+  std::size_t header_bytes_max = 16384;  // 431, all fields together
+  std::size_t header_fields_max = 64;    // 431
+  std::size_t body_max = 64 * 1024;      // 413
   // Bytes of a streamed answer that wait for a slow reader. A writer that waits for `drained` never
   // meets it; one that does not is cut.
   std::size_t stream_queue_max = 4 * 1024 * 1024;

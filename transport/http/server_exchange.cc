@@ -2,6 +2,8 @@
 
 #include <boost/asio/post.hpp>
 
+#include "transport/http/gzip.h"
+
 namespace quell::http {
 
 template <typename Work>
@@ -31,6 +33,10 @@ ServerExchange::~ServerExchange() {
 }
 
 void ServerExchange::Send(Response response) {
+  if (!complete_ && WantsGzip(request_, response)) {
+    SendGzipped(shared_from_this(), std::move(response));
+    return;
+  }
   if (complete_.exchange(true)) return;
   Run([call = call_, response = std::move(response)](Connection& connection) mutable {
     connection.Answer(call, std::move(response));

@@ -136,6 +136,18 @@ TEST_F(ServerTest, TellsAnUnknownPathFromAWrongMethod) {
   EXPECT_EQ(client.ReadAnswer()->body, "hello");
 }
 
+TEST_F(ServerTest, SomebodyElseMayAnswerWhatHasNoRoute) {
+  router_.SetUnrouted([](std::shared_ptr<Exchange> exchange, const std::vector<Method>& allowed) {
+    exchange->Send(Text(exchange->request().target + " " + JoinNames(allowed, "+"), 400));
+  });
+  Start();
+  RawClient client = Connect();
+  client.Send(Get("/nothing?a=b"));
+  EXPECT_EQ(client.ReadAnswer()->body, "/nothing?a=b ");
+  client.Send("DELETE /held/1 HTTP/1.1\r\n" + kHost + "\r\n");
+  EXPECT_EQ(client.ReadAnswer()->body, "/held/1 GET+POST");
+}
+
 TEST_F(ServerTest, RendersItsErrorsInTheRoutersShape) {
   router_.SetErrorBody([](int status, std::string_view type, std::string_view) {
     return std::to_string(status) + " " + std::string(type);

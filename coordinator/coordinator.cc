@@ -155,24 +155,38 @@ class Coordinator::Impl {
   }
 
   std::vector<MemberStatus> Members() const {
-    const MonoTime now = services_.executor.clock().Now();
     std::vector<MemberStatus> all;
     all.reserve(members_.present().size());
-    for (const Member* member : members_.present()) {
-      all.push_back({member->info, member->is_self, members_.IsAlive(*member, now), member->heard,
-                     pending_.CountFor(member->info.id)});
-    }
+    for (const Member* member : members_.present())
+      all.push_back(StatusOf(*member));
     return all;
+  }
+
+  Result<std::vector<MemberStatus>> Members(const NodeSelection& selection) const {
+    Result<std::vector<Selected>> selected = SelectNodes(selection, members_);
+    if (!selected) return selected.error();
+    std::vector<MemberStatus> chosen;
+    for (const Selected& one : *selected) {
+      if (one.member != nullptr) chosen.push_back(StatusOf(*one.member));
+    }
+    return chosen;
   }
 
   bool Knows(std::string_view node) const { return members_.FindPresent(node) != nullptr; }
   const NodeInfo& self() const { return members_.self(); }
+  Executor& executor() { return services_.executor; }
   bool AtCapacity(bool wait) const {
     return wait ? waiting_ >= limits::kWaitsMax : in_flight_ >= limits::kFanOutsMax;
   }
   Joins& joins() { return joins_; }
 
  private:
+  MemberStatus StatusOf(const Member& member) const {
+    const MonoTime now = services_.executor.clock().Now();
+    return {member.info, member.is_self, members_.IsAlive(member, now), member.heard,
+            pending_.CountFor(member.info.id)};
+  }
+
   // Takes a place among those in flight and gives it back with the answer. Empty: there is none,
   // and the caller is told.
   template <typename T>
@@ -263,8 +277,16 @@ std::vector<MemberStatus> Coordinator::Members() const {
   return impl_->Members();
 }
 
+Result<std::vector<MemberStatus>> Coordinator::Members(const NodeSelection& selection) const {
+  return impl_->Members(selection);
+}
+
 const NodeInfo& Coordinator::self() const {
   return impl_->self();
+}
+
+Executor& Coordinator::executor() {
+  return impl_->executor();
 }
 
 bool Coordinator::AtCapacity(bool wait) const {

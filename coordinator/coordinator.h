@@ -51,8 +51,7 @@ struct Gathered {
   std::size_t failed() const;
 };
 
-// Which nodes: tokens as OpenSearch's `nodes` takes them (id, name, name with '*', _all, _local);
-// none: all that are known.
+// Which nodes: tokens as OpenSearch's `nodes` takes them (selection.h); none: all that are known.
 struct NodeSelection {
   std::vector<std::string> tokens;
   // A token without '*' that names nobody: a failed slot (true, "documented") or nothing
@@ -151,9 +150,12 @@ class Coordinator final : public MembershipHandler {
               TaskSinkFactory sinks, std::function<void(Result<Gathered>)> done);
 
   std::vector<MemberStatus> Members() const;
+  // Of those that are selected; tokens that name nobody are left out. Errors: kInvalidArgument.
+  Result<std::vector<MemberStatus>> Members(const NodeSelection& selection) const;
   // Is this the id of a member (not of one that has left)?
   bool Knows(std::string_view node) const;
   const NodeInfo& self() const;
+  Executor& executor();
   // limits::kFanOutsMax requests are in flight, or kWaitsMax of those that wait: the next one of
   // its sort would be refused.
   bool AtCapacity(bool wait = false) const;

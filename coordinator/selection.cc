@@ -1,7 +1,10 @@
 #include "coordinator/selection.h"
 
 #include <algorithm>
+#include <functional>
+#include <map>
 #include <set>
+#include <string_view>
 
 #include "core/limits.h"
 #include "core/wildcard.h"
@@ -18,6 +21,7 @@ class Selector {
       Add(member);
   }
 
+  // An id or a name. False: nobody has it.
   bool AddExact(const std::string& token) {
     if (const Member* member = members_.FindPresent(token)) {
       Add(member);
@@ -33,13 +37,33 @@ class Selector {
       Add(*it);
       found = true;
     }
+    return found || AddHost(token);
+  }
+
+  // False: there is none. Errors: too many such walks.
+  template <typename Matches>
+  Result<bool> AddMatching(Matches matches) {
+    if (++walks_ > limits::kNodePatternsMax) {
+      return Error{ErrorCode::kInvalidArgument,
+                   "more than " + std::to_string(limits::kNodePatternsMax) +
+                       " patterns, roles and attributes of nodes in one request: use fewer, or "
+                       "wider ones"};
+    }
+    bool found = false;
+    for (const Member* member : members_.present()) {
+      if (!matches(member->info)) continue;
+      Add(member);
+      found = true;
+    }
     return found;
   }
 
-  void AddPattern(const std::string& pattern) {
-    for (const Member* member : members_.present()) {
-      if (WildcardMatch(pattern, member->info.name)) Add(member);
-    }
+  void RemoveMatching(const std::function<bool(const NodeInfo&)>& matches) {
+    std::erase_if(chosen_, [&](const Selected& one) {
+      if (one.member == nullptr || !matches(one.member->info)) return false;
+      seen_.erase(one.member);
+      return true;
+    });
   }
 
   void Add(const Member* member) {
@@ -53,11 +77,97 @@ class Selector {
   std::vector<Selected> Take() { return std::move(chosen_); }
 
  private:
+  bool AddHost(const std::string& host) {
+    if (hosts_.empty()) {
+      for (const Member* member : members_.present())
+        hosts_.emplace(member->info.host, member);
+    }
+    const auto [begin, end] = hosts_.equal_range(host);
+    for (auto it = begin; it != end; ++it)
+      Add(it->second);
+    return begin != end;
+  }
+
   const Membership& members_;
   std::vector<Selected> chosen_;
   std::set<const Member*> seen_;
   std::set<std::string> unknown_;
+  std::multimap<std::string_view, const Member*> hosts_;  // Made when it is first needed.
+  std::size_t walks_ = 0;
 };
+
+bool HasRole(const NodeInfo& node, std::string_view role) {
+  return std::find(node.roles.begin(), node.roles.end(), role) != node.roles.end();
+}
+
+using Role = std::function<bool(const NodeInfo&)>;
+
+// Empty: this is no role that a filter knows, but an attribute.
+Role RoleNamed(std::string_view name) {
+  static constexpr auto kManager = [](const NodeInfo& node) {
+    return HasRole(node, "cluster_manager") || HasRole(node, "master");
+  };
+  if (name == "cluster_manager" || name == "master") return kManager;
+  if (name == "data" || name == "ingest") {
+    return [role = std::string(name)](const NodeInfo& node) { return HasRole(node, role); };
+  }
+  if (name == "coordinating_only") {
+    return [](const NodeInfo& node) {
+      return !kManager(node) && !HasRole(node, "data") && !HasRole(node, "ingest");
+    };
+  }
+  return {};
+}
+
+// "data:true", "rack:r*". False: it is none that names somebody.
+Result<bool> ApplyPair(Selector& selector, std::string_view name, const std::string& value) {
+  const Role role = RoleNamed(name);
+  if (!role) {
+    return selector.AddMatching([&](const NodeInfo& node) {
+      return std::any_of(node.attributes.begin(), node.attributes.end(), [&](const Header& one) {
+        return WildcardMatch(name, one.name) && WildcardMatch(value, one.value);
+      });
+    });
+  }
+  if (value == "false") {
+    selector.RemoveMatching(role);
+    return true;
+  }
+  if (!value.empty() && value != "true") {
+    return Error{ErrorCode::kInvalidArgument,
+                 "Failed to parse value [" + value + "] as only [true] or [false] are allowed."};
+  }
+  if (Result<bool> added = selector.AddMatching(role); !added) return added;
+  return true;
+}
+
+// False: it names nobody, and should have.
+Result<bool> Apply(Selector& selector, const Membership& members, const std::string& token) {
+  if (token == "_local" || token == "_cluster_manager" || token == "_master") {
+    selector.Add(members.FindPresent(members.self().id.view()));
+    return true;
+  }
+  if (token == "_all") {
+    selector.AddAll();
+    return true;
+  }
+  const bool pattern = token.find('*') != std::string::npos;
+  bool found = pattern;
+  if (pattern) {
+    Result<bool> added = selector.AddMatching([&](const NodeInfo& node) {
+      return WildcardMatch(token, node.name) || WildcardMatch(token, node.host);
+    });
+    if (!added) return added;
+  } else {
+    found = selector.AddExact(token);
+  }
+  const std::size_t colon = token.find(':');
+  if (colon == std::string::npos) return found;
+  Result<bool> paired =
+      ApplyPair(selector, std::string_view(token).substr(0, colon), token.substr(colon + 1));
+  if (!paired) return paired;
+  return found || *paired;
+}
 
 }  // namespace
 
@@ -65,29 +175,17 @@ Result<std::vector<Selected>> SelectNodes(const NodeSelection& selection,
                                           const Membership& members) {
   Selector selector(members);
   if (selection.tokens.empty()) selector.AddAll();
-  std::size_t patterns = 0;
   for (const std::string& token : selection.tokens) {
-    if (token.find(':') != std::string::npos) {
-      // Ignoring one of these could select more than was asked for: "_all,data:false".
+    Result<bool> found = Apply(selector, members, token);
+    if (!found) return found.error();
+    if (*found || !selection.unknown_token_fails) continue;
+    if (token.starts_with('-') || token.starts_with('!')) {
       return Error{ErrorCode::kInvalidArgument,
                    "node filter [" + token +
-                       "]: nodes are selected by id, name or pattern of names, not by role or "
-                       "attribute"};
+                       "] takes no node away: name those that are meant; only roles take away, as "
+                       "in [_all,data:false]"};
     }
-    if (token == "_local") {
-      selector.Add(members.FindPresent(members.self().id.view()));
-    } else if (token == "_all") {
-      selector.AddAll();
-    } else if (token.find('*') != std::string::npos) {
-      if (++patterns > limits::kNodePatternsMax) {
-        return Error{ErrorCode::kInvalidArgument,
-                     "more than " + std::to_string(limits::kNodePatternsMax) +
-                         " patterns of node names in one request: use fewer, or wider ones"};
-      }
-      selector.AddPattern(token);
-    } else if (!selector.AddExact(token) && selection.unknown_token_fails) {
-      selector.AddUnknown(token);
-    }
+    selector.AddUnknown(token);
   }
   return selector.Take();
 }

@@ -73,6 +73,7 @@ struct Options {
   std::string listen = "127.0.0.1:9400";
   std::string profile = "documented";
   std::string name = "coordinator";
+  opensearch::Identity identity;
 };
 
 std::string ReadyLine(const Options& options, const NodeInfo& self, const std::string& http,
@@ -85,9 +86,12 @@ std::string ReadyLine(const Options& options, const NodeInfo& self, const std::s
   json.Field("pid", static_cast<std::int64_t>(::getpid()));
   json.Field("http", "http://" + http).Field("grpc", self.address).Field("data", data);
   json.Key("argv").BeginArray();
-  for (const std::string& word :
-       std::vector<std::string>{program, "--data", data, "--http", http, "--listen", self.address,
-                                "--opensearch-profile", options.profile, "--name", options.name}) {
+  for (const std::string& word : std::vector<std::string>{
+           program, "--data", data, "--http", http, "--listen", self.address,
+           "--opensearch-profile", options.profile, "--name", options.name, "--cluster-name",
+           options.identity.cluster_name, "--opensearch-distribution",
+           options.identity.distribution, "--opensearch-version", options.identity.version,
+           "--opensearch-tagline", options.identity.tagline}) {
     json.String(word);
   }
   json.EndArray().EndObject();
@@ -178,7 +182,7 @@ Status Daemon::MakeSelf(const HostPort& listen) {
 Status Daemon::ServeHttp(const HostPort& http) {
   opensearch::FaceOptions options;
   options.profile = *opensearch::ProfileFromString(options_.profile);
-  options.version = Version();
+  options.identity = options_.identity;
   opensearch_ = std::make_unique<opensearch::Face>(*coordinator_, std::move(options));
   native_ = std::make_unique<native::Face>(*coordinator_, [this] { return !stopping_; });
   opensearch_->AddRoutes(router_);
@@ -187,6 +191,7 @@ Status Daemon::ServeHttp(const HostPort& http) {
   Result<std::uint16_t> port = http_->ListenTcp(http.host, http.port);
   if (!port) return port.error();
   http_address_ = HostPort{http.host, *port}.ToString();
+  opensearch_->PublishHttp(http_address_);
   return {};
 }
 
@@ -237,6 +242,7 @@ int main(int argc, char** argv) {
   quell::SetLogName("quell-coordinator");
   quell::RaiseOpenFileLimit();
   quell::Options options;
+  options.identity.version = quell::Version();
   CLI::App app("Keeps the list of nodes, fans list and cancel out to them, and serves HTTP.",
                "quell-coordinator");
   app.add_option("--data", options.data, "Directory for what must not be forgotten")->required();
@@ -249,6 +255,16 @@ int main(int argc, char** argv) {
       ->check(CLI::IsMember({"documented", "strict"}))
       ->capture_default_str();
   app.add_option("--name", options.name, "This coordinator's name as a member")
+      ->capture_default_str();
+  app.add_option("--cluster-name", options.identity.cluster_name, "The cluster's name for clients")
+      ->capture_default_str();
+  app.add_option("--opensearch-distribution", options.identity.distribution,
+                 "version.distribution of GET /, for clients that insist on one")
+      ->capture_default_str();
+  app.add_option("--opensearch-version", options.identity.version,
+                 "version.number of GET /, for clients that insist on one")
+      ->capture_default_str();
+  app.add_option("--opensearch-tagline", options.identity.tagline, "The tagline of GET /")
       ->capture_default_str();
   app.set_version_flag("--version", std::string(quell::Version()));
   try {

@@ -1,22 +1,27 @@
 #include "coordinator/opensearch/answer.h"
 
 #include <algorithm>
+#include <array>
 #include <string_view>
 #include <utility>
 
 #include "coordinator/opensearch/errors.h"
-#include "coordinator/opensearch/pretty.h"
+#include "coordinator/opensearch/format/binary.h"
+#include "coordinator/opensearch/format/pretty.h"
+#include "coordinator/opensearch/format/yaml.h"
 #include "core/limits.h"
 
 namespace quell::opensearch {
 namespace {
 
-constexpr std::string_view kOpaqueId = "X-Opaque-Id";
-
 void RepeatIds(const ExchangePtr& exchange, http::Response& response) {
-  if (const std::optional<std::string_view> id = exchange->request().HeaderValue(kOpaqueId)) {
-    response.headers.insert(response.headers.begin(), {std::string(kOpaqueId), std::string(*id)});
+  std::vector<Header> headers;
+  for (const char* name : {"X-Opaque-Id", "X-Request-Id"}) {
+    if (const std::optional<std::string_view> id = exchange->request().HeaderValue(name)) {
+      headers.push_back({name, std::string(*id)});
+    }
   }
+  response.headers.insert(response.headers.begin(), headers.begin(), headers.end());
 }
 
 void SendResponse(const ExchangePtr& exchange, http::Response response) {
@@ -30,11 +35,91 @@ std::string Lower(std::string text) {
   return text;
 }
 
-// Of `_cat`: `format` wins over `Accept`, of which only the first type counts.
-bool WantsText(const http::Request& request, const std::string& format) {
-  if (!format.empty()) return format != "json";
-  const std::string accept = Lower(std::string(request.HeaderValue("Accept").value_or("")));
-  return accept.substr(0, accept.find(';')) != "application/json";
+struct FormatRow {
+  Format format;
+  std::string_view name;
+  std::string_view media_type;  // As requests name it.
+  std::string_view content_type;
+};
+constexpr std::array<FormatRow, 5> kFormats = {
+    {{Format::kJson, "json", "application/json", "application/json; charset=UTF-8"},
+     {Format::kYaml, "yaml", "application/yaml", "application/yaml"},
+     {Format::kCbor, "cbor", "application/cbor", "application/cbor"},
+     {Format::kSmile, "smile", "application/smile", "application/smile"},
+     {Format::kText, "text", "text/plain", "text/plain; charset=UTF-8"}}};
+
+std::optional<Format> FormatOfType(const http::Request& request, std::string_view header) {
+  const std::string types = Lower(std::string(request.HeaderValue(header).value_or("")));
+  const std::string type = types.substr(0, types.find(';'));
+  for (const FormatRow& row : kFormats) {
+    if (row.media_type == type) return row.format;
+  }
+  return std::nullopt;
+}
+
+std::string NamesOfFormats(bool text) {
+  std::string names;
+  for (const FormatRow& row : kFormats) {
+    if (row.format == Format::kText && !text) continue;
+    names += (names.empty() ? "[" : ", [") + std::string(row.name) + "]";
+  }
+  return names;
+}
+
+Format ReadFormat(const http::Request& request, Params& params, Profile profile, bool text) {
+  const Format otherwise = text ? Format::kText : Format::kJson;
+  const std::string name = Lower(params.Text("format"));
+  std::optional<Format> format;
+  if (name.empty()) {
+    format = FormatOfType(request, "Accept");
+    if (!format && !text) format = FormatOfType(request, "Content-Type");
+  } else {
+    const auto row = std::find_if(kFormats.begin(), kFormats.end(),
+                                  [&](const FormatRow& one) { return one.name == name; });
+    if (row != kFormats.end()) format = row->format;
+    const bool known = format && (text || *format != Format::kText);
+    if (!known && profile == Profile::kDocumented) {
+      params.Fail("[format] must be one of " + NamesOfFormats(text) + " but was [" + name + "]");
+    }
+  }
+  if (!format || (*format == Format::kText && !text)) return otherwise;
+  return *format;
+}
+
+Profile ReadProfile(const http::Request& request, Params& params, Profile otherwise) {
+  const std::optional<std::string_view> wanted = request.HeaderValue("Quell-Profile");
+  if (!wanted) return otherwise;
+  if (const std::optional<Profile> known = ProfileFromString(*wanted)) return *known;
+  params.Fail("the header Quell-Profile must be [documented] or [strict] but was [" +
+              std::string(*wanted) + "]");
+  return otherwise;
+}
+
+std::shared_ptr<const FilterPath> ReadFilter(Params& params) {
+  if (!params.Has("filter_path")) return nullptr;
+  Result<FilterPath> filter = FilterPath::Parse(params.Text("filter_path"));
+  if (!filter) {
+    params.Fail(filter.error().message);
+    return nullptr;
+  }
+  return filter->empty() ? nullptr : std::make_shared<const FilterPath>(std::move(*filter));
+}
+
+std::string InFormat(const Style& style, std::string json) {
+  switch (style.format) {
+    case Format::kYaml:
+      return ToYaml(json);
+    case Format::kCbor:
+      return ToCbor(json);
+    case Format::kSmile:
+      return ToSmile(json);
+    default:
+      return style.pretty && !json.empty() ? Prettify(json) : std::move(json);
+  }
+}
+
+std::string_view ContentType(Format format) {
+  return kFormats[static_cast<std::size_t>(format)].content_type;
 }
 
 }  // namespace
@@ -42,25 +127,12 @@ bool WantsText(const http::Request& request, const std::string& format) {
 Style ReadStyle(const http::Request& request, Params& params, Profile profile,
                 const StyleRules& rules) {
   Style style;
-  style.profile = profile;
-  style.pretty = params.Bool("pretty", rules.pretty_unless_told);
-  if (params.Bool("human", false)) params.Fail("[human] is not served: leave it out");
+  style.profile = ReadProfile(request, params, profile);
+  style.pretty = params.Bool("pretty", false);
+  style.human = params.Bool("human", false);
   params.Bool("error_trace", false);
-  if (params.Has("filter_path")) params.Fail("[filter_path] is not served: leave it out");
-  const std::string format = Lower(params.Text("format"));
-  if (!format.empty() && format != "json" && !(rules.text_unless_told && format == "text")) {
-    params.Fail(std::string("[format] must be [json]") +
-                (rules.text_unless_told ? " or [text]" : "") + " but was [" + format + "]");
-  }
-  if (rules.text_unless_told) style.text = WantsText(request, format);
-  if (std::optional<std::string_view> wanted = request.HeaderValue("Quell-Profile")) {
-    if (std::optional<Profile> known = ProfileFromString(*wanted)) {
-      style.profile = *known;
-    } else {
-      params.Fail("the header Quell-Profile must be [documented] or [strict] but was [" +
-                  std::string(*wanted) + "]");
-    }
-  }
+  style.filter = ReadFilter(params);
+  style.format = ReadFormat(request, params, style.profile, rules.text_unless_told);
   return style;
 }
 
@@ -68,8 +140,10 @@ void Send(const ExchangePtr& exchange, const Style& style, int status, std::stri
           std::vector<Header> headers) {
   http::Response response;
   response.status = status;
+  response.content_type = ContentType(style.format == Format::kText ? Format::kJson : style.format);
   response.headers = std::move(headers);
-  response.body = style.pretty ? Prettify(body) : std::move(body);
+  if (style.filter) body = style.filter->Apply(body);
+  response.body = InFormat(style, std::move(body));
   SendResponse(exchange, std::move(response));
 }
 
@@ -82,16 +156,18 @@ void StartStream(const ExchangePtr& exchange, std::vector<Header> headers) {
 
 void SendText(const ExchangePtr& exchange, std::string body, std::vector<Header> headers) {
   http::Response response;
-  response.content_type = "text/plain; charset=UTF-8";
+  response.content_type = ContentType(Format::kText);
   response.headers = std::move(headers);
   response.body = std::move(body);
   SendResponse(exchange, std::move(response));
 }
 
-void SendProblem(const ExchangePtr& exchange, const Style& style, const Problem& problem) {
-  std::vector<Header> headers;
+void SendProblem(const ExchangePtr& exchange, const Style& style, const Problem& problem,
+                 std::vector<Header> headers) {
   if (problem.status == 429) headers.push_back({"Retry-After", "1"});
-  Send(exchange, style, problem.status, RenderProblem(problem), std::move(headers));
+  Style whole = style;
+  whole.filter = nullptr;
+  Send(exchange, whole, problem.status, RenderProblem(problem), std::move(headers));
 }
 
 Problem Invalid(std::string reason) {

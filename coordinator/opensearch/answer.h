@@ -3,11 +3,13 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "coordinator/opensearch/format/filter_path.h"
 #include "coordinator/opensearch/params.h"
 #include "coordinator/opensearch/problem.h"
 #include "coordinator/opensearch/profile.h"
@@ -18,30 +20,43 @@ namespace quell::opensearch {
 
 using ExchangePtr = std::shared_ptr<http::Exchange>;
 
+enum class Format : std::uint8_t {
+  kJson,
+  kYaml,
+  kCbor,
+  kSmile,
+  kText,  // A table for people; only `_cat` has one. Errors are JSON then.
+};
+
 struct Style {
   Profile profile = Profile::kDocumented;
+  Format format = Format::kJson;
   bool pretty = false;
-  bool text = false;  // A table for people; only `_cat` has one. Errors are JSON all the same.
+  bool human = false;                        // Times and durations also for people.
+  std::shared_ptr<const FilterPath> filter;  // Null: all of it. Errors are always whole.
 };
 
 // How an endpoint wants its style read.
 struct StyleRules {
-  bool pretty_unless_told = false;
-  bool text_unless_told = false;  // `_cat`: JSON only if `format` or `Accept` asks for it.
+  bool text_unless_told = false;  // `_cat`: another format only if `format` or `Accept` asks.
 };
 
-// The parameters that every request may carry. What would change the answer and is not served is
-// refused: an answer that ignores a wish is a wrong one.
+// The parameters that every request may carry. `format` wins over `Accept`, of which only what
+// stands before the first ';' counts, and that over the request's own Content-Type. A format that
+// nobody knows is JSON (`_cat`: text) in the strict profile; in the documented one `format` refuses
+// it, since an answer that ignores a wish is a wrong one.
 Style ReadStyle(const http::Request& request, Params& params, Profile profile,
                 const StyleRules& rules);
 
-// Every answer repeats the request's X-Opaque-Id. `body` is JSON.
+// Every answer repeats the request's X-Opaque-Id and X-Request-Id. `body` is JSON, and leaves in
+// the style's format.
 void Send(const ExchangePtr& exchange, const Style& style, int status, std::string body,
           std::vector<Header> headers = {});
 // Begins a streamed answer, 200, of JSON.
 void StartStream(const ExchangePtr& exchange, std::vector<Header> headers);
 void SendText(const ExchangePtr& exchange, std::string body, std::vector<Header> headers = {});
-void SendProblem(const ExchangePtr& exchange, const Style& style, const Problem& problem);
+void SendProblem(const ExchangePtr& exchange, const Style& style, const Problem& problem,
+                 std::vector<Header> headers = {});
 
 Problem Invalid(std::string reason);
 Problem ValidationFailed(const std::string& what);

@@ -1,15 +1,16 @@
 #include "coordinator/opensearch/cat.h"
 
 #include <algorithm>
-#include <array>
 #include <cstdint>
 #include <memory>
 #include <utility>
 
+#include "coordinator/opensearch/cat_table.h"
 #include "coordinator/opensearch/errors.h"
 #include "coordinator/opensearch/forest.h"
+#include "coordinator/opensearch/format/human.h"
+#include "coordinator/opensearch/format/pretty.h"
 #include "coordinator/opensearch/grouping.h"
-#include "coordinator/opensearch/pretty.h"
 #include "coordinator/opensearch/render.h"
 #include "coordinator/opensearch/table.h"
 #include "coordinator/opensearch/waiting.h"
@@ -98,83 +99,7 @@ class Rows final : public TaskSink {
   const std::shared_ptr<TreeBudget> budget_;
 };
 
-// What the request says of the table.
-struct Wishes {
-  std::vector<Column> columns;
-  std::vector<ShownColumn> shown;
-  std::vector<SortKey> sort;
-  std::optional<std::string> unknown_sort;
-  std::int64_t time_unit = 0;  // In nanoseconds; 0: whichever fits.
-  bool titles = false;
-};
-
-std::int64_t TimeUnit(std::string_view text) {
-  struct Unit {
-    std::string_view name;
-    std::int64_t nanos;
-  };
-  constexpr std::array<Unit, 7> kUnits = {{{"nanos", 1},
-                                           {"micros", 1'000},
-                                           {"ms", 1'000'000},
-                                           {"s", 1'000'000'000},
-                                           {"m", 60'000'000'000},
-                                           {"h", 3'600'000'000'000},
-                                           {"d", 86'400'000'000'000}}};
-  for (const Unit& unit : kUnits) {
-    if (unit.name == text) return unit.nanos;
-  }
-  return 0;
-}
-
-Wishes ReadWishes(Params& params, bool detailed) {
-  Wishes wishes;
-  wishes.columns = TaskColumns(detailed);
-  std::optional<std::vector<std::string>> h;
-  if (params.Has("h")) h = params.List("h");
-  wishes.shown = ChooseColumns(wishes.columns, h);
-  if (!params.Bool("ts", true)) {
-    std::erase_if(wishes.shown, [](const ShownColumn& one) { return one.column == kTimestamp; });
-  }
-  for (const std::string& text : params.List("s")) {
-    if (const std::optional<SortKey> key = ParseSortKey(wishes.columns, text)) {
-      wishes.sort.push_back(*key);
-    } else if (!wishes.unknown_sort) {
-      wishes.unknown_sort = text;
-    }
-  }
-  wishes.time_unit = TimeUnit(params.Text("time"));
-  wishes.titles = params.Bool("v", false);
-  for (const char* without_effect : {"bytes", "pri", "size"})
-    params.Has(without_effect);
-  return wishes;
-}
-
-Problem UnknownSortKey(const std::string& text, Profile profile) {
-  Problem problem;
-  if (profile == Profile::kStrict) {
-    problem.status = 500;
-    problem.type = "unsupported_operation_exception";
-  }
-  problem.reason = "Unable to sort by unknown sort key `" + text + "`";
-  return problem;
-}
-
-std::int64_t PortOf(const std::string& address) {
-  const std::size_t colon = address.rfind(':');
-  std::int64_t port = 0;
-  for (std::size_t i = colon == std::string::npos ? address.size() : colon + 1; i < address.size();
-       ++i) {
-    if (address[i] < '0' || address[i] > '9' || port > 65535) return 0;
-    port = port * 10 + (address[i] - '0');
-  }
-  return port;
-}
-
-std::string OrDash(std::string text) {
-  return text.empty() ? "-" : std::move(text);
-}
-
-std::string Cell(const Row& row, std::size_t column, const Wishes& wishes, Profile profile) {
+std::string Cell(const Row& row, std::size_t column, const TableWishes& wishes, Profile profile) {
   switch (column) {
     case kId:
       return std::to_string(row.kin.id.number);
@@ -212,9 +137,8 @@ std::string Cell(const Row& row, std::size_t column, const Wishes& wishes, Profi
     default:
       break;
   }
-  const std::string stats(NoResourceStats());
-  if (profile == Profile::kDocumented) return stats;
-  std::string layout = Prettify(stats);
+  if (profile == Profile::kDocumented) return "-";  // Not measured.
+  std::string layout = Prettify(NoResourceStats());
   layout.pop_back();
   return layout;
 }
@@ -248,7 +172,7 @@ std::string FailureLines(const Gathered& gathered) {
   return lines;
 }
 
-void SendTable(const ExchangePtr& exchange, const Style& style, const Wishes& wishes,
+void SendTasks(const ExchangePtr& exchange, const Style& style, const TableWishes& wishes,
                const Wait& wait, Gathered& gathered) {
   const std::uint64_t running = gathered.running;
   if (style.profile == Profile::kStrict) FailWhatRanOut(gathered, wait);
@@ -276,30 +200,27 @@ void SendTable(const ExchangePtr& exchange, const Style& style, const Wishes& wi
 
   std::vector<Header> headers = {{"Quell-Nodes", Coverage(gathered.selected(), gathered.failed())}};
   AddWaitHeader(headers, wait, running);
-  if (!style.text) {
-    return Send(exchange, style, 200, RenderJson(table, wishes.shown), std::move(headers));
-  }
   const bool documented = style.profile == Profile::kDocumented;
-  std::string text = RenderText(table, wishes.shown, wishes.titles, documented);
-  if (documented) text += FailureLines(gathered);
-  SendText(exchange, std::move(text), std::move(headers));
+  SendTable(exchange, style, wishes, table, documented ? FailureLines(gathered) : "",
+            std::move(headers));
 }
 
 }  // namespace
 
 void CatIndex(const ExchangePtr& exchange, Profile profile) {
   Params params(exchange->request());
-  const Style style = ReadStyle(exchange->request(), params, profile, {false, true});
+  const Style style = ReadStyle(exchange->request(), params, profile, {true});
   if (std::optional<Problem> problem = params.Finish()) {
     return SendProblem(exchange, style, *problem);
   }
-  SendText(exchange, "/_cat/tasks\n");
+  SendText(exchange,
+           "=^.^=\n/_cat/cluster_manager\n/_cat/nodes\n/_cat/tasks\n/_cat/pending_tasks\n");
 }
 
 void CatTasks(Coordinator& coordinator, const ExchangePtr& exchange, Profile profile) {
   const http::Request& request = exchange->request();
   Params params(request);
-  const Style style = ReadStyle(request, params, profile, {false, true});
+  const Style style = ReadStyle(request, params, profile, {true});
   const bool help = params.Bool("help", false);
   ListQuery query;
   query.detailed = params.Bool("detailed", false);
@@ -310,12 +231,10 @@ void CatTasks(Coordinator& coordinator, const ExchangePtr& exchange, Profile pro
     query.filter.parent = ParentFilter(params.TaskId("parent_task_id"));
   }
   const Wait wait = help ? ReadTimeoutOnly(params) : ReadWait(params);
-  Wishes wishes = ReadWishes(params, query.detailed);
+  TableWishes wishes = ReadTableWishes(params, TaskColumns(query.detailed));
   std::optional<Problem> problem = params.Finish();
   if (!problem && help) return SendText(exchange, RenderHelp(wishes.columns));
-  if (!problem && wishes.unknown_sort) {
-    problem = UnknownSortKey(*wishes.unknown_sort, style.profile);
-  }
+  if (!problem) problem = UnknownSortKey(wishes, style.profile);
   if (!problem && coordinator.AtCapacity(wait.wanted)) problem = Busy(wait.wanted);
   if (problem) return SendProblem(exchange, style, *problem);
 
@@ -334,7 +253,7 @@ void CatTasks(Coordinator& coordinator, const ExchangePtr& exchange, Profile pro
                   std::to_string(budget->tasks()) +
                   "] match: use a filter ([nodes], [actions], [parent_task_id]) or [/_tasks]"));
     }
-    SendTable(exchange, style, wishes, wait, *gathered);
+    SendTasks(exchange, style, wishes, wait, *gathered);
   };
   query.wait = wait.wanted;
   query.caller = CallerOf(exchange, wait);

@@ -5,12 +5,18 @@
 
 #include "coordinator/opensearch/answer.h"
 #include "coordinator/opensearch/cat.h"
+#include "coordinator/opensearch/cluster/health.h"
+#include "coordinator/opensearch/cluster/nodes.h"
+#include "coordinator/opensearch/cluster/root.h"
+#include "coordinator/opensearch/cluster/state.h"
 #include "coordinator/opensearch/errors.h"
 #include "coordinator/opensearch/grouping.h"
 #include "coordinator/opensearch/list_parts.h"
 #include "coordinator/opensearch/list_stream.h"
 #include "coordinator/opensearch/params.h"
 #include "coordinator/opensearch/render.h"
+#include "coordinator/opensearch/request_checks.h"
+#include "coordinator/opensearch/unrouted.h"
 #include "coordinator/opensearch/waiting.h"
 #include "core/limits.h"
 #include "transport/http/json_writer.h"
@@ -48,12 +54,22 @@ Problem TooManyForParents(std::size_t tasks) {
                  "[parent_task_id])");
 }
 
+// A list that is streamed is never in one place: it leaves as it is.
+Problem TooManyForFormat() {
+  return Invalid("[filter_path] and formats other than [json] are served for at most [" +
+                 std::to_string(limits::kListHeld) +
+                 "] tasks and more match: use [size], or a filter ([nodes], [actions], "
+                 "[parent_task_id])");
+}
+
 // `drop`: what is beyond the budget will not be shown. `parts`: by nodes, too, each task can be
 // taken alone.
-TaskSinkFactory Sinks(TaskShape shape, const Groups& groups, bool drop, bool parts = false) {
-  return [shape, groups, drop, parts](const NodeInfo&) -> std::shared_ptr<TaskSink> {
-    if (groups.grouping == Grouping::kNodes && !parts) return std::make_shared<TasksObject>(shape);
-    return std::make_shared<RenderedTasks>(shape, groups.budget, drop);
+TaskSinkFactory Sinks(TaskShape shape, const Style& style, const Groups& groups, bool drop,
+                      bool parts = false) {
+  const TaskLook look{shape, style.human, style.profile};
+  return [look, groups, drop, parts](const NodeInfo&) -> std::shared_ptr<TaskSink> {
+    if (groups.grouping == Grouping::kNodes && !parts) return std::make_shared<TasksObject>(look);
+    return std::make_shared<RenderedTasks>(look, groups.budget, drop);
   };
 }
 
@@ -164,29 +180,81 @@ CancelWords ReadCancel(const http::Request& request, Params& params, const Style
 
 }  // namespace
 
+// The request's headers and body are looked at before its handler is.
+void Face::Add(http::Router& router, Method method, std::string pattern, Permission permission,
+               http::Handler handler) const {
+  auto checked = [handler = std::move(handler),
+                  profile = options_.profile](const ExchangePtr& exchange) {
+    const http::Request& request = exchange->request();
+    if (const std::optional<Problem> problem = CheckRequest(request)) {
+      Params params(request);
+      return SendProblem(exchange, ReadStyle(request, params, profile, {}), *problem);
+    }
+    handler(exchange);
+  };
+  router.Add(method, std::move(pattern), permission, std::move(checked));
+}
+
 Face::Face(Coordinator& coordinator, FaceOptions options)
     : coordinator_(coordinator), options_(std::move(options)) {}
 
 void Face::AddRoutes(http::Router& router) {
-  auto root = [this](const ExchangePtr& exchange) { Root(exchange); };
-  router.Add(Method::kGet, "/", Permission::kTaskList, root);
-  router.Add(Method::kHead, "/", Permission::kTaskList, root);
-  router.Add(Method::kGet, "/_nodes", Permission::kTaskList,
-             [this](const ExchangePtr& exchange) { Nodes(exchange); });
-  router.Add(Method::kGet, "/_cat", Permission::kTaskList,
-             [this](const ExchangePtr& exchange) { CatIndex(exchange, options_.profile); });
-  router.Add(
-      Method::kGet, "/_cat/tasks", Permission::kTaskList,
+  const Profile profile = options_.profile;
+  Add(router, Method::kGet, "/_tasks", Permission::kTaskList,
+      [this](const ExchangePtr& exchange) { List(exchange); });
+  Add(router, Method::kGet, "/_tasks/{id}", Permission::kTaskGet,
+      [this](const ExchangePtr& exchange) { Get(exchange); });
+  Add(router, Method::kPost, "/_tasks/_cancel", Permission::kTaskCancel,
+      [this](const ExchangePtr& exchange) { Cancel(exchange, false); });
+  Add(router, Method::kPost, "/_tasks/{id}/_cancel", Permission::kTaskCancel,
+      [this](const ExchangePtr& exchange) { Cancel(exchange, true); });
+  Add(router, Method::kGet, "/_cat", Permission::kTaskList,
+      [profile](const ExchangePtr& exchange) { CatIndex(exchange, profile); });
+  Add(router, Method::kGet, "/_cat/tasks", Permission::kTaskList,
       [this](const ExchangePtr& exchange) { CatTasks(coordinator_, exchange, options_.profile); });
-  router.Add(Method::kGet, "/_tasks", Permission::kTaskList,
-             [this](const ExchangePtr& exchange) { List(exchange); });
-  router.Add(Method::kGet, "/_tasks/{id}", Permission::kTaskGet,
-             [this](const ExchangePtr& exchange) { Get(exchange); });
-  router.Add(Method::kPost, "/_tasks/_cancel", Permission::kTaskCancel,
-             [this](const ExchangePtr& exchange) { Cancel(exchange, false); });
-  router.Add(Method::kPost, "/_tasks/{id}/_cancel", Permission::kTaskCancel,
-             [this](const ExchangePtr& exchange) { Cancel(exchange, true); });
+  AddClusterRoutes(router);
+  router.SetUnrouted([profile](const ExchangePtr& exchange, const std::vector<Method>& allowed) {
+    AnswerUnrouted(exchange, allowed, profile);
+  });
   router.SetErrorBody(&Face::ErrorBody);
+}
+
+// Who is there: what clients look at before they ask for tasks.
+void Face::AddClusterRoutes(http::Router& router) {
+  auto add = [&](Method method, const char* pattern, http::Handler handler) {
+    Add(router, method, pattern, Permission::kTaskList, std::move(handler));
+  };
+  for (Method method : {Method::kGet, Method::kHead}) {
+    add(method, "/", [this](const ExchangePtr& exchange) {
+      AnswerRoot(coordinator_, options_.identity, exchange, options_.profile);
+    });
+  }
+  add(Method::kGet, "/_cluster/health", [this](const ExchangePtr& exchange) {
+    AnswerHealth(coordinator_, options_.identity, exchange, options_.profile);
+  });
+  for (const char* pattern :
+       {"/_cluster/state", "/_cluster/state/{metric}", "/_cluster/state/{metric}/{indices}"}) {
+    add(Method::kGet, pattern, [this](const ExchangePtr& exchange) {
+      AnswerState(coordinator_, options_.identity, exchange, options_.profile);
+    });
+  }
+  add(Method::kGet, "/_cluster/pending_tasks",
+      [this](const ExchangePtr& exchange) { AnswerPendingTasks(exchange, options_.profile); });
+  for (const char* pattern : {"/_nodes", "/_nodes/{nodes}", "/_nodes/{nodes}/{metrics}"}) {
+    add(Method::kGet, pattern, [this](const ExchangePtr& exchange) {
+      AnswerNodes(coordinator_, options_.identity, http_address_, exchange, options_.profile);
+    });
+  }
+  for (const char* pattern : {"/_cat/cluster_manager", "/_cat/master"}) {
+    add(Method::kGet, pattern, [this](const ExchangePtr& exchange) {
+      CatManager(coordinator_, exchange, options_.profile);
+    });
+  }
+  add(Method::kGet, "/_cat/pending_tasks",
+      [this](const ExchangePtr& exchange) { CatPendingTasks(exchange, options_.profile); });
+  add(Method::kGet, "/_cat/nodes", [this](const ExchangePtr& exchange) {
+    CatNodes(coordinator_, http_address_, exchange, options_.profile);
+  });
 }
 
 std::string Face::ErrorBody(int status, std::string_view type, std::string_view reason) {
@@ -226,7 +294,7 @@ void Face::List(const ExchangePtr& exchange) {
   if (problem) return SendProblem(exchange, style, *problem);
 
   const TaskShape shape = query.detailed ? TaskShape::kDetailed : TaskShape::kPlain;
-  const TaskSinkFactory sinks = Sinks(shape, groups, true, size > 0);
+  const TaskSinkFactory sinks = Sinks(shape, style, groups, true, size > 0);
   query.share = {groups.grouping == Grouping::kParents ? 0 : limits::kListHeld, size};
   query.wait = wait.wanted;
   query.caller = CallerOf(exchange, wait);
@@ -244,6 +312,9 @@ void Face::List(const ExchangePtr& exchange) {
                       {{"Quell-Nodes", Coverage(gathered->selected(), gathered->failed())}});
         }
         if (NeedsStream(*gathered)) {
+          if (style.format != Format::kJson || style.filter) {
+            return SendProblem(exchange, style, TooManyForFormat());
+          }
           return StreamList(coordinator_, exchange, style, rest, std::move(*gathered));
         }
         if (groups.budget && groups.budget->met()) {
@@ -265,7 +336,8 @@ void Face::Get(const ExchangePtr& exchange) {
   if (!problem && coordinator_.AtCapacity(wait.wanted)) problem = Busy(wait.wanted);
   if (problem) return SendProblem(exchange, style, *problem);
 
-  auto sinks = [](const NodeInfo&) { return std::make_shared<OneTask>(); };
+  auto sinks = [look = TaskLook{TaskShape::kDetailed, style.human, style.profile}](
+                   const NodeInfo&) { return std::make_shared<OneTask>(look); };
   const auto done = [this, exchange, style, id, wait](Result<GetAnswer> answer) {
     if (!answer) {
       Problem missing = ToProblem(answer.error(), Whose::kService);
@@ -328,75 +400,13 @@ void Face::Cancel(const ExchangePtr& exchange, bool path_id) {
   // that nothing was done. Beyond the limit its tasks all stand at the top.
   coordinator_.Cancel(
       std::move(query), request.principal, wait.timeout,
-      Sinks(documented ? TaskShape::kCancelAnswer : TaskShape::kPlain, groups, false),
+      Sinks(documented ? TaskShape::kCancelAnswer : TaskShape::kPlain, style, groups, false),
       [exchange, style, groups, wait](Result<Gathered> gathered) {
         if (!gathered) {
           return SendProblem(exchange, style, ToProblem(gathered.error(), Whose::kStore));
         }
         SendGathered(exchange, style, groups, wait, std::move(*gathered));
       });
-}
-
-void Face::Root(const ExchangePtr& exchange) {
-  const http::Request& request = exchange->request();
-  Params params(request);
-  const Style style = ReadStyle(request, params, options_.profile, {true, false});
-  if (std::optional<Problem> problem = params.Finish()) {
-    return SendProblem(exchange, style, *problem);
-  }
-  std::string body;
-  http::JsonWriter json(body);
-  json.BeginObject().Field("name", coordinator_.self().name);
-  json.Field("cluster_name", options_.cluster_name);
-  json.Key("version").BeginObject();
-  json.Field("distribution", "quell").Field("number", options_.version).EndObject();
-  json.Field("tagline", "Asked, delivered and stopped are three things").EndObject();
-  Send(exchange, style, 200, std::move(body));
-}
-
-void Face::Nodes(const ExchangePtr& exchange) {
-  const http::Request& request = exchange->request();
-  Params params(request);
-  const Style style = ReadStyle(request, params, options_.profile, {});
-  if (std::optional<Problem> problem = params.Finish()) {
-    return SendProblem(exchange, style, *problem);
-  }
-  const std::vector<MemberStatus> members = coordinator_.Members();
-  const auto silent = static_cast<std::size_t>(std::count_if(
-      members.begin(), members.end(), [](const MemberStatus& member) { return !member.alive; }));
-  std::string body;
-  http::JsonWriter json(body);
-  json.BeginObject().Key("_nodes").BeginObject();
-  json.Field("total", std::uint64_t{members.size()});
-  json.Field("successful", std::uint64_t{members.size() - silent});
-  json.Field("failed", std::uint64_t{silent});
-  if (silent > 0) {
-    json.Key("failures").BeginArray();
-    for (const MemberStatus& member : members) {
-      if (member.alive) continue;
-      RenderFailure(json, {member.info.id.ToString(), "node_disconnected_exception",
-                           "[" + member.info.name + "][" + member.info.address +
-                               "] no sign of life from the node"});
-    }
-    json.EndArray();
-  }
-  json.EndObject().Field("cluster_name", options_.cluster_name);
-  json.Key("nodes").BeginObject();
-  for (const MemberStatus& member : members) {
-    if (!member.alive) continue;
-    json.Key(member.info.id.view()).BeginObject();
-    json.Field("name", member.info.name).Field("transport_address", member.info.address);
-    json.Field("host", member.info.host).Field("ip", member.info.host);
-    json.Field("version", member.info.version).Key("roles").BeginArray();
-    for (const std::string& role : member.info.roles)
-      json.String(role);
-    json.EndArray().Key("attributes").BeginObject();
-    for (const Header& one : member.info.attributes)
-      json.Field(one.name, one.value);
-    json.EndObject().EndObject();
-  }
-  json.EndObject().EndObject();
-  Send(exchange, style, 200, std::move(body), {{"Quell-Nodes", Coverage(members.size(), silent)}});
 }
 
 }  // namespace quell::opensearch

@@ -3,9 +3,11 @@
 #pragma once
 
 #include <string>
+#include <utility>
 
 #include "coordinator/coordinator.h"
 #include "coordinator/opensearch/answer.h"
+#include "coordinator/opensearch/cluster/identity.h"
 #include "coordinator/opensearch/profile.h"
 #include "transport/http/router.h"
 
@@ -14,8 +16,7 @@ namespace quell::opensearch {
 struct FaceOptions {
   Profile profile =
       Profile::kDocumented;  // Unless a request's header Quell-Profile says otherwise.
-  std::string cluster_name = "quell";
-  std::string version;
+  Identity identity;
 };
 
 // Not thread-safe: its handlers run on the coordinator's executor. Coordinator and face must
@@ -25,7 +26,9 @@ class Face {
   Face(Coordinator& coordinator, FaceOptions options);
 
   void AddRoutes(http::Router& router);
-  // Of what no route takes.
+  // Where clients reach this coordinator, "127.0.0.1:9480"; nobody is told of one before this.
+  void PublishHttp(std::string address) { http_address_ = std::move(address); }
+  // Of what the gate and the permissions refuse.
   static std::string ErrorBody(int status, std::string_view type, std::string_view reason);
 
  private:
@@ -33,11 +36,13 @@ class Face {
   void Get(const ExchangePtr& exchange);
   // `path_id`: the id stands in the path.
   void Cancel(const ExchangePtr& exchange, bool path_id);
-  void Root(const ExchangePtr& exchange);
-  void Nodes(const ExchangePtr& exchange);
+  void Add(http::Router& router, http::Method method, std::string pattern, Permission permission,
+           http::Handler handler) const;
+  void AddClusterRoutes(http::Router& router);
 
   Coordinator& coordinator_;
   const FaceOptions options_;
+  std::string http_address_;
 };
 
 }  // namespace quell::opensearch

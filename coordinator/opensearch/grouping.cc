@@ -87,7 +87,7 @@ void RenderedTasks::OnTasks(std::span<const TaskView> page) {
   for (const TaskView& task : page) {
     const std::size_t begin = text_.size();
     http::JsonWriter json(text_);
-    RenderTask(json, task, shape_);
+    RenderTask(json, task, look_);
     parts_.push_back({{task.id, task.parent, task.start_wall}, begin, text_.size()});
   }
 }

@@ -34,8 +34,8 @@ class TreeBudget {
 class RenderedTasks final : public TaskSink {
  public:
   // With a budget: what is beyond it is dropped if `drop`.
-  RenderedTasks(TaskShape shape, std::shared_ptr<TreeBudget> budget, bool drop)
-      : shape_(shape), budget_(std::move(budget)), drop_(drop) {}
+  RenderedTasks(TaskLook look, std::shared_ptr<TreeBudget> budget, bool drop)
+      : look_(look), budget_(std::move(budget)), drop_(drop) {}
   void OnTasks(std::span<const TaskView> page) override;
 
   struct Part {
@@ -50,7 +50,7 @@ class RenderedTasks final : public TaskSink {
   std::size_t size() const { return text_.size(); }
 
  private:
-  const TaskShape shape_;
+  const TaskLook look_;
   const std::shared_ptr<TreeBudget> budget_;
   const bool drop_;
   std::string text_;

@@ -5,8 +5,8 @@
 #include <string>
 #include <utility>
 
+#include "coordinator/opensearch/format/pretty.h"
 #include "coordinator/opensearch/list_parts.h"
-#include "coordinator/opensearch/pretty.h"
 #include "coordinator/opensearch/render.h"
 #include "core/limits.h"
 

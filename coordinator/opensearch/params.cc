@@ -148,6 +148,16 @@ std::string SuggestFor(std::string_view unknown, const std::vector<std::string_v
   return text + "]?";
 }
 
+std::vector<std::string> SplitList(std::string_view text) {
+  std::vector<std::string> parts;
+  while (!text.empty()) {
+    const std::size_t comma = std::min(text.find(','), text.size());
+    if (comma > 0) parts.emplace_back(text.substr(0, comma));
+    text.remove_prefix(std::min(comma + 1, text.size()));
+  }
+  return parts;
+}
+
 Params::Params(const http::Request& request)
     : request_(request), known_(kResponseParams.begin(), kResponseParams.end()) {}
 
@@ -175,15 +185,8 @@ std::string Params::Text(std::string_view name) {
 }
 
 std::vector<std::string> Params::List(std::string_view name) {
-  std::vector<std::string> parts;
   const http::QueryParam* param = Find(name);
-  std::string_view rest = param == nullptr ? std::string_view() : param->value;
-  while (!rest.empty()) {
-    const std::size_t comma = std::min(rest.find(','), rest.size());
-    if (comma > 0) parts.emplace_back(rest.substr(0, comma));
-    rest.remove_prefix(std::min(comma + 1, rest.size()));
-  }
-  return parts;
+  return SplitList(param == nullptr ? std::string_view() : param->value);
 }
 
 std::optional<std::chrono::nanoseconds> Params::Duration(std::string_view name) {

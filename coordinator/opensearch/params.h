@@ -50,6 +50,9 @@ class Params {
   std::optional<Problem> problem_;
 };
 
+// Split at commas, not trimmed; empty ones are dropped.
+std::vector<std::string> SplitList(std::string_view text);
+
 // The text after "contains unrecognized parameter..." for one name: "[detaild] -> did you mean
 // [detailed]?".
 std::string SuggestFor(std::string_view unknown, const std::vector<std::string_view>& known);

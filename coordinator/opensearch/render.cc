@@ -4,6 +4,8 @@
 #include <array>
 #include <charconv>
 
+#include "coordinator/opensearch/format/human.h"
+
 namespace quell::opensearch {
 namespace {
 
@@ -25,7 +27,7 @@ class IdText {
   char* end_;
 };
 
-// Nothing is measured yet; clients require the object.
+// Nothing is measured yet: a real server says so by zeros.
 constexpr std::string_view kNoStats =
     R"({"average":{"cpu_time_in_nanos":0,"memory_in_bytes":0},)"
     R"("total":{"cpu_time_in_nanos":0,"memory_in_bytes":0},)"
@@ -40,13 +42,24 @@ void RenderHeaders(http::JsonWriter& json, const TaskView& task) {
   json.EndObject();
 }
 
+// A real server takes the moment for a duration since 1970.
+void RenderCancellation(http::JsonWriter& json, std::int64_t millis, const TaskLook& look) {
+  if (look.human) {
+    json.Field("cancellation_time", look.profile == Profile::kStrict
+                                        ? HumanDuration(millis * 1'000'000)
+                                        : IsoTime(millis));
+  }
+  json.Field("cancellation_time_millis", millis);
+}
+
 }  // namespace
 
 std::string_view NoResourceStats() {
   return kNoStats;
 }
 
-void RenderTask(http::JsonWriter& json, const TaskView& task, TaskShape shape) {
+void RenderTask(http::JsonWriter& json, const TaskView& task, const TaskLook& look) {
+  const TaskShape shape = look.shape;
   const bool detailed = shape == TaskShape::kDetailed || shape == TaskShape::kEnded;
   json.BeginObject();
   json.Field("node", task.id.node.view()).Field("id", task.id.number);
@@ -54,20 +67,26 @@ void RenderTask(http::JsonWriter& json, const TaskView& task, TaskShape shape) {
   if (detailed && !task.status_json.empty()) json.Key("status").Raw(task.status_json);
   if (shape == TaskShape::kCancelAnswer && task.cancelled) json.Field("status", "cancelled");
   if (detailed || shape == TaskShape::kCancelAnswer) json.Field("description", task.description);
-  json.Field("start_time_in_millis", MillisSinceEpoch(task.start_wall));
-  json.Field("running_time_in_nanos", static_cast<std::int64_t>(task.running.count()));
+  const std::int64_t start = MillisSinceEpoch(task.start_wall);
+  const auto running = static_cast<std::int64_t>(task.running.count());
+  if (look.human) json.Field("start_time", IsoTime(start));
+  json.Field("start_time_in_millis", start);
+  if (look.human) json.Field("running_time", HumanDuration(running));
+  json.Field("running_time_in_nanos", running);
   json.Field("cancellable", task.cancellable).Field("cancelled", task.cancelled);
   if (task.parent) json.Field("parent_task_id", IdText(*task.parent).view());
   RenderHeaders(json, task);
-  if (shape == TaskShape::kDetailed) json.Key("resource_stats").Raw(kNoStats);
-  if (task.cancelled) json.Field("cancellation_time_millis", MillisSinceEpoch(task.cancelled_at));
+  if (shape == TaskShape::kDetailed && look.profile == Profile::kStrict) {
+    json.Key("resource_stats").Raw(kNoStats);
+  }
+  if (task.cancelled) RenderCancellation(json, MillisSinceEpoch(task.cancelled_at), look);
   json.EndObject();
 }
 
 void TasksObject::OnTasks(std::span<const TaskView> page) {
   for (const TaskView& task : page) {
     json_.Key(IdText(task.id).view());
-    RenderTask(json_, task, shape_);
+    RenderTask(json_, task, look_);
   }
   count_ += page.size();
   if (!page.empty()) last_ = page.back().id.number;
@@ -81,9 +100,9 @@ const std::string& TasksObject::Close() {
 void OneTask::OnTasks(std::span<const TaskView> page) {
   for (const TaskView& task : page) {
     http::JsonWriter live(live_);
-    RenderTask(live, task, TaskShape::kDetailed);
+    RenderTask(live, task, {TaskShape::kDetailed, look_.human, look_.profile});
     http::JsonWriter ended(ended_);
-    RenderTask(ended, task, TaskShape::kEnded);
+    RenderTask(ended, task, {TaskShape::kEnded, look_.human, look_.profile});
   }
 }
 

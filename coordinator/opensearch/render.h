@@ -16,18 +16,25 @@ namespace quell::opensearch {
 // What of a task is shown.
 enum class TaskShape : std::uint8_t {
   kPlain,         // A list; a cancel in the strict profile.
-  kDetailed,      // With description, status and resource_stats.
+  kDetailed,      // With description, status and, in the strict profile, resource_stats.
   kEnded,         // As kDetailed, of what has ended: nothing is measured any more.
   kCancelAnswer,  // The documented one: with description and "status": "cancelled".
 };
 
+struct TaskLook {
+  TaskShape shape = TaskShape::kPlain;
+  bool human = false;  // Times and durations also for people.
+  // Strict shows `cancellation_time` as a duration, and zeros where nothing is measured.
+  Profile profile = Profile::kDocumented;
+};
+
 // A status goes in as it is: whoever brings a TaskView has made sure that it is a JSON object.
-void RenderTask(http::JsonWriter& json, const TaskView& task, TaskShape shape);
+void RenderTask(http::JsonWriter& json, const TaskView& task, const TaskLook& look);
 
 // One node's tasks as a JSON object by id.
 class TasksObject final : public TaskSink {
  public:
-  explicit TasksObject(TaskShape shape) : shape_(shape) { json_.BeginObject(); }
+  explicit TasksObject(TaskLook look) : look_(look) { json_.BeginObject(); }
   void OnTasks(std::span<const TaskView> page) override;
 
   std::size_t count() const { return count_; }
@@ -37,7 +44,7 @@ class TasksObject final : public TaskSink {
   const std::string& Close();
 
  private:
-  const TaskShape shape_;
+  const TaskLook look_;
   std::string text_;
   http::JsonWriter json_{text_};
   std::size_t count_ = 0;
@@ -47,11 +54,14 @@ class TasksObject final : public TaskSink {
 // One task, in both shapes: whether it has ended is known only after it was received.
 class OneTask final : public TaskSink {
  public:
+  // `look.shape` is not looked at.
+  explicit OneTask(TaskLook look) : look_(look) {}
   void OnTasks(std::span<const TaskView> page) override;
   const std::string& live() const { return live_; }
   const std::string& ended() const { return ended_; }
 
  private:
+  const TaskLook look_;
   std::string live_;
   std::string ended_;
 };

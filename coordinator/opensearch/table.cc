@@ -187,33 +187,4 @@ std::string RenderHelp(const std::vector<Column>& columns) {
   return out;
 }
 
-std::string HumanDuration(std::int64_t nanos) {
-  struct Unit {
-    std::int64_t nanos;
-    std::string_view suffix;
-  };
-  constexpr std::array<Unit, 6> kUnits = {{{86'400'000'000'000, "d"},
-                                           {3'600'000'000'000, "h"},
-                                           {60'000'000'000, "m"},
-                                           {1'000'000'000, "s"},
-                                           {1'000'000, "ms"},
-                                           {1'000, "micros"}}};
-  if (nanos == 0) return "0s";
-  for (const Unit& unit : kUnits) {
-    if (nanos < unit.nanos) continue;
-    std::string text = std::to_string(nanos / unit.nanos);
-    const std::int64_t tenths = nanos % unit.nanos / (unit.nanos / 10);
-    if (tenths != 0) text += "." + std::to_string(tenths);
-    return text + std::string(unit.suffix);
-  }
-  return std::to_string(nanos) + "nanos";
-}
-
-std::string TimeOfDay(std::int64_t millis) {
-  constexpr std::int64_t kDay = 86'400;
-  const std::int64_t second = ((millis / 1000) % kDay + kDay) % kDay;
-  auto two = [](std::int64_t n) { return (n < 10 ? "0" : "") + std::to_string(n); };
-  return two(second / 3600) + ":" + two(second / 60 % 60) + ":" + two(second % 60);
-}
-
 }  // namespace quell::opensearch

@@ -55,9 +55,4 @@ std::string RenderJson(const Table& table, const std::vector<ShownColumn>& shown
 // name | aliases | description
 std::string RenderHelp(const std::vector<Column>& columns);
 
-// "735.8ms": the largest unit that has at least one, one digit, cut.
-std::string HumanDuration(std::int64_t nanos);
-// "00:00:00", UTC.
-std::string TimeOfDay(std::int64_t millis);
-
 }  // namespace quell::opensearch

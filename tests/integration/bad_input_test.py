@@ -64,7 +64,7 @@ class HttpTest(quelltest.SharedClusterCase):
             self.refused(self.shared.get(f"/_tasks?timeout={text}"), 400, f"[{text}]")
 
     def test_unknown_paths_and_methods(self):
-        self.assertEqual(self.shared.get("/nowhere").status, 404)
+        self.assertEqual(self.shared.get("/nowhere").status, 400)
         answer = self.shared.get("/_tasks/_cancel")
         self.assertEqual((answer.status, answer.header("Allow")), (405, "POST"))
         answer = self.shared.call("PUT", "/_tasks")

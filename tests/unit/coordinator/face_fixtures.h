@@ -104,8 +104,8 @@ class FaceTest : public testing::Test {
   }
 
   TestResponse Send(http::Method method, const std::string& target,
-                    std::vector<Header> headers = {}) {
-    return Finish(Begin(router_, method, target, std::move(headers)));
+                    std::vector<Header> headers = {}, std::string body = {}) {
+    return Finish(Begin(router_, method, target, std::move(headers), std::move(body)));
   }
   TestResponse Finish(const std::shared_ptr<TestExchange>& exchange) {
     const auto answered = [&] {
@@ -139,7 +139,7 @@ class FaceTest : public testing::Test {
   Principal who_{Principal::Door::kLoopback, 0, 0, "127.0.0.1"};
   Coordinator coordinator_{{Self()}, {executor_, random_, store_, nodes_}, {}};
   http::Router router_;
-  Face face_{coordinator_, {Profile::kDocumented, "quell", "0.1.0"}};
+  Face face_{coordinator_, {Profile::kDocumented, {"quell", "0.1.0"}}};
   bool ready_ = true;
   native::Face native_{coordinator_, [this] { return ready_; }};
   std::vector<TaskView> tasks_;

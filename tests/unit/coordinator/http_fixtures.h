@@ -65,10 +65,12 @@ class TestExchange final : public http::Exchange {
   std::function<void()> gone_;
 };
 
-// Hands the request to its route's handler; the answer may come later.
+// Hands the request to its route's handler, or to who answers what has no route; the answer may
+// come later.
 inline std::shared_ptr<TestExchange> Begin(const http::Router& router, http::Method method,
                                            const std::string& target,
-                                           std::vector<Header> headers = {}) {
+                                           std::vector<Header> headers = {},
+                                           std::string body = {}) {
   http::Request request;
   request.method = method;
   request.target = target;
@@ -78,12 +80,16 @@ inline std::shared_ptr<TestExchange> Begin(const http::Router& router, http::Met
   request.segments = parsed->segments;
   request.query = parsed->query;
   request.headers = std::move(headers);
+  request.body = std::move(body);
   request.principal = {Principal::Door::kLoopback, 0, 0, "127.0.0.1"};
   const http::Router::Match match = router.Find(method, request.segments);
-  EXPECT_NE(match.route, nullptr) << target;
   request.captures = match.captures;
   auto exchange = std::make_shared<TestExchange>(std::move(request));
-  match.route->handler(exchange);
+  if (match.route == nullptr) {
+    router.unrouted()(exchange, match.allowed);
+  } else {
+    match.route->handler(exchange);
+  }
   return exchange;
 }
 

@@ -3,7 +3,7 @@
 // Method: requests go through the real router, face and coordinator; nodes answer as told.
 #include <gmock/gmock.h>
 
-#include "coordinator/opensearch/pretty.h"
+#include "coordinator/opensearch/format/pretty.h"
 #include "core/limits.h"
 #include "tests/support/result_matchers.h"
 #include "tests/unit/coordinator/face_fixtures.h"
@@ -83,6 +83,16 @@ TEST_F(BigListTest, APageThatHoldsTheLastTaskHasNoNext) {
   Add(1, 2);
   EXPECT_EQ(Next(Get("/_tasks?size=2").body), "");
   EXPECT_EQ(Next(Get("/_tasks?size=1").body), tasks_[0].id.ToString());
+}
+
+TEST_F(BigListTest, WhatIsStreamedIsNeitherFilteredNorInAnotherFormat) {
+  Add(1, limits::kListHeld + 1);
+  for (const char* wish : {"format=yaml", "filter_path=nodes.*.name"}) {
+    const TestResponse got = Get(std::string("/_tasks?") + wish);
+    EXPECT_EQ(got.status, 400) << wish;
+    EXPECT_THAT(got.body, HasSubstr("use [size]")) << wish;
+  }
+  EXPECT_EQ(Get("/_tasks?size=10&filter_path=node_failures").body, R"({"node_failures":[]})");
 }
 
 TEST_F(BigListTest, APageIsOfTheDocumentedProfileAndSaysWhatItNeeds) {

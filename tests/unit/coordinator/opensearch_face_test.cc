@@ -121,9 +121,12 @@ TEST_F(FaceTest, GetShowsWhatRunsAndWhatHasEnded) {
   Join(Documented(1));
   NodesAnswer();
   tasks_ = {DocumentedTask(1)};
-  const std::string running = Get("/_tasks/JzrCxdtFTCO_RaINw8ckNA%3A54").body;
+  const std::string task = "/_tasks/JzrCxdtFTCO_RaINw8ckNA%3A54";
+  const std::string running = Get(task).body;
   EXPECT_THAT(running, StartsWith(R"({"completed":false,"task":{"node":"JzrCxdtFTCO_RaINw8ckNA")"));
-  EXPECT_THAT(running, HasSubstr(R"("resource_stats":{"average":)"));
+  // What nobody has measured is not told, but where clients demand the object.
+  EXPECT_THAT(running, testing::Not(HasSubstr("resource_stats")));
+  EXPECT_THAT(Get(task, Strict()).body, HasSubstr(R"("resource_stats":{"average":)"));
   ended_ = true;
   const std::string ended = Get("/_tasks/JzrCxdtFTCO_RaINw8ckNA:54").body;
   EXPECT_THAT(ended, StartsWith(R"({"completed":true,)"));
@@ -177,9 +180,8 @@ TEST_F(FaceTest, WhatIsNotServedIsRefusedAndNotIgnored) {
       {"group_by=Parents",
        "[group_by] must be one of [nodes], [parents] or [none] but was [Parents]"},
       {"group_by=foo", "[group_by] must be one of [nodes], [parents] or [none] but was [foo]"},
-      {"human", "[human] is not served: leave it out"},
-      {"filter_path=nodes", "[filter_path] is not served: leave it out"},
-      {"format=yaml", "[format] must be [json] but was [yaml]"},
+      {"format=xml", "[format] must be one of [json], [yaml], [cbor], [smile] but was [xml]"},
+      {"format=text", "[format] must be one of [json], [yaml], [cbor], [smile] but was [text]"},
       {"timeout=0", "[timeout] must be more than [0] and at most [60s] but was [0]"},
       {"timeout=-1", "[timeout] must be more than [0] and at most [60s] but was [-1]"},
       {"timeout=61s", "[timeout] must be more than [0] and at most [60s] but was [61s]"},
@@ -193,6 +195,51 @@ TEST_F(FaceTest, WhatIsNotServedIsRefusedAndNotIgnored) {
   EXPECT_EQ(Get("/_tasks?group_by=nodes&human=false&format=json&error_trace&timeout=60s").status,
             200);
   EXPECT_EQ(Get("/_tasks", {{"Quell-Profile", "lenient"}}).status, 400);
+}
+
+TEST_F(FaceTest, AnswersLeaveInTheFormatThatIsAskedFor) {
+  using Headers = std::vector<Header>;
+  const Headers strict = Strict();
+  auto type = [&](const std::string& query, Headers headers) {
+    headers.insert(headers.end(), strict.begin(), strict.end());
+    return Get("/_tasks?nodes=nobody" + query, std::move(headers)).content_type;
+  };
+  const std::string json = "application/json; charset=UTF-8";
+  EXPECT_EQ(type("", {}), json);
+  EXPECT_EQ(type("&format=yaml", {}), "application/yaml");
+  EXPECT_EQ(type("&format=CBOR", {}), "application/cbor");
+  EXPECT_EQ(type("&format=smile", {}), "application/smile");
+  EXPECT_EQ(type("&format=xml", {}), json);
+  EXPECT_EQ(type("&format=text", {}), json);
+  EXPECT_EQ(type("", {{"Accept", "application/yaml;q=0.1, application/json"}}), "application/yaml");
+  EXPECT_EQ(type("", {{"Accept", "application/yaml, application/json"}}), json);
+  EXPECT_EQ(type("", {{"Accept", "text/plain"}}), json);
+  EXPECT_EQ(type("&format=json", {{"Accept", "application/yaml"}}), json);
+  EXPECT_EQ(type("", {{"Content-Type", "application/yaml"}}), "application/yaml");
+  EXPECT_EQ(Get("/_tasks?nodes=nobody&format=yaml&pretty", strict).body, "---\nnodes: {}\n");
+  const TestResponse wrong = Get("/_tasks?group_by=foo&format=yaml&filter_path=status", strict);
+  EXPECT_THAT(wrong.body, StartsWith("---\nerror:\n  root_cause:\n  - type: \"illegal_argument"));
+}
+
+TEST_F(FaceTest, PartsOfAnAnswerAndTimesForPeople) {
+  Join(Documented(1));
+  NodesAnswer();
+  tasks_ = {DocumentedTask(1)};
+  EXPECT_EQ(
+      Get("/_tasks?filter_path=nodes.*.tasks.*.id").body,
+      R"({"nodes":{"JzrCxdtFTCO_RaINw8ckNA":{"tasks":{"JzrCxdtFTCO_RaINw8ckNA:54":{"id":54}}}}})");
+  EXPECT_EQ(Get("/_tasks?filter_path=**.action,-nodes").body, "{}");
+  EXPECT_THAT(
+      Get("/_tasks?human").body,
+      HasSubstr(R"("start_time":"2021-07-01T13:21:18.901Z","start_time_in_millis":162514567)"
+                R"(8901,"running_time":"2.3ms","running_time_in_nanos":2345678,)"));
+  tasks_.front().cancellable = true;
+  EXPECT_THAT(
+      Post("/_tasks/_cancel?human").body,
+      HasSubstr(R"("cancellation_time":"2021-07-01T13:21:20.000Z","cancellation_time_mill)"));
+  EXPECT_THAT(
+      Post("/_tasks/_cancel?human", Strict()).body,
+      HasSubstr(R"("cancellation_time":"18809.5d","cancellation_time_millis":1625145680000)"));
 }
 
 TEST_F(FaceTest, AnEmptyFilterCancelsNothingUnlessStrict) {
@@ -315,18 +362,6 @@ TEST_F(FaceTest, PrettyIsForPeople) {
             "      \"caused_by\" : {\n        \"type\" : \"no_such_node_exception\",\n"
             "        \"reason\" : \"No such node [foo]\",\n        \"node_id\" : \"foo\"\n"
             "      }\n    }\n  ],\n  \"nodes\" : { }\n}\n");
-}
-
-TEST_F(FaceTest, RootAndNodesSayWhoIsThere) {
-  Join(Documented(1));
-  EXPECT_EQ(Get("/?pretty=false").body,
-            R"({"name":"coordinator","cluster_name":"quell","version":{"distribution":"quell",)"
-            R"("number":"0.1.0"},"tagline":"Asked, delivered and stopped are three things"})");
-  EXPECT_EQ(Send(http::Method::kHead, "/").status, 200);
-  scheduler_.Advance(limits::kSilentAfter + 1s);
-  const TestResponse nodes = Get("/_nodes");
-  EXPECT_THAT(nodes.body, StartsWith(R"({"_nodes":{"total":2,"successful":1,"failed":1,)"));
-  EXPECT_EQ(nodes.Header("Quell-Nodes"), "selected=2 answered=1 failed=1");
 }
 
 TEST_F(FaceTest, TheNativeFaceShowsTheWholeRecord) {

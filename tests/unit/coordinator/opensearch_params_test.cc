@@ -3,7 +3,6 @@
 #include <gmock/gmock.h>
 
 #include "coordinator/opensearch/params.h"
-#include "coordinator/opensearch/pretty.h"
 
 namespace quell::opensearch {
 namespace {
@@ -189,13 +188,6 @@ TEST(ParamsTest, AMalformedIdNamesTheNumberThatIsNone) {
       EXPECT_EQ(problem->caused_by->reason, "For input string: \"" + *number + "\"");
     }
   }
-}
-
-TEST(PrettifyTest, LaysOutAsARealServerDoes) {
-  EXPECT_EQ(Prettify(R"({"a":[],"b":{},"c":[1,{"d":"x,\"{:"}],"e":null})"),
-            "{\n  \"a\" : [ ],\n  \"b\" : { },\n  \"c\" : [\n    1,\n    {\n"
-            "      \"d\" : \"x,\\\"{:\"\n    }\n  ],\n  \"e\" : null\n}\n");
-  EXPECT_EQ(Prettify("{ \"a\" : [ ] }"), "{\n  \"a\" : [ ]\n}\n");
 }
 
 }  // namespace

@@ -1,4 +1,4 @@
-#include "coordinator/opensearch/pretty.h"
+#include "coordinator/opensearch/format/pretty.h"
 
 namespace quell::opensearch {
 namespace {

@@ -1,0 +1,125 @@
+// Goal: headers, bodies, paths and methods are taken and refused as a real server does, before
+// anybody looks at what is asked for.
+// Method: requests go through the real router and face; the texts are those that an OpenSearch 3.8
+// was seen to say.
+#include <gmock/gmock.h>
+
+#include "core/limits.h"
+#include "tests/unit/coordinator/face_fixtures.h"
+
+namespace quell::opensearch {
+namespace {
+
+using http::Method;
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+using RequestTest = FaceTest;
+using Headers = std::vector<Header>;
+
+TEST_F(RequestTest, IdsAreRepeatedOnEveryAnswer) {
+  const Headers ids = {{"x-request-id", "r"}, {"X-OPAQUE-ID", "o"}};
+  const Headers repeated = {{"X-Opaque-Id", "o"}, {"X-Request-Id", "r"}};
+  for (const char* path : {"/", "/_tasks/abc", "/_tasks/foo:1", "/_cat/tasks", "/a/b", "/_nodes"}) {
+    TestResponse got = Get(path, ids);
+    got.headers.resize(2);
+    EXPECT_EQ(got.headers, repeated) << path;
+  }
+  TestResponse wrong = Send(Method::kPut, "/_tasks", ids);
+  EXPECT_THAT(wrong.headers, ElementsAre(repeated[0], repeated[1], Header{"Allow", "GET"}));
+}
+
+TEST_F(RequestTest, AnIdThatIsNotOneIsRefused) {
+  const TestResponse two = Get("/_tasks", {{"X-Opaque-Id", "one"}, {"x-opaque-id", "two"}});
+  EXPECT_EQ(two.status, 400);
+  EXPECT_EQ(two.body,
+            R"({"error":"multiple values for single-valued header [X-Opaque-Id].","status":400})");
+  EXPECT_EQ(Get("/_tasks", {{"X-Opaque-Id", "one"}, {"x-opaque-id", "one"}}).status, 200);
+  EXPECT_EQ(Get("/_tasks", {{"X-Request-Id", "1"}, {"X-Request-Id", "2"}}).status, 400);
+  EXPECT_EQ(Get("/_tasks", {{"X-Request-Id", ""}}).body,
+            Refusal("X-Request-Id should not be null or empty"));
+  EXPECT_EQ(Get("/_tasks", {{"X-Opaque-Id", ""}}).status, 200);
+}
+
+TEST_F(RequestTest, IdsMustFitIntoATask) {
+  const std::size_t most = limits::kRequestIdsMax / 2 - std::string("X-Opaque-Id").size();
+  EXPECT_EQ(Get("/_tasks", {{"X-Opaque-Id", std::string(most, 'a')}}).status, 200);
+  EXPECT_EQ(Get("/_tasks", {{"X-Opaque-Id", std::string(most + 1, 'a')}}).body,
+            Refusal("Request exceeded the maximum size of task headers 16kb"));
+}
+
+TEST_F(RequestTest, ABodyIsIgnoredIfItsTypeIsKnown) {
+  auto post = [&](const std::string& type, const std::string& body) {
+    Headers headers;
+    if (!type.empty()) headers.push_back({"Content-Type", type});
+    return Send(Method::kPost, "/_tasks/_cancel?actions=nothing", std::move(headers), body);
+  };
+  EXPECT_EQ(post("application/json", "{").status, 200);
+  EXPECT_EQ(post("application/json; charset=UTF-8", "{}").status, 200);
+  EXPECT_EQ(post("", "").status, 200);
+  EXPECT_EQ(post("application/x-www-form-urlencoded", "").status, 200);
+  EXPECT_EQ(post("", "{}").status, 406);
+  EXPECT_EQ(post("", "{}").body,
+            R"({"error":"Content-Type header [] is not supported","status":406})");
+  EXPECT_EQ(post("text/plain", "{}").body,
+            R"({"error":"Content-Type header [text/plain] is not supported","status":406})");
+}
+
+TEST_F(RequestTest, AContentTypeThatIsNoneIsRefusedWithoutABodyToo) {
+  EXPECT_EQ(Post("/_tasks/_cancel?actions=nothing", {{"Content-Type", "x"}}).body,
+            R"({"error":{"root_cause":[{"type":"content_type_header_exception","reason":)"
+            R"("java.lang.IllegalArgumentException: invalid Content-Type header [x]"}],"type":)"
+            R"("content_type_header_exception","reason":"java.lang.IllegalArgumentException: )"
+            R"(invalid Content-Type header [x]","caused_by":{"type":"illegal_argument_exception",)"
+            R"("reason":"invalid Content-Type header [x]"}},"status":400})");
+  EXPECT_THAT(Get("/_tasks", {{"Content-Type", "application/json"}, {"content-type", "a/b"}}).body,
+              HasSubstr("only one Content-Type header should be provided"));
+}
+
+TEST_F(RequestTest, AWrongMethodIsToldWhatIsAllowed) {
+  const TestResponse got = Send(Method::kPut, "/_tasks?x=1", {}, "{}");
+  EXPECT_EQ(got.status, 405);
+  EXPECT_EQ(got.Header("Allow"), "GET");
+  EXPECT_EQ(got.body, R"({"error":"Incorrect HTTP method for uri [/_tasks?x=1] and method [PUT], )"
+                      R"(allowed: [GET]","status":405})");
+  EXPECT_EQ(Get("/_tasks/_cancel").Header("Allow"), "POST");
+  EXPECT_EQ(Send(Method::kHead, "/_cluster/health").status, 405);
+  EXPECT_EQ(Send(Method::kDelete, "/_tasks/n1:1").status, 405);
+  EXPECT_EQ(Send(Method::kPost, "/").Header("Allow"), "GET,HEAD");
+  const TestResponse options = Send(Method::kOptions, "/_tasks");
+  EXPECT_EQ(options.status, 200);
+  EXPECT_EQ(options.Header("Allow"), "GET");
+  EXPECT_EQ(options.content_type, "text/plain; charset=UTF-8");
+  EXPECT_EQ(options.body, "");
+}
+
+TEST_F(RequestTest, AnUnknownPathHasNoHandler) {
+  EXPECT_EQ(Get("/_tasks/a/b").status, 400);
+  EXPECT_EQ(Get("/_tasks/a/b").body,
+            R"({"error":"no handler found for uri [/_tasks/a/b] and method [GET]"})");
+  EXPECT_EQ(
+      Get("/_cat/nosuch?format=yaml").body,
+      "---\nerror: \"no handler found for uri [/_cat/nosuch?format=yaml] and method [GET]\"\n");
+  EXPECT_EQ(Get("//_tasks").body, R"({"error":"no handler found for uri [] and method [GET]"})");
+  EXPECT_EQ(Get("/nosuch").status, 400);
+}
+
+TEST_F(RequestTest, StrictTakesOneSegmentForAnIndex) {
+  const std::string invalid =
+      R"({"type":"invalid_index_name_exception","reason":"Invalid index name [_task], must not )"
+      R"(start with '_'.","index":"_task","index_uuid":"_na_")";
+  EXPECT_EQ(Get("/_task", Strict()).body, R"({"error":{"root_cause":[)" + invalid + "}]," +
+                                              invalid.substr(1) + R"(},"status":400})");
+  const TestResponse missing = Get("/nosuch-index", Strict());
+  EXPECT_EQ(missing.status, 404);
+  EXPECT_THAT(missing.body, HasSubstr(R"("reason":"no such index [nosuch-index]","index":)"
+                                      R"("nosuch-index","resource.id":"nosuch-index",)"
+                                      R"("resource.type":"index_or_alias","index_uuid":"_na_")"));
+  EXPECT_EQ(Send(Method::kPost, "/_nosuch", Strict()).Header("Allow"), "GET,HEAD,DELETE,PUT");
+  EXPECT_EQ(Send(Method::kPut, "/nosuch", Strict()).status, 400);
+  EXPECT_EQ(Get("/a/b/c", Strict()).body,
+            R"({"error":"no handler found for uri [/a/b/c] and method [GET]"})");
+}
+
+}  // namespace
+}  // namespace quell::opensearch

@@ -220,7 +220,7 @@ def table_lines(text, names, ordered):
         cells = []
         for cell in line.split():
             for mask, pattern in KINDS:
-                if pattern.fullmatch(cell):
+                if pattern.fullmatch(cell.strip('"')):  # YAML has quotes.
                     cell = mask
             cells.append(names.short(cell) or cell)
         line = request_line(" ".join(cells), names)

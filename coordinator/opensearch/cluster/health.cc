@@ -174,7 +174,7 @@ std::string Render(const Health& health, const Identity& identity, bool timed_ou
 class HealthWait : public std::enable_shared_from_this<HealthWait> {
  public:
   HealthWait(Coordinator& coordinator, const Identity& identity, ExchangePtr exchange, Style style,
-       Wishes wishes)
+             Wishes wishes)
       : coordinator_(coordinator),
         identity_(identity),
         exchange_(std::move(exchange)),

@@ -91,7 +91,7 @@ class HttpTest(quelltest.SharedClusterCase):
             (b"POST /_tasks/_cancel?nodes=a HTTP/1.1\r\n" + host +
              b"Content-Length: -1\r\n\r\n", 400),
             (b"GET /" + b"a" * 5000 + b" HTTP/1.1\r\n" + host + b"\r\n", 414),
-            (b"GET / HTTP/1.1\r\n" + host + b"X: " + b"a" * 9000 + b"\r\n\r\n", 431),
+            (b"GET / HTTP/1.1\r\n" + host + b"X: " + b"a" * 17000 + b"\r\n\r\n", 431),
             (b"GET / HTTP/1.1\r\n" + host + b"A: b\r\n" * 100 + b"\r\n", 431),
             (b"POST /_tasks/_cancel?nodes=a HTTP/1.1\r\n" + host +
              b"Content-Length: 99999999\r\n\r\n", 413),

@@ -132,8 +132,8 @@ class Coordinator final : public MembershipHandler {
   Coordinator& operator=(const Coordinator&) = delete;
 
   // `timeout` is each node's deadline, at most limits::kNodeDeadlineMax, or kWaitMax for a wait.
-  // The answer comes by then, whatever the nodes do. Errors: kInvalidArgument (selection; `after` is
-  // of a node that is not selected), kResourceExhausted (too many requests in flight).
+  // The answer comes by then, whatever the nodes do. Errors: kInvalidArgument (selection; `after`
+  // is of a node that is not selected), kResourceExhausted (too many requests in flight).
   void List(ListQuery query, MonoClock::duration timeout, TaskSinkFactory sinks,
             std::function<void(Result<Gathered>)> done);
 

@@ -353,7 +353,7 @@ void Face::Get(const ExchangePtr& exchange) {
     }
     const bool ran_out = wait.wanted && !answer->ended;
     if (ran_out && style.profile == Profile::kStrict) {
-      return SendProblem(exchange, style, RanOut(*answer, id, wait));
+      return SendProblem(exchange, style, RanOut(id));
     }
     const auto& task = static_cast<const OneTask&>(*answer->sink);
     std::string body;

@@ -9,16 +9,8 @@
 namespace quell::opensearch {
 namespace {
 
-NodeFailure FailureOf(const NodeInfo& node, std::string_view action, const std::string& what,
-                      const Wait& wait) {
-  if (!wait.told) {
-    return {node.id.ToString(), "timeout_exception",
-            "Timed out waiting for completion of [" + what + "]"};
-  }
-  const auto millis = std::chrono::duration_cast<std::chrono::milliseconds>(wait.timeout);
-  return quell::FailureOf(
-      node, true, action,
-      {ErrorCode::kDeadlineExceeded, "timed out after [" + std::to_string(millis.count()) + "ms]"});
+std::string TimedOut(const std::string& what) {
+  return "Timed out waiting for completion of [" + what + "]";
 }
 
 void ReadTimeout(Params& params, Wait& wait) {
@@ -64,24 +56,32 @@ std::shared_ptr<Caller> CallerOf(const ExchangePtr& exchange, const Wait& wait) 
 }
 
 void FailWhatRanOut(Gathered& gathered, const Wait& wait) {
-  for (Slot& slot : gathered.slots) {
-    if (!slot.reply) continue;
-    const auto* await = std::get_if<AwaitReply>(&*slot.reply);
+  const std::string_view action = gathered.intent ? kCancelAction : kListAction;
+  const auto millis = std::chrono::duration_cast<std::chrono::milliseconds>(wait.timeout);
+  for (std::size_t i = 0; i < gathered.slots.size(); ++i) {
+    Slot& slot = gathered.slots[i];
+    const auto* await = slot.reply ? std::get_if<AwaitReply>(&*slot.reply) : nullptr;
     if (await == nullptr || await->running == 0) continue;
-    slot.failure = FailureOf(*slot.node, gathered.intent ? kCancelAction : kListAction,
-                             std::to_string(await->running) + " tasks", wait);
+    if (wait.told) {
+      slot.failure = FailureOf(*slot.node, true, action,
+                               {ErrorCode::kDeadlineExceeded,
+                                "request_id [" + std::to_string(i + 1) + "] timed out after [" +
+                                    std::to_string(millis.count()) + "ms]"});
+    } else {
+      slot.failure = NodeFailure{slot.node->id.ToString(), "timeout_exception",
+                                 TimedOut(std::to_string(await->running) + " tasks")};
+    }
     slot.reply.reset();
     slot.sink.reset();
   }
   gathered.running = 0;
 }
 
-Problem RanOut(const GetAnswer& answer, const TaskIdText& id, const Wait& wait) {
-  NodeFailure failure = FailureOf(answer.node, kGetAction, id.ToString(), wait);
+Problem RanOut(const TaskIdText& id) {
   Problem problem;
-  problem.status = wait.told ? 500 : 504;
-  problem.type = std::move(failure.cause_type);
-  problem.reason = std::move(failure.cause_reason);
+  problem.status = 504;
+  problem.type = "timeout_exception";
+  problem.reason = TimedOut(id.ToString());
   return problem;
 }
 

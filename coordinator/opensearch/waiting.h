@@ -32,9 +32,10 @@ Wait ReadTimeoutOnly(Params& params);
 // ends soon by itself.
 std::shared_ptr<Caller> CallerOf(const ExchangePtr& exchange, const Wait& wait);
 
-// As a real server does it: a node on which the wait ran out is a failure, and its tasks are lost.
+// As a real server does it: a node on which the wait ran out is a failure, and its tasks are lost;
+// a get is an error.
 void FailWhatRanOut(Gathered& gathered, const Wait& wait);
-Problem RanOut(const GetAnswer& answer, const TaskIdText& id, const Wait& wait);
+Problem RanOut(const TaskIdText& id);
 
 // "Quell-Wait: running=2", if there was one.
 void AddWaitHeader(std::vector<Header>& headers, const Wait& wait, std::uint64_t running);

@@ -68,7 +68,7 @@ class WaitTest(quelltest.SharedClusterCase):
         self.assert_header(answer, selected=4, failed=0)
         strict = self.shared.get(f"/_tasks/{task}?wait_for_completion&timeout=2s",
                                  headers={"Quell-Profile": "strict"})
-        self.assertEqual(strict.status, 500)
+        self.assertEqual(strict.status, 504)
 
     def test_a_list_answers_when_all_that_matched_has_ended(self):
         pids = [self.sleeper(node, f"wait/list-{node}")[1] for node in (N1, N3)]

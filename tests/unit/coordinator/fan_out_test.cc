@@ -93,7 +93,8 @@ TEST_F(FanOutTest, TheOwnTimerAnswersAtTheDeadlineForNodesThatDoNot) {
   EXPECT_FALSE(slots_[0].failure);
   EXPECT_EQ(Cause(1), "receive_timeout_transport_exception");
   EXPECT_EQ(slots_[1].failure->cause_reason,
-            "[node2][127.0.0.1:9302][cluster:monitor/tasks/lists[n]] request_id [2] timed out after [2000ms]");
+            "[node2][127.0.0.1:9302][cluster:monitor/tasks/lists[n]] request_id [2] timed out "
+            "after [2000ms]");
   EXPECT_EQ(slots_[1].sink, nullptr);
 }
 

@@ -54,6 +54,7 @@ OUT_BY_ID = [
     (r"^list/wait-(default|deaf-cancel)$|^get/wait-default(-remote)?$", "half_a_minute"),
     (r"^failures/lag-", "half_a_minute"),
     (r"^failures/killed-direct$", "no_server"),
+    (r"^failures/cont-list$", "race"),
 ]
 OUT_BY_BODY = [(r"no such index \[", "index_api"), (r"invalid_index_name_exception", "index_api")]
 # Before these the recorded tasks that had been cancelled were gone ("slices": those of a parent
@@ -210,7 +211,7 @@ def expectation(item, nodes, asked, ordered):
                     json.dumps(kept, separators=(",", ":"), ensure_ascii=False)).encode()
     tasks = {value: name for name, value in item.get("vars", {}).items()
              if re.fullmatch(r"[\w-]{22}:\d+", value)}
-    names = masks.Names(nodes, tasks, asked)
+    names = masks.Names(nodes, tasks, asked, run=item.get("vars", {}).get("rid"))
     return masks.compared(response["status"], headers, body, names, ordered)
 
 

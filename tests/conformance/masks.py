@@ -8,12 +8,14 @@ import json
 import re
 
 NODE_FIELDS = ["name", "transport_address", "host", "ip", "roles", "attributes"]
+OWN_ATTRIBUTE = "shard_indexing_pressure_enabled"  # The recorded server adds it.
 ROLES = ["cluster_manager", "data", "ingest", "remote_cluster_client"]
 ZERO_PAIR = ["cpu_time_in_nanos", "memory_in_bytes"]
 STATS = {"average": ZERO_PAIR, "total": ZERO_PAIR, "min": ZERO_PAIR, "max": ZERO_PAIR,
          "thread_info": ["thread_executions", "active_threads"]}
 
 ID = r"(?<![\w-])[A-Za-z0-9_-]{22}(?![\w-])"
+MANAGER = {"master_node", "cluster_manager_node"}
 # Whole strings of which only the kind counts.
 KINDS = [("#", re.compile(r"-?\d+")),
          ("<duration>", re.compile(r"-?\d+(\.\d+)?(nanos|micros|ms|s|m|h|d)")),
@@ -43,13 +45,15 @@ CONNECTION = ("node_disconnected_exception", "node_not_connected_exception")
 class Names:
     """The names of one cluster's nodes and tasks, by what stands in its answers."""
 
-    def __init__(self, nodes, tasks, asked, coordinator=None):
+    def __init__(self, nodes, tasks, asked, coordinator=None, run=None):
         """`nodes`: id to node1, node2...; `tasks`: id to variable; `asked`: the node that was asked
-        ("node1"). `coordinator`: the id of the member that answers, where it is none of `nodes`."""
+        ("node1"). `coordinator`: the id of the member that answers, where it is none of `nodes`.
+        `run`: a text by which requests of one run are told apart."""
         self.nodes = dict(nodes)
         self.tasks = tasks
         self.asked = asked
         self.coordinator = coordinator
+        self.run = run
         if coordinator:
             self.nodes[coordinator] = "asked"
 
@@ -61,7 +65,7 @@ class Names:
         text = re.sub(r"(\{\w+\}):\d+(?!\d)", r"\1:#", text)
         for pattern, mask in PARTS:
             text = pattern.sub(mask, text)
-        return text
+        return text.replace(self.run, "{rid}") if self.run else text
 
 
     def short(self, text):
@@ -72,9 +76,18 @@ class Names:
                      if ident.startswith(text)), None)
 
 
+def kind_of(text):
+    """The mask of a text of which only the kind counts, else None."""
+    return next((mask for mask, pattern in KINDS if pattern.fullmatch(text)), None)
+
+
 def of_request(action):
     """Whether it is a task of a request to the server itself."""
     return action.startswith(("cluster:", "internal:admin/tasks"))
+
+
+def is_number(value):
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
 def is_task(value):
@@ -105,10 +118,9 @@ class Normal:
     def string(self, value, key):
         if key in WORDS:
             return "<text>"
-        for mask, pattern in KINDS:
-            if pattern.fullmatch(value):
-                return mask
-        return self.names.short(value) or self.names.text(value)
+        if key in MANAGER:
+            return "<manager>"
+        return self.names.short(value) or kind_of(value) or self.names.text(value)
 
     def object(self, value, key):
         if key == "status":
@@ -117,6 +129,12 @@ class Normal:
             return dict(sorted(value.items()))
         if key == "resource_stats":
             return stats(value)
+        if key == "attributes":
+            return {name: item for name, item in value.items() if name != OWN_ATTRIBUTE}
+        if "number_of_nodes" in value:  # A cluster's health: its counts are its own.
+            value = {name: "#" if is_number(item) else item for name, item in value.items()}
+        if "tagline" in value:
+            value = dict(value, name="<text>")
         if key in ("nodes", "tasks"):
             return self.by_id(value)
         result = {self.names.text(name): self.value(item, name) for name, item in value.items()}
@@ -139,8 +157,8 @@ class Normal:
         entries = []
         for name, item in value.items():
             normal = self.value(item, "entry")
-            if not keep(normal):
-                continue
+            if not keep(normal) or (name == self.names.coordinator and "ephemeral_id" in item):
+                continue  # The state of a cluster: the coordinator is one member more.
             if isinstance(item, dict) and list(item)[:6] == NODE_FIELDS:
                 entries += self.node_entry(self.names.text(name), normal)
             else:
@@ -168,11 +186,9 @@ class Normal:
 
 def node_word(node):
     """A word for a node whose first fields are those of any node; None if one differs."""
-    attributes = {key: value for key, value in node["attributes"].items()
-                  if key != "shard_indexing_pressure_enabled"}
     plain = (isinstance(node["name"], str) and node["transport_address"] == "<address>" and
              node["host"] == "127.0.0.1" and node["ip"] == "<address>" and node["roles"] == ROLES and
-             list(attributes) in (["rack"], []))
+             list(node["attributes"]) in (["rack"], []))
     return "<node>" if plain else None
 
 
@@ -211,6 +227,22 @@ def layout(text, value):
     return "pretty" if text == pretty_text(value) else "other"
 
 
+def yaml_lines(text, names):
+    """The lines of YAML with one value each, masked as in JSON; its maps are in the sender's order."""
+    lines = []
+    for line in text.split("\n"):
+        found = re.fullmatch(r"([ -]*)(\S+): (.*)", line)
+        if not found:
+            lines.append(names.text(line))
+            continue
+        indent, key, value = found.groups()
+        quoted = value.startswith('"')
+        value = Normal(names).string(value.strip('"'), names.text(key)) if quoted else value
+        number = re.fullmatch(r"-?\d+(\.\d+)?", value) and (key in NUMBERS or "number_of_nodes" in text)
+        lines.append(f"{indent}{names.text(key)}: {'#' if number else value}")
+    return lines
+
+
 def table_lines(text, names, ordered):
     """The lines of a text answer: cells masked, runs of blanks as one."""
     lines = []
@@ -245,7 +277,7 @@ def compared(status, headers, body, names, ordered=True):
     result = {"status": status}
     for name in ("allow", "content-type", "content-encoding", "x-opaque-id", "x-request-id"):
         if name in headers:
-            result[name] = headers[name]
+            result[name] = names.text(headers[name])
     if "warning" in headers:
         result["warning"] = "<warning>"
     kind = headers.get("content-type", "")
@@ -256,7 +288,9 @@ def compared(status, headers, body, names, ordered=True):
         value = json.loads(text)
         result["layout"] = layout(text, value)
         result["json"] = Normal(names).value(value)
-    elif kind.startswith(("text/", "application/yaml")):
+    elif kind.startswith("application/yaml"):
+        result["lines"] = yaml_lines(body.decode(), names)
+    elif kind.startswith("text/"):
         result["lines"] = table_lines(body.decode(), names, ordered)
     else:
         result["bytes"] = "<some>"

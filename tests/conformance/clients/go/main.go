@@ -152,6 +152,7 @@ func up() {
 	cancels(client)
 	tables(client)
 	failures(client)
+	discovers()
 
 }
 

@@ -113,6 +113,8 @@ public final class Client {
   }
 
   private void up() throws Exception {
+    var info = client.info();
+    check("info, all that it demands", !info.version().number().isEmpty(), info.name());
     lists();
     cancels();
     var rows = client.cat().tasks(request -> request.actions("*byquery")).valueBody();

@@ -94,6 +94,7 @@ async function up() {
   await cancels(client);
   await tables(client);
   await errors(client);
+  await sniffs();
 }
 
 async function down() {

@@ -92,6 +92,7 @@ def up():
     cancels(client)
     tables(client)
     errors(client)
+    sniffs()
 
 
 def down():

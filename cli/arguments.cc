@@ -39,6 +39,8 @@ struct Raw {
   DevArguments dev;
   std::string output = "table";
   std::string grace;
+  bool ps_all = false;
+  std::string since;
   std::string timeout = "30s";
   std::string topic;
 };
@@ -65,8 +67,10 @@ void AddHttp(CLI::App* command, std::string& http) {
 }
 
 void AddCommands(CLI::App& app, Raw& raw) {
-  CLI::App* ps = app.add_subcommand("ps", "List the tasks that run now");
+  CLI::App* ps = app.add_subcommand("ps", "List the tasks that run now, or ran lately");
   AddSelection(ps, raw.ps.selection);
+  ps->add_flag("--all", raw.ps_all, "Those that have ended too, as far as their nodes remember");
+  ps->add_option("--since", raw.since, "With --all: only those that ended within, as in 1h");
   AddOutput(ps, raw, true);
   AddHttp(ps, raw.ps.http);
 
@@ -214,6 +218,19 @@ std::string ReadGrace(const Raw& raw, std::optional<std::chrono::milliseconds>& 
   return "";
 }
 
+// "" if it is well. Without --since: all that the nodes remember.
+std::string ReadSince(Raw& raw) {
+  if (!raw.ps_all) return raw.since.empty() ? "" : "--since goes with --all";
+  if (raw.since.empty()) {
+    raw.ps.since = limits::kEndedAgeKept;
+    return "";
+  }
+  const auto since = ParseDuration(raw.since);
+  if (!since) return "--since: " + since.error().message;
+  raw.ps.since = *since;
+  return "";
+}
+
 // A filter that is there and empty is an unset variable in somebody's script, and would mean
 // everything. "" if there is none.
 std::string EmptyFilter(const CLI::App& command, const Selection& selection) {
@@ -238,6 +255,7 @@ Request Choose(const CLI::App& app, Raw& raw) {
   if (name == "ps") {
     const std::string empty = EmptyFilter(*app.get_subcommand("ps"), raw.ps.selection);
     if (!empty.empty()) return Usage(empty);
+    if (const std::string wrong = ReadSince(raw); !wrong.empty()) return Usage(wrong);
     raw.ps.format = format;
     return raw.ps;
   }

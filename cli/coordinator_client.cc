@@ -76,6 +76,22 @@ TaskEntry ReadTask(const json::object& object) {
   return task;
 }
 
+// The native face's spelling.
+TaskEntry ReadRecord(const json::object& object) {
+  TaskEntry task = ReadTask(object);
+  task.number = static_cast<std::uint64_t>(Number(object, "number"));
+  task.parent = Text(object, "parent");
+  task.state = Text(object, "state");
+  task.ended_millis = Millis(object, "end_time_in_millis");
+  if (const json::object* cancel = Object(object, "cancel")) {
+    task.cancelled = true;
+    task.cancelled_millis = Millis(*cancel, "at_millis");
+    task.cancelled_by = Text(*cancel, "by");
+    task.cancel_reason = Text(*cancel, "reason");
+  }
+  return task;
+}
+
 ReceiptEntry ReadReceipt(const json::object& object) {
   ReceiptEntry receipt;
   receipt.state = Text(object, "state");
@@ -86,6 +102,12 @@ ReceiptEntry ReadReceipt(const json::object& object) {
   receipt.ended = Millis(object, "ended_at_millis");
   receipt.note = Text(object, "note");
   return receipt;
+}
+
+void SortTasks(Answer& answer) {
+  std::sort(answer.tasks.begin(), answer.tasks.end(), [](const TaskEntry& a, const TaskEntry& b) {
+    return std::tie(a.node_name, a.node, a.number) < std::tie(b.node_name, b.node, b.number);
+  });
 }
 
 void ReadNodes(const json::object& nodes, Answer& answer) {
@@ -99,9 +121,7 @@ void ReadNodes(const json::object& nodes, Answer& answer) {
       answer.tasks.back().node_name = Text(*node, "name");
     }
   }
-  std::sort(answer.tasks.begin(), answer.tasks.end(), [](const TaskEntry& a, const TaskEntry& b) {
-    return std::tie(a.node_name, a.node, a.number) < std::tie(b.node_name, b.node, b.number);
-  });
+  SortTasks(answer);
 }
 
 FailureEntry ReadFailure(const json::object& object) {
@@ -176,9 +196,10 @@ std::string HeaderOf(const http::Response& response, std::string_view name) {
   return {};
 }
 
-Result<Answer> AnswerOf(const Result<http::Response>& response) {
+Result<Answer> AnswerOf(const Result<http::Response>& response,
+                        Result<Answer> (*parse)(std::string_view) = &ParseAnswer) {
   if (!response) return response.error();
-  auto answer = ParseAnswer(response->body);
+  auto answer = parse(response->body);
   if (!answer) return answer;
   answer->coverage = HeaderOf(*response, "Quell-Nodes");
   answer->operation = HeaderOf(*response, "Quell-Operation");
@@ -203,27 +224,48 @@ Result<Answer> ParseAnswer(std::string_view text) {
   return answer;
 }
 
+Result<Answer> ParseHistory(std::string_view text) {
+  json::value root;
+  const json::object* object = Parse(text, root);
+  const json::value* nodes = object == nullptr ? nullptr : object->if_contains("nodes");
+  if (nodes == nullptr || !nodes->is_array()) return NotOurs("a list", text);
+  Answer answer;
+  for (const json::value& value : nodes->get_array()) {
+    const json::object* node = value.if_object();
+    const json::value* tasks = node == nullptr ? nullptr : node->if_contains("tasks");
+    if (tasks == nullptr || !tasks->is_array()) continue;
+    for (const json::value& task : tasks->get_array()) {
+      if (!task.is_object()) continue;
+      answer.tasks.push_back(ReadRecord(task.get_object()));
+      answer.tasks.back().node_name = Text(*node, "name");
+    }
+  }
+  SortTasks(answer);
+  if (const json::value* failures = object->if_contains("node_failures");
+      failures != nullptr && failures->is_array()) {
+    for (const json::value& failure : failures->get_array()) {
+      const json::object* one = failure.if_object();
+      if (one == nullptr) continue;
+      answer.failures.push_back({Text(*one, "node"), Text(*one, "type"), Text(*one, "reason")});
+    }
+  }
+  return answer;
+}
+
 Result<OneTask> ParseOneTask(std::string_view text) {
   json::value root;
   const json::object* object = Parse(text, root);
   const json::object* task = object == nullptr ? nullptr : Object(*object, "task");
   if (task == nullptr) return NotOurs("a get", text);
   OneTask one;
-  one.task = ReadTask(*task);
-  one.task.number = static_cast<std::uint64_t>(Number(*task, "number"));
+  one.task = ReadRecord(*task);
   one.task.node_name = Text(*object, "node_name");
-  one.task.parent = Text(*task, "parent");
-  one.state = Text(*task, "state");
   one.ended = Flag(*object, "ended");
   one.orphaned = Flag(*task, "orphaned");
   one.pid = Number(*task, "pid");
   one.uid = Number(*task, "uid");
-  if (const json::object* cancel = Object(*task, "cancel")) {
-    one.task.cancelled = true;
-    one.task.cancelled_millis = Millis(*cancel, "at_millis");
-    one.cancelled_by = Text(*cancel, "by");
-    one.cancel_reason = Text(*cancel, "reason");
-  }
+  one.on_parent_lost = Text(*task, "on_parent_lost");
+  one.last_check = Millis(*task, "last_check_millis");
   if (const json::object* receipt = Object(*object, "receipt")) one.receipt = ReadReceipt(*receipt);
   one.raw = text;
   return one;
@@ -289,6 +331,13 @@ Result<http::Response> CoordinatorClient::Call(http::Method method, std::string 
 
 Result<Answer> CoordinatorClient::List(const Selection& selection) const {
   return AnswerOf(Call(http::Method::kGet, "/_tasks" + QueryOf(selection, {}, true)));
+}
+
+Result<Answer> CoordinatorClient::ListAll(const Selection& selection, milliseconds since) const {
+  std::string query = QueryOf(selection, {}, false);
+  query += query.empty() ? '?' : '&';
+  query += "ended_within=" + std::to_string(since.count()) + "ms";
+  return AnswerOf(Call(http::Method::kGet, "/quell/v1/tasks" + query), &ParseHistory);
 }
 
 Result<OneTask> CoordinatorClient::Get(const std::string& id) const {

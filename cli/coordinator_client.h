@@ -26,6 +26,11 @@ struct TaskEntry {
   bool cancellable = false;
   bool cancelled = false;  // Its node has recorded a cancel; it may well run on.
   std::optional<std::int64_t> cancelled_millis;
+  // Of a list with ended tasks.
+  std::string state;  // As docs/glossary.md lists them; empty: not said.
+  std::optional<std::int64_t> ended_millis;
+  std::string cancelled_by;
+  std::string cancel_reason;
 
   std::string id() const { return node + ":" + std::to_string(number); }
 };
@@ -57,13 +62,12 @@ struct ReceiptEntry {
 
 struct OneTask {
   TaskEntry task;
-  std::string state;  // As docs/glossary.md lists them.
   bool ended = false;
   bool orphaned = false;
   std::int64_t pid = 0;  // 0: none.
   std::int64_t uid = 0;
-  std::string cancelled_by;
-  std::string cancel_reason;
+  std::string on_parent_lost;
+  std::optional<std::int64_t> last_check;  // Milliseconds since 1970.
   std::optional<ReceiptEntry> receipt;
   std::string raw;  // The whole answer.
 };
@@ -91,6 +95,8 @@ struct CancelTerms {
 
 // The bodies. Errors: kInternal (not what a coordinator answers).
 Result<Answer> ParseAnswer(std::string_view json);
+// With ended tasks.
+Result<Answer> ParseHistory(std::string_view json);
 Result<OneTask> ParseOneTask(std::string_view json);
 Result<std::vector<NodeEntry>> ParseNodes(std::string_view json);
 // "?nodes=a%2Cb&actions=...", or nothing.
@@ -106,6 +112,8 @@ class CoordinatorClient {
   static Result<CoordinatorClient> Make(const std::string& address);
 
   Result<Answer> List(const Selection& selection) const;
+  // Those that ended within `since` too.
+  Result<Answer> ListAll(const Selection& selection, std::chrono::milliseconds since) const;
   Result<OneTask> Get(const std::string& id) const;
   Result<Answer> Cancel(const std::string& id, const CancelTerms& terms) const;
   Result<Answer> CancelMatching(const Selection& selection, const CancelTerms& terms) const;

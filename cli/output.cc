@@ -51,6 +51,7 @@ std::string ShortId(const TaskEntry& task) {
 }
 
 std::string StateOf(const TaskEntry& task) {
+  if (task.ended_millis) return task.state;
   return task.cancelled ? "cancelling" : "running";
 }
 
@@ -83,6 +84,9 @@ std::string TaskJson(const TaskEntry& task) {
   json.Field("running_time_in_nanos", task.running_nanos);
   json.Field("cancellable", task.cancellable).Field("cancelled", task.cancelled);
   if (task.cancelled_millis) json.Field("cancellation_time_millis", *task.cancelled_millis);
+  if (!task.cancelled_by.empty()) json.Field("cancelled_by", task.cancelled_by);
+  if (!task.cancel_reason.empty()) json.Field("cancel_reason", task.cancel_reason);
+  if (task.ended_millis) json.Field("end_time_in_millis", *task.ended_millis);
   if (!task.status_json.empty()) json.Key("status").Raw(task.status_json);
   json.EndObject();
   return text;

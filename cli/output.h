@@ -25,7 +25,7 @@ void ComplainOfFailures(const Answer& answer);
 // "db3:41": how people name a task.
 std::string ShortId(const TaskEntry& task);
 
-// "running", "cancelling" (its node has recorded a cancel and it has not ended).
+// "running", "cancelling" (its node has recorded a cancel and it has not ended), or how it ended.
 std::string StateOf(const TaskEntry& task);
 
 // 1700000000000 -> "2023-11-14T22:13:20.000Z"

@@ -32,9 +32,15 @@ std::string ParentText(const TaskEntry& task, const std::map<std::string, std::s
   return name == names.end() ? task.parent : name->second + task.parent.substr(colon);
 }
 
+// Who asked, and why.
+std::string CancelText(const TaskEntry& task) {
+  if (!task.cancelled) return "-";
+  return task.cancelled_by + (task.cancel_reason.empty() ? "" : ": " + task.cancel_reason);
+}
+
 }  // namespace
 
-std::string RenderTasks(const Answer& answer, Format format, std::size_t width) {
+std::string RenderTasks(const Answer& answer, Format format, std::size_t width, bool ended) {
   if (format == Format::kJson) return TasksJson(answer);
   const bool wide = format == Format::kWide;
   std::map<std::string, std::string> names;
@@ -42,6 +48,7 @@ std::string RenderTasks(const Answer& answer, Format format, std::size_t width) 
     names[task.node] = task.node_name;
   std::vector<Column> columns{{"ID"}, {"ACTION"}, {"STATE"}, {"AGE", true}, {"NODE"}, {"PARENT"}};
   if (wide) columns.insert(columns.end(), {{"STARTED"}, {"CANCELLABLE"}, {"FULL-ID"}});
+  if (ended) columns.insert(columns.end(), {{"ENDED"}, {"CANCEL"}});
   columns.push_back({"DESCRIPTION"});
   std::vector<std::vector<std::string>> rows;
   for (const TaskEntry& task : answer.tasks) {
@@ -52,6 +59,10 @@ std::string RenderTasks(const Answer& answer, Format format, std::size_t width) 
     if (wide) {
       row.insert(row.end(),
                  {IsoTime(task.start_millis), task.cancellable ? "yes" : "no", task.id()});
+    }
+    if (ended) {
+      row.push_back(task.ended_millis ? IsoTime(*task.ended_millis) : "-");
+      row.push_back(CancelText(task));
     }
     row.push_back(task.description);
     rows.push_back(std::move(row));
@@ -68,9 +79,10 @@ int PsCommand(const PsArguments& arguments) {
     if (!ids) return Fail(ids.error());
     selection.parent = ids->front();
   }
-  const auto answer = client->List(selection);
+  const auto answer =
+      arguments.since ? client->ListAll(selection, *arguments.since) : client->List(selection);
   if (!answer) return Fail(answer.error());
-  Print(RenderTasks(*answer, arguments.format, TerminalWidth()));
+  Print(RenderTasks(*answer, arguments.format, TerminalWidth(), arguments.since.has_value()));
   ComplainOfFailures(*answer);
   const std::string coverage = CoverageText(answer->coverage);
   Complain(std::to_string(answer->tasks.size()) + (answer->tasks.size() == 1 ? " task" : " tasks") +

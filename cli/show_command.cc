@@ -10,11 +10,10 @@
 namespace quell::cli {
 namespace {
 
-std::string CancelText(const OneTask& one) {
-  const TaskEntry& task = one.task;
+std::string CancelText(const TaskEntry& task) {
   if (!task.cancelled) return task.cancellable ? "not asked for" : "not possible";
-  std::string text = "asked for by " + one.cancelled_by;
-  if (!one.cancel_reason.empty()) text += " (" + one.cancel_reason + ")";
+  std::string text = "asked for by " + task.cancelled_by;
+  if (!task.cancel_reason.empty()) text += " (" + task.cancel_reason + ")";
   if (task.cancelled_millis) text += ", recorded " + IsoTime(*task.cancelled_millis);
   return text;
 }
@@ -34,8 +33,8 @@ std::string ReceiptText(const ReceiptEntry& receipt) {
 }
 
 std::string StateText(const OneTask& one) {
-  if (one.orphaned) return one.state + ", orphaned: the program that looked after it has gone";
-  return one.state;
+  if (one.orphaned) return one.task.state + ", orphaned: the program that looked after it has gone";
+  return one.task.state;
 }
 
 std::string Render(const OneTask& one, const std::vector<TaskEntry>& children) {
@@ -51,9 +50,13 @@ std::string Render(const OneTask& one, const std::vector<TaskEntry>& children) {
        FormatAge(std::chrono::nanoseconds(task.running_nanos))},
       {"pid", one.pid == 0 ? "not named" : std::to_string(one.pid)},
       {"uid", std::to_string(one.uid)},
-      {"cancel", CancelText(one)}};
+      {"cancel", CancelText(one.task)}};
   if (one.receipt) rows.push_back({"receipt", ReceiptText(*one.receipt)});
-  if (!task.parent.empty()) rows.push_back({"parent", task.parent});
+  if (one.last_check) rows.push_back({"last check", IsoTime(*one.last_check)});
+  if (!task.parent.empty()) {
+    const bool cancelled = one.on_parent_lost == "cancel";
+    rows.push_back({"parent", task.parent + (cancelled ? ", cancelled if that is lost" : "")});
+  }
   if (!task.status_json.empty()) rows.push_back({"status", task.status_json});
   for (const TaskEntry& child : children) {
     rows.push_back({"child", ShortId(child) + "  " + child.action + "  " + StateOf(child)});

@@ -97,7 +97,8 @@ class Coordinator::Impl {
       } else if (query.wait) {
         slot.request = AwaitRequest{query.filter, false, query.detailed, WaitWithin(timeout)};
       } else {
-        slot.request = ListRequest{query.filter, query.detailed, starts[slots.size() - 1], share};
+        slot.request = ListRequest{query.filter, query.detailed, starts[slots.size() - 1], share,
+                                   EndedSince(query)};
       }
     }
     GiveUpWith(query.caller,
@@ -106,6 +107,14 @@ class Coordinator::Impl {
                         const std::uint64_t running = StillRunning(gathered);
                         done(Gathered{std::move(gathered), {}, running});
                       }));
+  }
+
+  // Never before 1970, which is as early as a message can say.
+  std::optional<WallTime> EndedSince(const ListQuery& query) const {
+    if (!query.ended_within) return std::nullopt;
+    const WallTime now = services_.executor.clock().Wall();
+    const auto first = WallTime(std::chrono::microseconds(1));
+    return now - first < *query.ended_within ? first : now - *query.ended_within;
   }
 
   void Get(const GetQuery& query, MonoClock::duration timeout, const TaskSinkFactory& sinks,

@@ -78,6 +78,8 @@ struct ListQuery {
   // Then `after` and `share` have no effect: all that is waited for comes.
   bool wait = false;
   std::shared_ptr<Caller> caller = nullptr;
+  // Those that have ended within this time too, as far as their nodes remember them.
+  std::optional<WallClock::duration> ended_within = {};
 };
 
 struct GetQuery {

@@ -38,6 +38,7 @@ inline constexpr std::size_t kNodeNameMax = 128;
 inline constexpr std::size_t kHeadersMax = 8;
 inline constexpr std::size_t kHeaderValueMax = 1024;
 inline constexpr std::size_t kAncestorsMax = 16;
+inline constexpr std::size_t kKeyMax = 128;  // Of a registration.
 
 // Tables of a node.
 inline constexpr std::size_t kTasksPerNodeMax = 200'000;
@@ -45,6 +46,8 @@ inline constexpr std::size_t kTasksPerUidMax = 20'000;
 inline constexpr std::size_t kSessionsMax = 4096;
 inline constexpr std::size_t kEndedKept =
     10'000;  // Ended tasks kept readable, oldest forgotten first.
+inline constexpr std::size_t kEndedBytesKept = 64 * 1024 * 1024;   // Likewise.
+inline constexpr auto kEndedAgeKept = std::chrono::hours(24 * 7);  // Likewise.
 inline constexpr std::size_t kTombstonesMax =
     100'000;                                     // Full: new cancels are refused, none forgotten.
 inline constexpr std::uint64_t kIdBlock = 1000;  // Numbers reserved ahead in one durable write.

@@ -55,6 +55,17 @@ std::optional<TaskState> TaskStateFromString(std::string_view text) {
   return std::nullopt;
 }
 
+std::string_view ToString(OnParentLost policy) {
+  return policy == OnParentLost::kCancel ? "cancel" : "keep";
+}
+
+std::optional<OnParentLost> OnParentLostFromString(std::string_view text) {
+  for (const OnParentLost policy : {OnParentLost::kKeep, OnParentLost::kCancel}) {
+    if (ToString(policy) == text) return policy;
+  }
+  return std::nullopt;
+}
+
 std::ostream& operator<<(std::ostream& out, TaskState state) {
   return out << ToString(state);
 }
@@ -104,6 +115,8 @@ TaskView View(const Task& task, MonoTime now) {
   view.headers = task.headers;
   view.owner_uid = task.owner_uid;
   view.pid = task.pid;
+  view.on_parent_lost = task.on_parent_lost;
+  view.last_check = task.last_check;
   return view;
 }
 

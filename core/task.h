@@ -45,6 +45,12 @@ bool IsTerminal(TaskState state);
 // The one transition function: may a task go from `from` to `to`? Never back, never out of an end.
 bool CanMove(TaskState from, TaskState to);
 
+// What becomes of a task whose parent, on the same node, is lost.
+enum class OnParentLost : std::uint8_t { kKeep, kCancel };
+
+std::string_view ToString(OnParentLost policy);
+std::optional<OnParentLost> OnParentLostFromString(std::string_view text);
+
 struct Header {
   std::string name;
   std::string value;
@@ -83,6 +89,8 @@ struct Task {
   std::vector<Header> headers;  // X-Opaque-Id, traceparent.
   std::uint32_t owner_uid = 0;
   std::int32_t pid = 0;  // As the program named it; 0: none.
+  OnParentLost on_parent_lost = OnParentLost::kKeep;
+  std::optional<WallTime> last_check;  // When its program last looked for a cancel, if it says so.
 
   std::optional<TaskId> parent() const {
     return ancestors.empty() ? std::nullopt : std::optional(ancestors.front());
@@ -113,6 +121,8 @@ struct TaskView {
   std::span<const Header> headers;
   std::uint32_t owner_uid = 0;
   std::int32_t pid = 0;
+  OnParentLost on_parent_lost = OnParentLost::kKeep;
+  std::optional<WallTime> last_check;
 };
 
 // `now` gives the running time of a task that has not ended.

@@ -1,6 +1,7 @@
 #include "node/answers.h"
 
 #include <limits>
+#include <unordered_set>
 #include <utility>
 
 #include "core/limits.h"
@@ -35,6 +36,7 @@ struct Answers::Listing {
   std::shared_ptr<ReplyWriter> writer;
   std::uint64_t cursor = 0;  // The last task that was looked at.
   ListReply reply;
+  std::unordered_set<std::uint64_t> shown;  // Live ones, if ended ones are to follow.
 };
 
 void Answers::List(ListRequest request, MonoTime deadline, std::shared_ptr<ReplyWriter> writer) {
@@ -48,10 +50,7 @@ void Answers::List(ListRequest request, MonoTime deadline, std::shared_ptr<Reply
 
 void Answers::GoOn(const std::shared_ptr<Listing>& listing) {
   Listing& l = *listing;
-  if (state_.now() >= l.deadline) {
-    return l.writer->Finish(
-        Error{ErrorCode::kDeadlineExceeded, "the list was not complete by its deadline"});
-  }
+  if (IsLate(l)) return;
   Page page;
   std::size_t looks = limits::kLooksPerTurn;
   const std::uint64_t wanted = l.request.limit == 0 ? std::numeric_limits<std::uint64_t>::max()
@@ -62,6 +61,7 @@ void Answers::GoOn(const std::shared_ptr<Listing>& listing) {
       TaskView view = facts_.ViewOf(live);
       if (!l.request.detailed) view.description = view.status_json = {};
       page.Add(view);
+      if (l.request.ended_since) l.shown.insert(l.cursor);
     }
     return --looks > 0 && !page.full() && page.views().size() < wanted;
   };
@@ -78,7 +78,54 @@ void Answers::GoOn(const std::shared_ptr<Listing>& listing) {
   } else {
     l.writer->Tasks(page.views(), [] {});
   }
+  if (!l.request.ended_since || l.reply.more) return l.writer->Finish(l.reply);
+  l.cursor = 0;
+  GoOnWithEnded(listing);
+}
+
+// The journal knows them all, also of earlier lives.
+void Answers::GoOnWithEnded(const std::shared_ptr<Listing>& listing) {
+  Listing& l = *listing;
+  if (IsLate(l)) return;
+  state_.journal.ListEnded(
+      *l.request.ended_since, l.cursor,
+      state_.lifetime.Guard(
+          [this, listing](const Result<std::vector<Task>>& found) { ListEnded(listing, found); }));
+}
+
+void Answers::ListEnded(const std::shared_ptr<Listing>& listing,
+                        const Result<std::vector<Task>>& found) {
+  Listing& l = *listing;
+  if (!found) return l.writer->Finish(found.error());
+  Page page;
+  bool full = false;
+  for (const Task& task : *found) {
+    if (full = page.full(); full) break;
+    l.cursor = task.id.number;
+    // It ended while the live ones were listed, or was resumed before its end was known.
+    if (l.shown.contains(l.cursor) || !l.request.filter.Matches(task)) continue;
+    TaskView view = View(task, state_.now());
+    if (!l.request.detailed) view.description = view.status_json = {};
+    page.Add(view);
+  }
+  l.reply.count += page.views().size();
+  const bool more = full || found->size() == limits::kPageTasks;
+  auto go_on = state_.lifetime.Guard([this, listing] { GoOnWithEnded(listing); });
+  if (page.views().empty()) {
+    if (more) return state_.executor.Post(std::move(go_on));
+  } else if (more) {
+    return l.writer->Tasks(page.views(), std::move(go_on));
+  } else {
+    l.writer->Tasks(page.views(), [] {});
+  }
   l.writer->Finish(l.reply);
+}
+
+bool Answers::IsLate(Listing& listing) const {
+  if (state_.now() < listing.deadline) return false;
+  listing.writer->Finish(
+      Error{ErrorCode::kDeadlineExceeded, "the list was not complete by its deadline"});
+  return true;
 }
 
 void Answers::Get(std::uint64_t number, std::shared_ptr<ReplyWriter> writer) {

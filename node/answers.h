@@ -17,8 +17,8 @@ class Answers {
  public:
   Answers(NodeState& state, const Facts& facts) : state_(state), facts_(facts) {}
 
-  // The live tasks that match, in ascending order; a page at a time, each when the one before it
-  // was taken; nothing more after `deadline`.
+  // The live tasks that match, in ascending order, then the ended ones if they are wanted; a page
+  // at a time, each when the one before it was taken; nothing more after `deadline`.
   void List(ListRequest request, MonoTime deadline, std::shared_ptr<ReplyWriter> writer);
   // One task, from the registry or else from the journal.
   void Get(std::uint64_t number, std::shared_ptr<ReplyWriter> writer);
@@ -35,6 +35,10 @@ class Answers {
   struct Listing;
   struct Showing;
   void GoOn(const std::shared_ptr<Listing>& listing);
+  void GoOnWithEnded(const std::shared_ptr<Listing>& listing);
+  void ListEnded(const std::shared_ptr<Listing>& listing, const Result<std::vector<Task>>& found);
+  // Then it is finished.
+  bool IsLate(Listing& listing) const;
   void GoOn(const std::shared_ptr<Showing>& showing);
   void LookUp(const std::shared_ptr<Showing>& showing);
   void ShowFound(const Result<Task>& found, const std::shared_ptr<ReplyWriter>& writer) const;

@@ -1,5 +1,7 @@
 #include "node/facts.h"
 
+#include <algorithm>
+#include <chrono>
 #include <utility>
 
 namespace quell {
@@ -20,6 +22,13 @@ Receipt NewReceipt(const TaskId& task, const CancelMark& mark) {
   receipt.intent = mark.intent;
   receipt.recorded_at = mark.at;
   return receipt;
+}
+
+// How long ago the program looked for a cancel, in words.
+std::string LastLook(const Task& task, WallTime now) {
+  if (!task.last_check) return "the program has never said that it looked for a cancel";
+  const auto ago = std::chrono::floor<std::chrono::seconds>(now - *task.last_check);
+  return "the program last looked " + std::to_string(ago.count()) + " s ago";
 }
 
 void SetEnded(Receipt& receipt, const Task& task) {
@@ -75,6 +84,11 @@ void Facts::Delivered(LiveTask& live) {
   state_.journal.RecordReceipt(receipt);
 }
 
+void Facts::Checked(LiveTask& live, WallTime when) {
+  when = std::min(when, state_.wall());
+  if (!live.task.last_check || *live.task.last_check < when) live.task.last_check = when;
+}
+
 void Facts::Acknowledge(LiveTask& live, const ReportRequest& report) {
   if (!live.receipt) return;
   const bool knows =
@@ -120,6 +134,12 @@ std::optional<Receipt> Facts::ReceiptOf(const LiveTask& live) const {
   Receipt receipt = *live.receipt;
   if (receipt.state == ReceiptState::kCancelRequested && live.session->orphaned()) {
     receipt.state = ReceiptState::kOrphaned;
+  }
+  // Told, silent, and past the grace: nobody here can force it.
+  if (receipt.state == ReceiptState::kDelivered && live.task.cancel->grace.count() > 0 &&
+      state_.wall() > *receipt.delivered_at + live.task.cancel->grace) {
+    receipt.state = ReceiptState::kIgnoring;
+    receipt.note = LastLook(live.task, state_.wall());
   }
   return receipt;
 }

@@ -22,6 +22,8 @@ class Facts {
   // For an answer that goes to the program: the cancel, if there is one to tell. Counts as
   // delivered.
   std::optional<CancelCommand> TakeCommand(LiveTask& live);
+  // The program says when it last looked for a cancel.
+  void Checked(LiveTask& live, WallTime when);
   // The program says that it knows. Without a cancel it means nothing.
   void Acknowledge(LiveTask& live, const ReportRequest& report);
   // Errors: kFailedPrecondition if the task cannot end so; nothing changed.

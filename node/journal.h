@@ -60,6 +60,10 @@ class Journal {
   virtual void RecordEnded(const Task& task) = 0;
   // An ended task of an earlier life or one that memory has let go; kNotFound.
   virtual void FindEnded(std::uint64_t number, std::function<void(Result<Task>)> done) = 0;
+  // Those with numbers above `after` that ended at `since` or later, in ascending order of their
+  // numbers; limits::kPageTasks at most.
+  virtual void ListEnded(WallTime since, std::uint64_t after,
+                         std::function<void(Result<std::vector<Task>>)> done) = 0;
 };
 
 }  // namespace quell

@@ -43,7 +43,16 @@ CREATE TABLE ended(
   grace_ms INTEGER, inherited INTEGER);
 )sql";
 
-constexpr std::array<std::string_view, 1> kMigrations = {kFirst};
+// `upto` sums the sizes of all rows so far: what is below a sum can be forgotten by it.
+constexpr std::string_view kHistory = R"sql(
+ALTER TABLE ended ADD COLUMN upto INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE ended ADD COLUMN on_parent_lost INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE ended ADD COLUMN last_check INTEGER;
+CREATE INDEX ended_upto ON ended(upto);
+CREATE INDEX ended_at ON ended(ended_at);
+)sql";
+
+constexpr std::array<std::string_view, 2> kMigrations = {kFirst, kHistory};
 
 Error Damaged(const sqlite::Database& database, std::string_view what) {
   return {ErrorCode::kInternal,
@@ -213,16 +222,19 @@ std::optional<std::vector<Header>> ParseHeaders(std::string_view json) {
   return headers;
 }
 
-constexpr std::string_view kFindEnded =
-    "SELECT type, action, description, status, state, cancellable, started_at, ran_nanos, "
-    "ended_at, ancestors, headers, uid, pid, intent, marked_at, requested_by, reason, grace_ms, "
-    "inherited FROM ended WHERE number = ?1";
+// As ReadEnded() reads it.
+std::string SelectEnded(std::string_view which) {
+  return "SELECT type, action, description, status, state, cancellable, started_at, ran_nanos, "
+         "ended_at, ancestors, headers, uid, pid, intent, marked_at, requested_by, reason, "
+         "grace_ms, inherited, on_parent_lost, last_check, number FROM ended WHERE " +
+         std::string(which);
+}
 
 // Its monotonic times belong to another life, or another boot: only their difference means
 // something.
-std::optional<Task> ReadEnded(const sqlite::Statement& row, const TaskId& id) {
+std::optional<Task> ReadEnded(const sqlite::Statement& row, const NodeId& node) {
   Task task;
-  task.id = id;
+  task.id = {node, row.number(21)};
   task.type = row.text(0);
   task.action = row.text(1);
   task.description = row.text(2);
@@ -244,6 +256,8 @@ std::optional<Task> ReadEnded(const sqlite::Statement& row, const TaskId& id) {
     task.cancel = ReadMark(row, 13);
     if (!task.cancel) return std::nullopt;
   }
+  if (row.integer(19) != 0) task.on_parent_lost = OnParentLost::kCancel;
+  task.last_check = Wall(row, 20);
   return task;
 }
 
@@ -357,7 +371,7 @@ Status KeepReceipt(sqlite::Database& database, const Receipt& receipt) {
       receipt.outcome, receipt.note);
 }
 
-Status KeepEnded(sqlite::Database& database, const Task& task, std::size_t max) {
+Status KeepEnded(sqlite::Database& database, const Task& task, const EndedLimits& limits) {
   const std::optional<CancelMark>& cancel = task.cancel;
   std::optional<std::string> intent;
   std::optional<std::int64_t> marked_at;
@@ -374,24 +388,56 @@ Status KeepEnded(sqlite::Database& database, const Task& task, std::size_t max) 
     inherited = cancel->inherited;
   }
   const auto ran = task.end_mono.value_or(task.start_mono) - task.start_mono;
+  const std::int64_t ended_at = MicrosSinceEpoch(task.end_wall.value_or(task.start_wall));
+  const std::string ancestors = JoinIds(task.ancestors);
+  const std::string headers = HeaderList(task.headers);
+  constexpr std::size_t kFixed = 200;  // Numbers, ids, and what the file needs for a row.
+  const std::size_t bytes = kFixed + task.action.size() + task.description.size() +
+                            task.status_json.size() + ancestors.size() + headers.size();
   Status kept = database.Run(
       "INSERT INTO ended(number, type, action, description, status, state, cancellable, "
       "started_at, ran_nanos, ended_at, ancestors, headers, uid, pid, intent, marked_at, "
-      "requested_by, reason, grace_ms, inherited) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, "
-      "?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20) ON CONFLICT(number) DO NOTHING",
+      "requested_by, reason, grace_ms, inherited, on_parent_lost, last_check, upto) VALUES(?1, ?2, "
+      "?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, "
+      "?22, coalesce((SELECT max(upto) FROM ended), 0) + ?23) ON CONFLICT(number) DO NOTHING",
       task.id.number, task.type, task.action, task.description, task.status_json, task.state,
-      task.cancellable, MicrosSinceEpoch(task.start_wall), ran.count(),
-      MicrosSinceEpoch(task.end_wall.value_or(task.start_wall)), JoinIds(task.ancestors),
-      HeaderList(task.headers), task.owner_uid, task.pid, intent, marked_at, by, reason, grace,
-      inherited);
+      task.cancellable, MicrosSinceEpoch(task.start_wall), ran.count(), ended_at, ancestors,
+      headers, task.owner_uid, task.pid, intent, marked_at, by, reason, grace, inherited,
+      task.on_parent_lost == OnParentLost::kCancel, Micros(task.last_check),
+      static_cast<std::int64_t>(bytes));
   if (!kept) return kept;
-  return database.Run("DELETE FROM ended WHERE seq <= (SELECT max(seq) FROM ended) - ?1",
-                      static_cast<std::int64_t>(max));
+  kept = database.Run("DELETE FROM ended WHERE seq <= (SELECT max(seq) FROM ended) - ?1",
+                      static_cast<std::int64_t>(limits.count));
+  if (!kept) return kept;
+  kept = database.Run("DELETE FROM ended WHERE upto <= (SELECT max(upto) FROM ended) - ?1",
+                      static_cast<std::int64_t>(limits.bytes));
+  if (!kept) return kept;
+  return database.Run(
+      "DELETE FROM ended WHERE ended_at < ?1",
+      ended_at - std::chrono::duration_cast<std::chrono::microseconds>(limits.age).count());
+}
+
+Result<std::vector<Task>> LoadEndedSince(sqlite::Database& database, const NodeId& node,
+                                         WallTime since, std::uint64_t after) {
+  Result<sqlite::Statement> rows =
+      database.Prepare(SelectEnded("number > ?1 AND ended_at >= ?2 ORDER BY number LIMIT ?3"));
+  if (!rows) return rows.error();
+  rows->Bind(after, MicrosSinceEpoch(since), static_cast<std::int64_t>(limits::kPageTasks));
+  std::vector<Task> tasks;
+  bool sound = true;
+  const Status read = rows->ForEach([&](const sqlite::Statement& row) {
+    std::optional<Task> task = ReadEnded(row, node);
+    sound = sound && task.has_value();
+    if (task) tasks.push_back(std::move(*task));
+  });
+  if (!read) return read.error();
+  if (!sound) return Damaged(database, "ended tasks");
+  return tasks;
 }
 
 Result<Task> LoadEnded(sqlite::Database& database, const NodeId& node, std::uint64_t number) {
   const TaskId id{node, number};
-  Result<sqlite::Statement> row = database.Prepare(kFindEnded);
+  Result<sqlite::Statement> row = database.Prepare(SelectEnded("number = ?1"));
   if (!row) return row.error();
   row->Bind(number);
   const Result<bool> found = row->Step();
@@ -399,7 +445,7 @@ Result<Task> LoadEnded(sqlite::Database& database, const NodeId& node, std::uint
   if (!*found) {
     return Error{ErrorCode::kNotFound, "task [" + id.ToString() + "] is not known to this node"};
   }
-  std::optional<Task> task = ReadEnded(*row, id);
+  std::optional<Task> task = ReadEnded(*row, node);
   if (!task) return Damaged(database, "ended tasks");
   return std::move(*task);
 }

@@ -1,15 +1,25 @@
-// The tables of the journal and how values become rows. Used by sqlite_journal.cc alone.
+// The tables of the journal and how values become rows. Used by sqlite_journal alone.
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <span>
 #include <string_view>
+#include <vector>
 
+#include "core/limits.h"
 #include "host/sqlite.h"
 #include "node/journal.h"
 
 namespace quell {
+
+// How much of what has ended is kept.
+struct EndedLimits {
+  std::size_t count = limits::kEndedKept;
+  std::size_t bytes = limits::kEndedBytesKept;
+  std::chrono::seconds age = limits::kEndedAgeKept;
+};
 
 std::span<const std::string_view> JournalMigrations();
 
@@ -22,7 +32,10 @@ Result<JournalState> LoadJournal(sqlite::Database& database, const NodeId& node)
 Status KeepReserved(sqlite::Database& database, std::uint64_t end);
 Status KeepApplied(sqlite::Database& database, const AppliedIntent& applied, std::size_t max);
 Status KeepReceipt(sqlite::Database& database, const Receipt& receipt);
-Status KeepEnded(sqlite::Database& database, const Task& task, std::size_t max);
+Status KeepEnded(sqlite::Database& database, const Task& task, const EndedLimits& limits);
+// As Journal::ListEnded().
+Result<std::vector<Task>> LoadEndedSince(sqlite::Database& database, const NodeId& node,
+                                         WallTime since, std::uint64_t after);
 // Errors: kNotFound.
 Result<Task> LoadEnded(sqlite::Database& database, const NodeId& node, std::uint64_t number);
 

@@ -130,8 +130,20 @@ Key StatusObject(std::function<void(std::string)> take) {
           }};
 }
 
+Key Policy(std::string_view name, OnParentLost& to) {
+  return {name, [name, &to](const JsonValue& value) -> Status {
+            const auto policy = OnParentLostFromString(value.text);
+            if (!value.is(Kind::kString) || !policy) {
+              return Invalid("\"" + std::string(name) + "\" must be keep or cancel");
+            }
+            to = *policy;
+            return {};
+          }};
+}
+
+constexpr std::int64_t kMillisMax = std::int64_t{1} << 53;
+
 Status ReadTask(const JsonValue& value, NewTask& task) {
-  constexpr std::int64_t kMillisMax = std::int64_t{1} << 53;
   return ReadObject(
       value, "a task",
       {Text("action", task.action), Text("description", task.description),
@@ -141,7 +153,7 @@ Status ReadTask(const JsonValue& value, NewTask& task) {
        StatusObject([&task](std::string status) { task.status_json = std::move(status); }),
        Headers("headers", task.headers),
        Flag("cancellable", [&task](bool cancellable) { task.cancellable = cancellable; }),
-       Id("id", task.resume),
+       Policy("on_parent_lost", task.on_parent_lost), Text("key", task.key), Id("id", task.resume),
        Integer("start_time_in_millis", kMillisMax, [&task](std::int64_t millis) {
          task.start_wall = WallTime(std::chrono::milliseconds(millis));
        })});
@@ -195,7 +207,10 @@ Result<ReportRequest> ParseReport(std::string_view body) {
       {StatusObject([&report](std::string status) { report.status_json = std::move(status); }),
        Flag("stopping", [&report](bool stopping) { report.stopping = stopping; }),
        OptionalText("deferred", report.deferred), OptionalText("ignoring", report.ignoring),
-       Flag("killed", [&report](bool killed) { report.killed = killed; })});
+       Flag("killed", [&report](bool killed) { report.killed = killed; }),
+       Integer("last_check_millis", kMillisMax, [&report](std::int64_t millis) {
+         report.last_check = WallTime(std::chrono::milliseconds(millis));
+       })});
   if (!read) return read.error();
   return report;
 }

@@ -8,6 +8,7 @@
 #include "node/apply.h"
 #include "node/facts.h"
 #include "node/join_loop.h"
+#include "node/orphans.h"
 #include "node/programs.h"
 #include "node/registration.h"
 #include "node/state.h"
@@ -22,8 +23,9 @@ class Node::Impl {
         trouble_(std::move(options.trouble)),
         facts_(state_),
         applier_(state_, facts_, recovered),
-        programs_(state_, facts_),
-        registrar_(state_, facts_, applier_, programs_),
+        orphans_(state_, applier_),
+        programs_(state_, facts_, orphans_),
+        registrar_(state_, facts_, applier_, programs_, orphans_),
         answers_(state_, facts_),
         waits_(state_, answers_) {
     if (services.coordinator != nullptr) {
@@ -152,6 +154,7 @@ class Node::Impl {
   std::function<void(const Error&)> trouble_;
   Facts facts_;
   Applier applier_;
+  Orphans orphans_;
   Programs programs_;
   Registrar registrar_;
   Answers answers_;

@@ -24,6 +24,10 @@ struct NewTask {
   std::string status_json;
   std::vector<Header> headers;
   bool cancellable = true;
+  OnParentLost on_parent_lost = OnParentLost::kKeep;
+  // Names this registration among all of the same uid: a repeat, after a lost answer, gets the task
+  // that the first one made, as long as the node remembers that. Empty: each one makes a task.
+  std::string key;
   // Resume after the daemon's restart: the id and the start that the task had. Only for tasks of
   // the same uid, with a number that this node has given out and that is not live and has not
   // ended.
@@ -66,6 +70,7 @@ struct ReportRequest {
   std::optional<std::string> deferred;  // It knows, and cannot stop now: why.
   std::optional<std::string> ignoring;  // The wrapper could not force it: what is left.
   bool killed = false;                  // The wrapper forced it after the grace.
+  std::optional<WallTime> last_check;   // When the program last looked for a cancel.
 };
 
 struct ReportReply {

@@ -62,6 +62,7 @@ Result<ReportReply> Programs::Report(const TaskId& task, const std::optional<Ses
   Result<LiveTask*> live = FindTask(task, token, who);
   if (!live) return live.error();
   if (report.status_json) (*live)->task.status_json = *report.status_json;
+  if (report.last_check) facts_.Checked(**live, *report.last_check);
   facts_.Acknowledge(**live, report);
   return ReportReply{facts_.TakeCommand(**live)};
 }
@@ -161,8 +162,10 @@ void Programs::OnTimer(const SessionToken& token) {
     if (session->IsLost(state_.registry.Find(number)->task, now)) lost.push_back(number);
     if (lost.size() == limits::kChangesPerTurn) break;
   }
-  for (const std::uint64_t number : lost)
+  for (const std::uint64_t number : lost) {
     (void)facts_.End(*state_.registry.Find(number), TaskState::kLost);
+    orphans_.OnLost(state_.IdOf(number));
+  }
   Settle(*session);  // What is left of them is due at once.
 }
 

@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "node/facts.h"
+#include "node/orphans.h"
 #include "node/state.h"
 
 namespace quell {
@@ -12,7 +13,8 @@ namespace quell {
 // Not thread-safe: on the node's executor. Contracts as in node/node.h.
 class Programs {
  public:
-  Programs(NodeState& state, Facts& facts) : state_(state), facts_(facts) {}
+  Programs(NodeState& state, Facts& facts, Orphans& orphans)
+      : state_(state), facts_(facts), orphans_(orphans) {}
 
   Result<ReportReply> Report(const TaskId& task, const std::optional<SessionToken>& token,
                              const Principal& who, const ReportRequest& report);
@@ -44,6 +46,7 @@ class Programs {
 
   NodeState& state_;
   Facts& facts_;
+  Orphans& orphans_;
 };
 
 // The caller is a local user, and may act for `uid`.

@@ -30,6 +30,13 @@ Status CheckTexts(const NewTask& task) {
   if (task.description.size() > limits::kDescriptionMax) {
     return TooLong("description", limits::kDescriptionMax);
   }
+  if (task.key.size() > limits::kKeyMax) return TooLong("key", limits::kKeyMax);
+  if (!task.key.empty() && task.resume) {
+    return Invalid("a key is for a new task, an id for one that comes back: send one of them");
+  }
+  if (!task.cancellable && task.on_parent_lost == OnParentLost::kCancel) {
+    return Invalid("a task that is not cancellable cannot be cancelled when its parent is lost");
+  }
   if (task.status_json.size() > limits::kStatusMax) return TooLong("status", limits::kStatusMax);
   if (task.headers.size() > limits::kHeadersMax) {
     return Invalid("a task has at most " + std::to_string(limits::kHeadersMax) + " headers");
@@ -53,6 +60,7 @@ struct Registrar::Plan {
   std::uint64_t number = 0;  // That it had (a resumed task), or was given.
   bool adopt = false;        // It is live, and gets a new session.
   bool find_parent = false;  // In the journal.
+  bool parent_lost = false;
   std::size_t finds_open = 0;
 };
 
@@ -68,6 +76,7 @@ struct Registrar::Registration {
   std::size_t finds_open = 0;
   std::map<std::int32_t, std::shared_ptr<NamedProcess>> processes;
   std::set<std::uint64_t> resumes;
+  std::set<std::string> keys;
   std::optional<SessionToken> session;  // Held.
   bool reserved = false;
   bool failed = false;
@@ -130,6 +139,7 @@ Status Registrar::CheckTask(Registration& r, const NewTask& task, Plan& plan) {
   if (Status fine = CheckTexts(task); !fine) return fine;
   if (Status fine = CheckStart(task); !fine) return fine;
   if (Status fine = CheckResume(r, task, plan); !fine) return fine;
+  if (Status fine = CheckKey(r, task, plan); !fine) return fine;
   if (Status fine = PlanChain(task, plan); !fine) return fine;
   if (plan.find_parent) ++plan.finds_open;
   if (plan.number != 0 && !plan.adopt) ++plan.finds_open;
@@ -164,10 +174,7 @@ Status Registrar::CheckResume(Registration& r, const NewTask& task, Plan& plan) 
     if (!MayActFor(r.who, live->task.owner_uid)) {
       return Error{ErrorCode::kPermissionDenied, name + " belongs to another user"};
     }
-    if (live->session->sink != nullptr) {
-      return Error{ErrorCode::kFailedPrecondition,
-                   name + " is live, and its program has an open stream"};
-    }
+    if (Status fine = CheckAdopt(r, *live); !fine) return fine;
     plan.adopt = true;
   }
   if (!resuming_.insert(number).second) {
@@ -175,6 +182,43 @@ Status Registrar::CheckResume(Registration& r, const NewTask& task, Plan& plan) 
   }
   r.resumes.insert(number);
   plan.number = number;
+  return {};
+}
+
+// The node may not have seen yet that the program has closed its stream.
+Status Registrar::CheckAdopt(const Registration& r, const LiveTask& live) {
+  const bool same = r.request.session == live.session->token;
+  if (same || live.session->sink == nullptr) return {};
+  return Error{ErrorCode::kUnavailable,
+               "task [" + live.task.id.ToString() +
+                   "] is live, and its program has an open stream: try again when that is closed"};
+}
+
+// A repeat gets the task that the first registration has made.
+Status Registrar::CheckKey(Registration& r, const NewTask& task, Plan& plan) {
+  if (task.key.empty()) return {};
+  if (r.keys.contains(task.key)) return Invalid("the key " + task.key + " is there twice");
+  if (!registering_.emplace(r.who.uid, task.key).second) {
+    return Error{ErrorCode::kUnavailable,
+                 "the task with the key " + task.key + " is being registered: try again"};
+  }
+  r.keys.insert(task.key);
+  const std::uint64_t number = state_.registry.FindKey(r.who.uid, task.key);
+  if (number == 0) return {};
+  const std::string name = "task [" + state_.IdOf(number).ToString() + "] with the key " + task.key;
+  const LiveTask* live = state_.registry.Find(number);
+  if (live == nullptr) {
+    const EndedTask* ended = state_.registry.FindEnded(number);
+    return Error{ErrorCode::kFailedPrecondition,
+                 name + " has ended as " + std::string(ToString(ended->task.state))};
+  }
+  if (live->task.action != task.action) {
+    return Error{ErrorCode::kAlreadyExists, name + " has another action, " + live->task.action};
+  }
+  if (!r.request.session) r.request.session = live->session->token;
+  if (Status fine = CheckAdopt(r, *live); !fine) return fine;
+  plan.number = number;
+  plan.adopt = true;
   return {};
 }
 
@@ -190,6 +234,7 @@ Status Registrar::PlanChain(const NewTask& task, Plan& plan) const {
       above = &live->task.ancestors;
     } else if (const EndedTask* ended = state_.registry.FindEnded(number)) {
       above = &ended->task.ancestors;
+      plan.parent_lost = ended->task.state == TaskState::kLost;
     } else if (number >= state_.numbers.next()) {
       return Error{ErrorCode::kNotFound,
                    "the parent [" + task.parent->ToString() + "] was never registered here"};
@@ -202,7 +247,7 @@ Status Registrar::PlanChain(const NewTask& task, Plan& plan) const {
     return Invalid("the task has more than " + std::to_string(limits::kAncestorsMax) +
                    " ancestors: start it further up");
   }
-  if (plan.number != 0 && std::count(plan.chain.begin(), plan.chain.end(), *task.resume) > 0) {
+  if (task.resume && std::count(plan.chain.begin(), plan.chain.end(), *task.resume) > 0) {
     return Invalid("the task would be its own ancestor");
   }
   return {};
@@ -266,6 +311,7 @@ Status Registrar::TakeFound(Registration& r, std::size_t index, const Result<Tas
     const TaskId parent = plan.chain.front();
     if (found) {
       plan.chain.resize(1);
+      plan.parent_lost = found->state == TaskState::kLost;
       plan.chain.insert(plan.chain.end(), found->ancestors.begin(), found->ancestors.end());
       if (plan.chain.size() > limits::kAncestorsMax) {
         return Invalid("the task has more than " + std::to_string(limits::kAncestorsMax) +
@@ -360,15 +406,17 @@ void Registrar::AdmitOne(Registration& r, std::size_t index) {
   task.headers = std::move(from.headers);
   task.owner_uid = r.who.uid;
   task.pid = from.pid;
+  task.on_parent_lost = from.on_parent_lost;
   plan.number = task.id.number;
 
-  LiveTask& live = state_.registry.Add(std::move(task));
+  LiveTask& live = state_.registry.Add(std::move(task), std::move(from.key));
   live.session = &session;
   session.Add(live.task, from.pid != 0 ? r.processes[from.pid] : nullptr);
   --planned_;
   --planned_of_[r.who.uid];
   --r.added;
   applier_.OnRegistered(live, from.start_wall.has_value(), r.births);
+  orphans_.OnRegistered(live, plan.parent_lost);
 }
 
 // Its program has lost the answer to an earlier attempt.
@@ -413,6 +461,8 @@ void Registrar::Release(Registration& r) {
   --under_way_;
   for (const std::uint64_t number : r.resumes)
     resuming_.erase(number);
+  for (const std::string& key : r.keys)
+    registering_.erase({r.who.uid, key});
   if (!r.reserved) return;
   planned_ -= r.added;
   // Gone if all that this user had planned has been added: then nothing of ours is left either.

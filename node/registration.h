@@ -8,8 +8,11 @@
 #include <map>
 #include <memory>
 #include <set>
+#include <string>
+#include <utility>
 
 #include "node/apply.h"
+#include "node/orphans.h"
 #include "node/programs.h"
 #include "node/state.h"
 
@@ -20,8 +23,8 @@ class Registrar {
  public:
   using Done = std::function<void(Result<RegisterReply>)>;
 
-  Registrar(NodeState& state, Facts& facts, Applier& applier, Programs& programs)
-      : state_(state), facts_(facts), applier_(applier), programs_(programs) {}
+  Registrar(NodeState& state, Facts& facts, Applier& applier, Programs& programs, Orphans& orphans)
+      : state_(state), facts_(facts), applier_(applier), programs_(programs), orphans_(orphans) {}
 
   // As Node::Register().
   void Register(RegisterRequest request, const Principal& who, Done done);
@@ -36,6 +39,8 @@ class Registrar {
   Status CheckTask(Registration& registration, const NewTask& task, Plan& plan);
   Status CheckStart(const NewTask& task) const;
   Status CheckResume(Registration& registration, const NewTask& task, Plan& plan);
+  Status CheckKey(Registration& registration, const NewTask& task, Plan& plan);
+  static Status CheckAdopt(const Registration& registration, const LiveTask& live);
   Status PlanChain(const NewTask& task, Plan& plan) const;
   Status CheckProcess(Registration& registration, const NewTask& task);
   void LookUp(const Shared& registration);
@@ -55,10 +60,12 @@ class Registrar {
   Facts& facts_;
   Applier& applier_;
   Programs& programs_;
+  Orphans& orphans_;
   std::size_t under_way_ = 0;
   std::size_t planned_ = 0;                          // Tasks that are sure to be added.
   std::map<std::uint32_t, std::size_t> planned_of_;  // By uid.
   std::set<std::uint64_t> resuming_;
+  std::set<std::pair<std::uint32_t, std::string>> registering_;  // By uid and key.
 };
 
 }  // namespace quell

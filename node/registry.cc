@@ -4,13 +4,15 @@
 
 namespace quell {
 
-LiveTask& Registry::Add(Task task) {
+LiveTask& Registry::Add(Task task, std::string key) {
   const std::uint64_t number = task.id.number;
   LiveTask& live = live_[number];
   live.task = std::move(task);
   for (const TaskId& ancestor : live.task.ancestors)
     below_[ancestor].insert(number);
   ++by_uid_[live.task.owner_uid];
+  live.key = std::move(key);
+  if (!live.key.empty()) by_key_[{live.task.owner_uid, live.key}] = number;
   return live;
 }
 
@@ -36,12 +38,16 @@ const EndedTask& Registry::End(LiveTask& live) {
   if (--of_uid->second == 0) by_uid_.erase(of_uid);
 
   if (ended_order_.size() >= ended_max_) {
-    ended_.erase(ended_order_.front());
+    const auto oldest = ended_.find(ended_order_.front());
+    if (!oldest->second.key.empty())
+      by_key_.erase({oldest->second.task.owner_uid, oldest->second.key});
+    ended_.erase(oldest);
     ended_order_.pop_front();
   }
   EndedTask& ended = ended_[number];
   ended.task = std::move(live.task);
   if (live.receipt) ended.receipt = std::move(*live.receipt);
+  ended.key = std::move(live.key);
   ended_order_.push_back(number);
   live_.erase(number);
   return ended;
@@ -50,6 +56,11 @@ const EndedTask& Registry::End(LiveTask& live) {
 const EndedTask* Registry::FindEnded(std::uint64_t number) const {
   const auto found = ended_.find(number);
   return found == ended_.end() ? nullptr : &found->second;
+}
+
+std::uint64_t Registry::FindKey(std::uint32_t uid, const std::string& key) const {
+  const auto found = by_key_.find({uid, key});
+  return found == by_key_.end() ? 0 : found->second;
 }
 
 std::size_t Registry::CountBelow(const TaskId& ancestor) const {

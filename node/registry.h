@@ -9,7 +9,9 @@
 #include <memory>
 #include <optional>
 #include <set>
+#include <string>
 #include <unordered_map>
+#include <utility>
 
 #include "core/limits.h"
 #include "core/receipt.h"
@@ -24,11 +26,13 @@ struct LiveTask {
   Session* session = nullptr;
   std::unique_ptr<Receipt> receipt;  // As soon as it is cancelled.
   bool may_tell = false;             // Its cancel is journaled: the program may hear of it.
+  std::string key;                   // Of its registration; empty: none.
 };
 
 struct EndedTask {
   Task task;
   std::optional<Receipt> receipt;  // If it was cancelled.
+  std::string key;
 };
 
 // Not thread-safe. References to a live task are valid until it ends; to an ended one, until the
@@ -37,13 +41,15 @@ class Registry {
  public:
   explicit Registry(std::size_t ended_max = limits::kEndedKept) : ended_max_(ended_max) {}
 
-  // No live task has its number.
-  LiveTask& Add(Task task);
+  // No live task has its number; no task that is known here has its key.
+  LiveTask& Add(Task task, std::string key = {});
   LiveTask* Find(std::uint64_t number);
   const LiveTask* Find(std::uint64_t number) const;
   // The task is terminal. Forgets the oldest of the ended ones if there are too many.
   const EndedTask& End(LiveTask& live);
   const EndedTask* FindEnded(std::uint64_t number) const;
+  // The task, live or ended, that this user has registered with `key`; 0: none.
+  std::uint64_t FindKey(std::uint32_t uid, const std::string& key) const;
 
   // Visits live tasks in ascending order of their numbers, from the first above `after`, until
   // `visit` returns false. False: it did. `visit` must not add or end tasks.
@@ -64,6 +70,7 @@ class Registry {
   std::unordered_map<std::uint32_t, std::size_t> by_uid_;      // Likewise.
   std::unordered_map<std::uint64_t, EndedTask> ended_;         // Likewise.
   std::deque<std::uint64_t> ended_order_;
+  std::map<std::pair<std::uint32_t, std::string>, std::uint64_t> by_key_;
 };
 
 template <typename Visit>

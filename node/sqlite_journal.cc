@@ -47,7 +47,7 @@ void SqliteJournal::RecordReceipt(const Receipt& receipt) {
 
 void SqliteJournal::RecordEnded(const Task& task) {
   const auto ended = std::make_shared<const Task>(task);
-  Behind([ended, max = options_.ended_max](sqlite::Database& database) {
+  Behind([ended, max = options_.ended](sqlite::Database& database) {
     return KeepEnded(database, *ended, max);
   });
 }
@@ -56,6 +56,15 @@ void SqliteJournal::FindEnded(std::uint64_t number, std::function<void(Result<Ta
   thread_.Query<Task>([number, node = options_.node](
                           sqlite::Database& database) { return LoadEnded(database, node, number); },
                       std::move(done));
+}
+
+void SqliteJournal::ListEnded(WallTime since, std::uint64_t after,
+                              std::function<void(Result<std::vector<Task>>)> done) {
+  thread_.Query<std::vector<Task>>(
+      [since, after, node = options_.node](sqlite::Database& database) {
+        return LoadEndedSince(database, node, since, after);
+      },
+      std::move(done));
 }
 
 void SqliteJournal::Behind(SqliteThread::Work work) {

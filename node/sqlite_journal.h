@@ -2,6 +2,7 @@
 // own.
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <functional>
 #include <memory>
@@ -11,12 +12,13 @@
 #include "core/limits.h"
 #include "host/sqlite_thread.h"
 #include "node/journal.h"
+#include "node/journal_rows.h"
 
 namespace quell {
 
 struct SqliteJournalOptions {
   NodeId node;                                     // Whose tasks they are.
-  std::size_t ended_max = limits::kEndedKept;      // The oldest go first.
+  EndedLimits ended;                               // The oldest go first.
   std::size_t applied_max = limits::kAppliedKept;  // Those that hit nothing, oldest first.
   // Told, on the executor, that receipts or ended tasks are lost or late.
   std::function<void(const Error&)> behind_failed = {};
@@ -41,6 +43,8 @@ class SqliteJournal final : public Journal {
   void RecordReceipt(const Receipt& receipt) override;
   void RecordEnded(const Task& task) override;
   void FindEnded(std::uint64_t number, std::function<void(Result<Task>)> done) override;
+  void ListEnded(WallTime since, std::uint64_t after,
+                 std::function<void(Result<std::vector<Task>>)> done) override;
 
   // Waits until all that was submitted is durable or has failed.
   void Drain() { thread_.Drain(); }

@@ -28,6 +28,10 @@ struct ListRequest {
   bool detailed = false;    // Description and status too.
   std::uint64_t after = 0;  // Only tasks with a higher number.
   std::uint64_t limit = 0;  // At most so many tasks; 0: all.
+  // After them, in ascending order too, those that ended at this moment or later, by the node's
+  // clock, as far as it remembers them. `after` and `limit` speak of
+  // the live ones. None: those alone.
+  std::optional<WallTime> ended_since = {};
 };
 
 // One task, live or ended. The task itself comes as a page of one.

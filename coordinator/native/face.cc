@@ -3,7 +3,11 @@
 #include <string>
 #include <utility>
 
+#include "coordinator/opensearch/answer.h"
 #include "coordinator/opensearch/errors.h"
+#include "coordinator/opensearch/params.h"
+#include "coordinator/opensearch/render.h"
+#include "coordinator/opensearch/waiting.h"
 #include "core/limits.h"
 #include "transport/http/json_writer.h"
 
@@ -58,11 +62,16 @@ void RenderReceipt(http::JsonWriter& json, const Receipt& receipt) {
   json.EndObject();
 }
 
-// The whole record of one task.
-class Record final : public TaskSink {
+WallTime EndOf(const TaskView& task) {
+  return task.start_wall + std::chrono::duration_cast<WallClock::duration>(task.running);
+}
+
+// Whole records of tasks, with commas between them.
+class Records final : public TaskSink {
  public:
   void OnTasks(std::span<const TaskView> page) override {
     for (const TaskView& task : page) {
+      if (!text_.empty()) text_ += ',';
       http::JsonWriter json(text_);
       json.BeginObject().Field("id", task.id.ToString());
       json.Field("node", task.id.node.view()).Field("number", task.id.number);
@@ -72,9 +81,14 @@ class Record final : public TaskSink {
       json.Field("cancellable", task.cancellable).Field("orphaned", task.orphaned);
       json.Field("start_time_in_millis", MillisSinceEpoch(task.start_wall));
       json.Field("running_time_in_nanos", static_cast<std::int64_t>(task.running.count()));
+      if (IsTerminal(task.state)) {
+        json.Field("end_time_in_millis", MillisSinceEpoch(EndOf(task)));
+      }
       if (task.parent) json.Field("parent", task.parent->ToString());
       json.Field("uid", std::uint64_t{task.owner_uid});
       if (task.pid != 0) json.Field("pid", task.pid);
+      json.Field("on_parent_lost", ToString(task.on_parent_lost));
+      Millis(json, "last_check_millis", task.last_check);
       json.Key("headers").BeginObject();
       for (const Header& header : task.headers)
         json.Field(header.name, header.value);
@@ -94,6 +108,35 @@ class Record final : public TaskSink {
  private:
   std::string text_;
 };
+
+void RenderSlot(http::JsonWriter& json, const Slot& slot) {
+  json.BeginObject().Field("id", slot.node->id.view()).Field("name", slot.node->name);
+  json.Key("tasks").BeginArray();
+  const std::string& tasks = static_cast<const Records&>(*slot.sink).text();
+  if (!tasks.empty()) json.Raw(tasks);
+  json.EndArray().EndObject();
+}
+
+void SendList(const ExchangePtr& exchange, const Gathered& gathered) {
+  http::Response response;
+  response.status = 200;
+  response.headers.push_back(
+      {"Quell-Nodes", opensearch::Coverage(gathered.selected(), gathered.failed())});
+  http::JsonWriter json(response.body);
+  json.BeginObject().Key("nodes").BeginArray();
+  for (const Slot& slot : gathered.slots) {
+    if (!slot.failure) RenderSlot(json, slot);
+  }
+  json.EndArray().Key("node_failures").BeginArray();
+  for (const Slot& slot : gathered.slots) {
+    if (!slot.failure) continue;
+    json.BeginObject().Field("node", slot.failure->node);
+    json.Field("type", slot.failure->cause_type).Field("reason", slot.failure->cause_reason);
+    json.EndObject();
+  }
+  json.EndArray().EndObject();
+  exchange->Send(std::move(response));
+}
 
 void Plain(const ExchangePtr& exchange, int status, std::string text) {
   http::Response response;
@@ -117,6 +160,8 @@ void Face::AddRoutes(http::Router& router) {
   });
   router.Add(Method::kGet, "/quell/v1/tasks/{id}", Permission::kTaskGet,
              [this](const ExchangePtr& exchange) { GetTask(exchange); });
+  router.Add(Method::kGet, "/quell/v1/tasks", Permission::kTaskList,
+             [this](const ExchangePtr& exchange) { ListTasks(exchange); });
   router.Add(Method::kGet, "/quell/v1/nodes", Permission::kTaskList,
              [this](const ExchangePtr& exchange) { ListNodes(exchange); });
   router.Add(Method::kDelete, "/quell/v1/nodes/{id}", Permission::kNodeManage,
@@ -127,12 +172,12 @@ void Face::GetTask(const ExchangePtr& exchange) {
   if (RefuseParams(exchange)) return;
   Result<TaskIdText> id = TaskIdText::Parse(exchange->request().captures.front());
   if (!id) return SendError(exchange, id.error(), opensearch::Whose::kService);
-  auto sinks = [](const NodeInfo&) { return std::make_shared<Record>(); };
+  auto sinks = [](const NodeInfo&) { return std::make_shared<Records>(); };
   coordinator_.Get({*id}, limits::kNodeDeadline, sinks, [exchange](Result<GetAnswer> answer) {
     if (!answer) return SendError(exchange, answer.error(), opensearch::Whose::kService);
     std::string body;
     http::JsonWriter json(body);
-    json.BeginObject().Key("task").Raw(static_cast<const Record&>(*answer->sink).text());
+    json.BeginObject().Key("task").Raw(static_cast<const Records&>(*answer->sink).text());
     json.Field("node_name", answer->node.name).Field("ended", answer->ended);
     json.Key("receipt");
     if (answer->receipt) {
@@ -142,6 +187,28 @@ void Face::GetTask(const ExchangePtr& exchange) {
     }
     json.EndObject();
     Send(exchange, 200, std::move(body));
+  });
+}
+
+void Face::ListTasks(const ExchangePtr& exchange) {
+  opensearch::Params params(exchange->request());
+  ListQuery query;
+  query.detailed = true;
+  query.nodes.tokens = params.List("nodes");
+  query.filter.actions = params.List("actions");
+  query.filter.parent = opensearch::ParentFilter(params.TaskId("parent_task_id"));
+  const auto within = params.Duration("ended_within");
+  if (within) query.ended_within = std::chrono::duration_cast<WallClock::duration>(*within);
+  if (within && within->count() < 0) params.Fail("[ended_within] is negative");
+  const auto timeout = opensearch::ReadTimeoutOnly(params).timeout;
+  if (const auto problem = params.Finish()) {
+    return SendError(exchange, {ErrorCode::kInvalidArgument, problem->reason},
+                     opensearch::Whose::kService);
+  }
+  auto sinks = [](const NodeInfo&) { return std::make_shared<Records>(); };
+  coordinator_.List(std::move(query), timeout, sinks, [exchange](Result<Gathered> gathered) {
+    if (!gathered) return SendError(exchange, gathered.error(), opensearch::Whose::kService);
+    SendList(exchange, *gathered);
   });
 }
 

@@ -16,6 +16,7 @@
 // the process alive.
 
 import { AsyncLocalStorage } from 'node:async_hooks';
+import { randomBytes } from 'node:crypto';
 import http from 'node:http';
 
 export const version = '0.1.0';
@@ -25,6 +26,10 @@ const CALL_MS = 5000;
 const COALESCE_MS = 100;
 const BACKOFF_MIN_MS = 100;
 const BACKOFF_MAX_MS = 2000;
+// When the program last looked for a cancel travels with other reports; alone, only so often.
+const LOOK_MS = 10000;
+const LOOK_CANCELLED_MS = 1000;  // Somebody waits for it.
+const LOOKS_A_SECOND = 100;
 const BATCH = 500;
 const ENDED_UNTRACKED = 1000;
 
@@ -105,16 +110,20 @@ function cut(text, bytes) {
 export class Task {
   #controller = new AbortController();
 
-  constructor(action, { description = '', context, parent, cancellable = true } = {}) {
+  constructor(action, { description = '', context, parent, cancellable = true, cancelOnParentLost = false } = {}) {
     this.action = cut(action || 'unnamed', 128);
     this.description = cut(description, 4096);
     this.cancellable = cancellable;
+    this.cancelOnParentLost = cancelOnParentLost;
     // For the engine; programs leave these alone.
     this._ = {
       startMs: Date.now(), origin: context ?? new Context(), parent, id: '', ancestors: [],
       registered: false, refused: false, outcome: undefined, toldEnd: false,
       fields: {}, fieldsDirty: false, fieldsTold: 0, shields: [], cancel: undefined,
-      tellDeferred: false, tellStopping: false,
+      tellDeferred: false, toldStopping: false,
+      key: '',  // Names the registration, should its answer be lost.
+      knows: false,  // The program has seen that it is cancelled.
+      signalTaken: false, looked: 0, lookTold: 0, lookToldAt: 0,
     };
   }
 
@@ -122,10 +131,24 @@ export class Task {
   get id() { return this._.id; }
   get tracked() { return this._.id !== ''; }
   /** Aborted, with a Cancelled as its reason, once the task is to stop and no shield holds. */
-  get signal() { return this.#controller.signal; }
-  get cancelled() { return this.signal.aborted; }
-  get cancelRequest() { return this.cancelled ? this.signal.reason : undefined; }
-  throwIfCancelled() { this.signal.throwIfAborted(); }
+  get signal() {
+    this._.signalTaken = true;  // Whoever has it hears of the abort.
+    return this.#look();
+  }
+  get cancelled() { return this.#look().aborted; }
+  get cancelRequest() { return this.cancelled ? this.#controller.signal.reason : undefined; }
+  throwIfCancelled() { this.#look().throwIfAborted(); }
+
+  // The node hears that the program has looked.
+  #look() {
+    const { signal } = this.#controller;
+    this._.looked = Date.now();
+    if (signal.aborted && !this._.knows) {
+      this._.knows = true;
+      engine().wake();
+    }
+    return signal;
+  }
 
   progress(done, total, unit) { this.field('progress', unit ? { done, total, unit } : { done, total }); }
   phase(text) { this.field('phase', String(text)); }
@@ -159,7 +182,7 @@ export class Task {
   async shield(why, work) {
     const state = this._;
     state.shields.push(cut(why, 256));
-    if (state.cancel && !this.cancelled) {
+    if (state.cancel && !this.#controller.signal.aborted) {
       state.tellDeferred = true;
       engine().wake();
     }
@@ -182,19 +205,24 @@ export class Task {
 
   _deliver() {
     const state = this._;
-    if (!state.cancel || state.outcome !== undefined || this.cancelled) return;
+    if (!state.cancel || state.outcome !== undefined || this.#controller.signal.aborted) return;
     if (state.shields.length) {
       state.tellDeferred = true;
       return;
     }
-    state.tellStopping = true;
+    if (state.signalTaken) {
+      state.looked = Date.now();
+      state.knows = true;
+    }
     this.#controller.abort(new Cancelled(state.cancel));
   }
 
   _newJson() {
-    const { id, startMs, origin, parent } = this._;
+    const { id, key, startMs, origin, parent } = this._;
     const out = { action: this.action, description: this.description, pid: process.pid, start_time_in_millis: startMs };
     if (id) out.id = id;
+    else out.key = key;
+    if (this.cancelOnParentLost) out.on_parent_lost = 'cancel';
     if (!this.cancellable) out.cancellable = false;
     if (parent?.id) {
       out.parent = parent.id;
@@ -225,8 +253,14 @@ class Engine {
   #timer;
   #waiting = [];
   #firstTry;
+  #lookTimer;
+  #looksSince = 0;  // The present second of looks that are told for their own sake...
+  #looks = 0;  // ...and how many it has had.
+  #keyPrefix = randomBytes(12).toString('hex');
+  #added = 0;
 
   add(task) {
+    if (!task._.key) task._.key = `${this.#keyPrefix}-${++this.#added}`;
     this.#tasks.add(task);
     this.wake();
   }
@@ -261,7 +295,8 @@ class Engine {
 
   #pending() {
     return [...this.#tasks].some(({ _: s }) =>
-      !(s.registered || s.refused) || s.fieldsDirty || s.tellDeferred || s.tellStopping || s.outcome !== undefined);
+      !(s.registered || s.refused) || s.fieldsDirty || s.tellDeferred || (s.knows && !s.toldStopping)
+      || s.outcome !== undefined);
   }
 
   async #run() {
@@ -354,6 +389,7 @@ class Engine {
       Object.assign(task._, {
         registered: true, id: registered.id, ancestors: registered.ancestors ?? [],
         fieldsDirty: Object.keys(task._.fields).length > 0, fieldsTold: 0,
+        toldStopping: false, lookTold: 0, lookToldAt: Date.now(),
       });
       if (registered.cancel) task._.cancel = registered.cancel;
       task._deliver();
@@ -376,10 +412,48 @@ class Engine {
       }
     }
     if (state.tellDeferred && state.shields.length) body.deferred = state.shields.at(-1);
-    if (state.tellStopping) body.stopping = true;
+    if (state.knows && !state.toldStopping) body.stopping = state.toldStopping = true;
     state.tellDeferred = false;
-    state.tellStopping = false;
+    if (this.#isLookDue(state, Object.keys(body).length > 0)) {
+      body.last_check_millis = state.looked;
+      state.lookTold = state.looked;
+      state.lookToldAt = Date.now();
+    }
     if (Object.keys(body).length) await this.#post(`/v1/tasks/${state.id}/report`, body);
+  }
+
+  // Whether the last look, if it is new, is to be told now: with something else, or for its own sake.
+  #isLookDue(state, together) {
+    const now = Date.now();
+    if (now - this.#looksSince >= 1000) {
+      this.#looksSince = now;
+      this.#looks = 0;
+    }
+    const awaited = state.cancel !== undefined;
+    const pause = awaited ? LOOK_CANCELLED_MS : LOOK_MS;
+    const isNew = state.looked !== state.lookTold;
+    let again = now + pause;
+    let tell = isNew && together;
+    if (isNew && !together) {
+      const crowded = !awaited && this.#looks >= LOOKS_A_SECOND;
+      tell = state.lookToldAt + pause <= now && !crowded;
+      if (tell) this.#looks += 1;
+      else again = crowded ? this.#looksSince + 1000 : state.lookToldAt + pause;
+    }
+    if (state.outcome === undefined) this.#lookLater(again - now);
+    return tell;
+  }
+
+  #lookLater(ms) {
+    const at = Date.now() + ms;
+    if (this.#lookTimer && this.#lookTimer.at <= at) return;
+    clearTimeout(this.#lookTimer?.timer);
+    const timer = setTimeout(() => {
+      this.#lookTimer = undefined;
+      this.wake();
+    }, ms);
+    timer.unref();
+    this.#lookTimer = { at, timer };
   }
 
   async #end(task) {

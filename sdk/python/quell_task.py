@@ -26,6 +26,7 @@ import http.client
 import json
 import os
 import re
+import secrets
 import socket
 import threading
 import time
@@ -40,6 +41,10 @@ _CALL_S = 5.0
 _COALESCE_S = 0.1
 _BACKOFF_MIN_S = 0.1
 _BACKOFF_MAX_S = 2.0
+# When the program last looked for a cancel travels with other reports; alone, only so often.
+_LOOK_S = 10.0
+_LOOK_CANCELLED_S = 1.0  # Somebody waits for it.
+_LOOKS_A_SECOND = 100
 _BATCH = 500
 _ENDED_UNTRACKED = 1000
 
@@ -121,10 +126,11 @@ class Task:
     if Cancelled (or, in asyncio, the cancellation it caused) leaves the block, else as failure."""
 
     def __init__(self, action: str, description: str, context: Context, parent: Optional["Task"],
-                 cancellable: bool):
+                 cancellable: bool, cancel_on_parent_lost: bool = False):
         self.action = (action or "unnamed").encode()[:128].decode(errors="ignore")
         self.description = (description or "").encode()[:4096].decode(errors="ignore")
         self.cancellable = cancellable
+        self.cancel_on_parent_lost = cancel_on_parent_lost
         self._start_ms = int(time.time() * 1000)
         self._origin = context
         self._parent = parent
@@ -142,7 +148,12 @@ class Task:
         self._shields: List[str] = []
         self._cancel: Optional[Dict[str, Any]] = None
         self._tell_deferred = False
-        self._tell_stopping = False
+        self._knows = False  # The program has seen that it is cancelled.
+        self._told_stopping = False
+        self._key = ""  # Names the registration, should its answer be lost.
+        self._looked = 0.0  # time.time() of the last look for a cancel; 0: never.
+        self._look_told = 0.0
+        self._look_told_at = 0.0
         self._callbacks: List[Callable[[], None]] = []
         self._token: Optional[contextvars.Token] = None
         self._async_cancel: Optional[Callable[[], None]] = None
@@ -158,21 +169,31 @@ class Task:
 
     @property
     def cancelled(self) -> bool:
-        """Whether it is to stop, and no shield holds."""
-        return self._cancelled.is_set()
+        """Whether it is to stop, and no shield holds. The node hears that the program has looked."""
+        self._looked = time.time()
+        if not self._cancelled.is_set():
+            return False
+        self._see()
+        return True
+
+    def _see(self) -> None:
+        if not self._knows:
+            self._knows = True
+            _engine().wake()
 
     @property
     def cancel_request(self) -> Optional[Cancelled]:
-        return Cancelled(self._cancel or {}) if self._cancelled.is_set() else None
+        return Cancelled(self._cancel or {}) if self.cancelled else None
 
     def check(self) -> None:
         """Raises Cancelled once the task is to stop."""
-        if self._cancelled.is_set():
+        if self.cancelled:
             raise Cancelled(self._cancel or {})
 
     def wait_cancelled(self, timeout: Optional[float] = None) -> bool:
         """Sleeps until the task is to stop, `timeout` seconds at most: a sleep that a cancel ends."""
-        return self._cancelled.wait(timeout)
+        self._looked = time.time()
+        return self._cancelled.wait(timeout) and self.cancelled
 
     def on_cancel(self, callback: Callable[[], None]) -> Callable[[], None]:
         """Calls `callback` once, on the library's thread; at once if it is cancelled already. Returns a
@@ -212,8 +233,9 @@ class Task:
             self._fields_dirty = True
         _engine().wake()
 
-    def child(self, action: str, description: str = "", *, cancellable: bool = True) -> "Task":
-        task = Task(action, description, self.context(), self, cancellable)
+    def child(self, action: str, description: str = "", *, cancellable: bool = True,
+              cancel_on_parent_lost: bool = False) -> "Task":
+        task = Task(action, description, self.context(), self, cancellable, cancel_on_parent_lost)
         _engine().add(task)
         return task
 
@@ -248,7 +270,7 @@ class Task:
         if kind is None:
             self.finish("success")
         elif issubclass(kind, Cancelled) or (
-                self.cancelled and issubclass(kind, (asyncio.CancelledError, KeyboardInterrupt))):
+                self._cancelled.is_set() and issubclass(kind, (asyncio.CancelledError, KeyboardInterrupt))):
             self.finish("cancelled")
         else:
             self.finish("failure")
@@ -281,17 +303,20 @@ class Task:
             if self._shields:
                 self._tell_deferred = True
                 return
-            self._tell_stopping = True
             self._cancelled.set()
             callbacks, self._callbacks = self._callbacks, []
+            if callbacks:
+                self._looked = time.time()
+                self._knows = True
         for callback in callbacks:
             callback()
 
     def _new_json(self) -> Dict[str, Any]:
         out: Dict[str, Any] = {"action": self.action, "description": self.description,
                                "pid": os.getpid(), "start_time_in_millis": self._start_ms}
-        if self._id:
-            out["id"] = self._id
+        out.update({"id": self._id} if self._id else {"key": self._key})
+        if self.cancel_on_parent_lost:
+            out["on_parent_lost"] = "cancel"
         if not self.cancellable:
             out["cancellable"] = False
         if self._parent is not None and self._parent._id:
@@ -318,7 +343,7 @@ class _Shield:
     def __enter__(self) -> None:
         with self._task._lock:
             self._task._shields.append(self._why)
-            if self._task._cancel is not None and not self._task.cancelled:
+            if self._task._cancel is not None and not self._task._cancelled.is_set():
                 self._task._tell_deferred = True
 
     def __exit__(self, kind, error, trace) -> None:
@@ -366,9 +391,16 @@ class _Engine:
         self._backoff = 0.0
         self._retry_at = 0.0
         self._due: Optional[float] = None
+        self._look_at: Optional[float] = None  # Looks that are told for their own sake.
+        self._looks_since = 0.0  # The present second of them...
+        self._looks = 0  # ...and how many it has had.
+        self._key_prefix = secrets.token_hex(12)
+        self._added = 0
 
     def add(self, task: Task) -> None:
         with self._condition:
+            self._added += 1
+            task._key = f"{self._key_prefix}-{self._added}"
             self._tasks.append(task)
             self._asked += 1
             first = not self._started
@@ -399,7 +431,7 @@ class _Engine:
         while True:
             with self._condition:
                 asked = self._asked
-            self._due = None
+            self._due = self._look_at = None
             told = False
             try:
                 told = self._step()
@@ -411,7 +443,8 @@ class _Engine:
                     self._served = asked
                 self._condition.notify_all()
                 if self._asked == asked:
-                    wait = None if self._due is None else max(0.0, self._due - time.monotonic())
+                    next_ones = [due for due in (self._due, self._look_at) if due is not None]
+                    wait = max(0.0, min(next_ones) - time.monotonic()) if next_ones else None
                     self._condition.wait(wait)
 
     def _step(self) -> bool:
@@ -480,6 +513,8 @@ class _Engine:
                 task._ancestors = list(registered.get("ancestors") or [])
                 task._fields_dirty = bool(task._fields)
                 task._fields_told = 0.0
+                task._told_stopping = False
+                task._look_told, task._look_told_at = 0.0, time.monotonic()
                 if registered.get("cancel"):
                     task._cancel = registered["cancel"]
             task._deliver()
@@ -503,11 +538,33 @@ class _Engine:
                     self._due = due if self._due is None else min(due, self._due)
             if task._tell_deferred and task._shields:
                 body["deferred"] = task._shields[-1]
-            if task._tell_stopping:
-                body["stopping"] = True
-            task._tell_deferred = task._tell_stopping = False
+            if task._knows and not task._told_stopping:
+                body["stopping"] = task._told_stopping = True
+            task._tell_deferred = False
+            if self._is_look_due(task, bool(body)):
+                body["last_check_millis"] = int(task._looked * 1000)
+                task._look_told, task._look_told_at = task._looked, time.monotonic()
         if body:
             self._post(f"/v1/tasks/{task._id}/report", body)
+
+    def _is_look_due(self, task: Task, together: bool) -> bool:
+        """Whether the last look, if it is new, is to be told now: with something else, or for its own sake."""
+        now = time.monotonic()
+        if now - self._looks_since >= 1.0:
+            self._looks_since, self._looks = now, 0
+        awaited = task._cancel is not None
+        pause = _LOOK_CANCELLED_S if awaited else _LOOK_S
+        again, new = now + pause, task._looked != task._look_told
+        tell = new and together
+        if new and not together:
+            crowded = not awaited and self._looks >= _LOOKS_A_SECOND
+            tell = task._look_told_at + pause <= now and not crowded
+            if tell:
+                self._looks += 1
+            else:
+                again = self._looks_since + 1.0 if crowded else task._look_told_at + pause
+        self._look_at = again if self._look_at is None else min(self._look_at, again)
+        return tell
 
     def _end(self, task: Task) -> None:
         with task._lock:
@@ -619,12 +676,14 @@ def _at_exit() -> None:
 
 
 def start(action: str, description: str = "", *, context: Optional[Context] = None,
-          cancellable: bool = True) -> Task:
+          cancellable: bool = True, cancel_on_parent_lost: bool = False) -> Task:
     """Begins a task: a child of `context`, else of the current task, else of the environment's."""
     parent = _current.get() if context is None else None
     if parent is not None and parent._outcome is None:
-        return parent.child(action, description, cancellable=cancellable)
-    task = Task(action, description, context or Context.from_environment(), None, cancellable)
+        return parent.child(action, description, cancellable=cancellable,
+                            cancel_on_parent_lost=cancel_on_parent_lost)
+    task = Task(action, description, context or Context.from_environment(), None, cancellable,
+                cancel_on_parent_lost)
     _engine().add(task)
     return task
 

@@ -1,12 +1,15 @@
 #include "engine.h"
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstdlib>
+#include <cstring>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <sys/eventfd.h>
+#include <sys/random.h>
 #include <unistd.h>
 
 namespace quell::sdk {
@@ -20,6 +23,10 @@ constexpr milliseconds kCall{5000};
 constexpr milliseconds kCoalesce{100};
 constexpr milliseconds kBackoffMin{100};
 constexpr milliseconds kBackoffMax{2000};
+// When the program last looked for a cancel travels with other reports; alone, only so often.
+constexpr milliseconds kLook{10'000};
+constexpr milliseconds kLookCancelled{1000};  // Somebody waits for it.
+constexpr std::size_t kLooksASecond = 100;
 constexpr std::size_t kBatch = 500;
 constexpr std::size_t kEndedUntracked = 1000;  // Kept for a daemon that may come back.
 
@@ -67,6 +74,8 @@ std::string NewTaskJson(const Record& record, const std::string& parent,
   out += ",\"pid\":" + std::to_string(::getpid());
   out += ",\"start_time_in_millis\":" + std::to_string(record.start_ms);
   if (!record.id.empty()) AppendField(out, "id", record.id);
+  if (record.id.empty()) AppendField(out, "key", record.key);
+  if (record.cancel_on_parent_lost) AppendField(out, "on_parent_lost", "cancel");
   if (!record.cancellable) out += ",\"cancellable\":false";
   if (!parent.empty()) AppendField(out, "parent", parent);
   if (!parent_chain.empty()) {
@@ -86,6 +95,32 @@ std::string NewTaskJson(const Record& record, const std::string& parent,
     out += ",\"headers\":" + headers + "}";
   }
   return out + "}";
+}
+
+// When a coarse moment was, in milliseconds since 1970.
+std::int64_t WallMillisOf(std::int64_t coarse) {
+  const auto wall = std::chrono::system_clock::now().time_since_epoch();
+  return std::chrono::duration_cast<milliseconds>(wall -
+                                                  std::chrono::nanoseconds(CoarseNow() - coarse))
+      .count();
+}
+
+// Differs from that of any other process.
+std::string RandomPrefix() {
+  std::array<unsigned char, 12> bytes{};
+  if (::getrandom(bytes.data(), bytes.size(), 0) != static_cast<ssize_t>(bytes.size())) {
+    const std::int64_t now = CoarseNow();
+    std::memcpy(bytes.data(), &now, sizeof(now));
+    const pid_t pid = ::getpid();
+    std::memcpy(bytes.data() + sizeof(now), &pid, sizeof(pid));
+  }
+  static constexpr std::string_view kHex = "0123456789abcdef";
+  std::string text;
+  for (const unsigned char byte : bytes) {
+    text += kHex[byte >> 4];
+    text += kHex[byte & 15];
+  }
+  return text + "-";
 }
 
 std::string StatusJson(const Record& record) {
@@ -161,10 +196,12 @@ Engine& Engine::Get() {
 Engine::Engine()
     : socket_path_(SocketPath()),
       wake_fd_(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)),
+      key_prefix_(RandomPrefix()),
       door_(socket_path_) {}
 
 void Engine::Add(const std::shared_ptr<Record>& record) {
   std::unique_lock lock(mutex_);
+  record->key = key_prefix_ + std::to_string(++added_);
   records_.push_back(record);
   ++asked_;
   const bool first = !started_;
@@ -205,9 +242,12 @@ void Engine::Deliver(const std::shared_ptr<Record>& record) {
     if (record->shields > 0) {
       record->tell_deferred = true;
     } else {
-      record->tell_stopping = true;
       record->cancelled.store(true, std::memory_order_release);
       run.swap(record->subscriptions);
+      if (!run.empty()) {
+        record->checked_ns.store(CoarseNow(), std::memory_order_relaxed);
+        record->knows.store(true);
+      }
     }
   }
   for (const auto& subscription : run)
@@ -227,6 +267,7 @@ void Engine::Run() {
       asked = asked_;
     }
     next_due_.reset();
+    next_look_.reset();
     const bool told = Step();
     {
       std::lock_guard lock(mutex_);
@@ -337,6 +378,9 @@ bool Engine::RegisterBatch(const std::vector<std::shared_ptr<Record>>& batch) {
       batch[i]->ancestors = answer->tasks[i].ancestors;
       batch[i]->fields_dirty = batch[i]->fields_dirty || !batch[i]->fields.empty();
       batch[i]->fields_told = {};
+      batch[i]->checked_told_ns = 0;
+      batch[i]->check_told = Now();
+      batch[i]->told_stopping = false;
       if (answer->tasks[i].cancel) batch[i]->cancel = answer->tasks[i].cancel;
     }
     if (answer->tasks[i].cancel) Deliver(batch[i]);
@@ -373,16 +417,44 @@ bool Engine::TellReport(const std::shared_ptr<Record>& record, Steady now) {
     }
     if (record->tell_deferred && record->shields > 0)
       AppendField(body, "deferred", record->shield_why);
-    if (record->tell_stopping) {
+    if (record->knows.load() && !record->told_stopping) {
       if (body.size() > 1) body += ',';
       body += "\"stopping\":true";
+      record->told_stopping = true;
     }
     record->tell_deferred = false;
-    record->tell_stopping = false;
+    const std::int64_t checked = record->checked_ns.load(std::memory_order_relaxed);
+    if (IsLookDue(*record, now, checked != record->checked_told_ns, body.size() > 1)) {
+      if (body.size() > 1) body += ',';
+      body += "\"last_check_millis\":" + std::to_string(WallMillisOf(checked));
+      record->checked_told_ns = checked;
+      record->check_told = now;
+    }
   }
   if (body.size() == 1) return true;
   const auto reply = door_.Post("/v1/tasks/" + id + "/report", session_, body + "}", Now() + kCall);
   return reply && (reply->status == 200 || IsFinal(reply->status));
+}
+
+// Whether the last look, if it `is_new`, is to be told now: `together` with something else, or for
+// its own sake. The caller holds the record's mutex.
+bool Engine::IsLookDue(const Record& record, Steady now, bool is_new, bool together) {
+  const bool awaited = record.cancel.has_value();
+  const milliseconds pause = awaited ? kLookCancelled : kLook;
+  if (now - looks_since_ >= std::chrono::seconds(1)) {
+    looks_since_ = now;
+    looks_ = 0;
+  }
+  Steady again = now + pause;
+  bool tell = is_new && together;
+  if (is_new && !together) {
+    const bool crowded = !awaited && looks_ >= kLooksASecond;
+    tell = record.check_told + pause <= now && !crowded;
+    if (tell) ++looks_;
+    if (!tell) again = crowded ? looks_since_ + std::chrono::seconds(1) : record.check_told + pause;
+  }
+  if (!next_look_ || again < *next_look_) next_look_ = again;
+  return tell;
 }
 
 bool Engine::TellEnds() {
@@ -450,8 +522,11 @@ void Engine::WaitForWork() {
   }
   pollfd items[2] = {{wake_fd_, POLLIN, 0}, {stream_.fd(), POLLIN, 0}};
   int timeout = -1;
-  if (next_due_) {
-    const auto left = std::chrono::ceil<milliseconds>(*next_due_ - Now()).count();
+  const auto next = next_due_ && next_look_ ? std::min(next_due_, next_look_)
+                    : next_due_             ? next_due_
+                                            : next_look_;
+  if (next) {
+    const auto left = std::chrono::ceil<milliseconds>(*next - Now()).count();
     timeout = static_cast<int>(std::clamp<std::int64_t>(left, 0, 60'000));
   }
   poll(items, stream_.open() ? 2 : 1, timeout);

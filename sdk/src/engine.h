@@ -46,6 +46,7 @@ class Engine {
   bool RegisterBatch(const std::vector<std::shared_ptr<Record>>& batch);
   bool TellReports();
   bool TellReport(const std::shared_ptr<Record>& record, Steady now);
+  bool IsLookDue(const Record& record, Steady now, bool is_new, bool together);
   bool TellEnds();
   void Forget(const std::shared_ptr<Record>& record);
   void HearCommands();
@@ -55,12 +56,14 @@ class Engine {
 
   const std::string socket_path_;
   const int wake_fd_;
+  const std::string key_prefix_;
 
   std::mutex mutex_;
   std::condition_variable changed_;
   std::vector<std::shared_ptr<Record>> records_;  // Not fully told yet. Guarded by mutex_.
   bool started_ = false;                          // The thread runs. Guarded by mutex_.
   bool tried_ = false;                            // The first attempt is over. Guarded by mutex_.
+  std::uint64_t added_ = 0;                       // Makes the keys. Guarded by mutex_.
   std::uint64_t asked_ = 0;                       // Counts Add() and Wake(). Guarded by mutex_.
   std::uint64_t served_ = 0;  // As of asked_, all is told that can be. Guarded by mutex_.
 
@@ -72,6 +75,9 @@ class Engine {
   Steady retry_at_{};
   std::chrono::milliseconds backoff_{0};
   std::optional<Steady> next_due_;
+  std::optional<Steady> next_look_;  // Looks for a cancel that are told for their own sake.
+  Steady looks_since_{};             // The present second of them...
+  std::size_t looks_ = 0;            // ...and how many it has had.
 };
 
 }  // namespace quell::sdk

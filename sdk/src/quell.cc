@@ -5,7 +5,6 @@
 #include <chrono>
 #include <cstring>
 #include <new>
-#include <time.h>
 
 #include "context.h"
 #include "engine.h"
@@ -61,6 +60,7 @@ quell_task* Start(const quell_task_options* options, std::shared_ptr<Record> par
   if (options != nullptr) {
     record->description = Cut(options->description, kDescriptionMax);
     record->cancellable = options->uncancellable == 0;
+    record->cancel_on_parent_lost = options->cancel_on_parent_lost != 0;
   }
   if (parent) {
     // try_lock: in a forked child the mutex may have been held by a thread that is not there.
@@ -79,6 +79,11 @@ quell_task* Start(const quell_task_options* options, std::shared_ptr<Record> par
   if (parent && !parent->inert.load()) record->parent = std::move(parent);
   Engine::Get().Add(record);
   return new quell_task{std::move(record)};
+}
+
+// The program has seen that it is cancelled: the node is to hear that, once.
+void See(const std::shared_ptr<Record>& record) {
+  if (!record->knows.load() && !record->knows.exchange(true)) Engine::Get().Wake(record);
 }
 
 // Sets one member of the status.
@@ -149,11 +154,11 @@ size_t quell_task_id(const quell_task* task, char* buffer, size_t capacity) {
 
 int quell_task_cancelled(quell_task* task) {
   if (!Usable(task)) return 0;
-  timespec now{};
-  clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
-  task->record->checked_ns.store(now.tv_sec * 1'000'000'000 + now.tv_nsec,
-                                 std::memory_order_relaxed);
-  return task->record->cancelled.load(std::memory_order_acquire) ? 1 : 0;
+  Record& record = *task->record;
+  record.checked_ns.store(quell::sdk::CoarseNow(), std::memory_order_relaxed);
+  if (!record.cancelled.load(std::memory_order_acquire)) return 0;
+  See(task->record);
+  return 1;
 }
 
 int quell_task_cancel_info(quell_task* task, quell_cancel* info) {
@@ -176,7 +181,10 @@ quell_subscription* quell_task_on_cancel(quell_task* task, void (*fn)(void*), vo
     now = task->record->cancelled.load();
     if (!now) task->record->subscriptions.push_back(subscription);
   }
-  if (now) subscription->Run();
+  if (now) {
+    subscription->Run();
+    See(task->record);
+  }
   return new quell_subscription{std::move(subscription)};
 }
 

@@ -10,6 +10,7 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <time.h>
 #include <vector>
 
 #include "context.h"
@@ -21,6 +22,13 @@ using Steady = std::chrono::steady_clock::time_point;
 
 class Subscription;
 
+// The clock of Record::checked_ns: a few nanoseconds to read, a few milliseconds coarse.
+inline std::int64_t CoarseNow() {
+  timespec now{};
+  clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+  return now.tv_sec * 1'000'000'000 + now.tv_nsec;
+}
+
 // What the program wants told, and what is known. All but the atomics is guarded by `mutex`; the
 // engine takes a record's mutex while it holds none of its own.
 struct Record {
@@ -28,13 +36,16 @@ struct Record {
   std::string action;
   std::string description;
   bool cancellable = true;
+  bool cancel_on_parent_lost = false;
+  std::string key;  // Names the registration, should its answer be lost. Set by Engine::Add().
   std::int64_t start_ms = 0;       // Wall clock.
   Context origin;                  // Whose work this is part of.
   std::shared_ptr<Record> parent;  // Instead of origin.task, for a child in this process.
 
   std::atomic<bool> cancelled{false};
   std::atomic<bool> inert{false};           // A forked child's copy of its parent's task.
-  std::atomic<std::int64_t> checked_ns{0};  // Steady; 0: never.
+  std::atomic<std::int64_t> checked_ns{0};  // CLOCK_MONOTONIC_COARSE; 0: never.
+  std::atomic<bool> knows{false};           // The program has seen that it is cancelled.
   std::atomic<int> references{1};
 
   std::mutex mutex;
@@ -48,12 +59,14 @@ struct Record {
   std::map<std::string, std::string> fields;  // Name to JSON value.
   bool fields_dirty = false;
   Steady fields_told{};
+  std::int64_t checked_told_ns = 0;
+  Steady check_told{};
 
   int shields = 0;
   std::string shield_why;
   std::optional<Cancel> cancel;  // Arrived.
   bool tell_deferred = false;
-  bool tell_stopping = false;
+  bool told_stopping = false;  // That it knows; with the daemon's present life.
   std::vector<std::shared_ptr<Subscription>> subscriptions;
 };
 

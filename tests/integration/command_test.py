@@ -45,6 +45,31 @@ class CommandTest(quelltest.SharedClusterCase):
         self.assertEqual(data["tasks"][0]["name"], f"a:{number}")
         self.assertEqual(data["node_failures"], [])
 
+    def test_ps_all_shows_what_has_ended_how_when_and_who_wanted_it(self):
+        self.start("a", "history/runs")
+        done, finished = self.start("a", "history/ends", command=("sh", "-c", "echo $$ >>$PIDS; exec sleep 1"))
+        stopped, cancelled = self.start("b", "history/stopped")
+        self.ok("cancel", cancelled, "--reason", "enough of it", "--wait")
+        done.wait()
+        stopped.wait()
+        until(lambda: self.shared.record(finished)["ended"], "it has ended")
+        self.assertEqual(len(self.ok("ps", "--actions", "history/*").stdout.splitlines()), 2)
+        head, *rows = self.ok("ps", "--all", "--since", "1h", "--actions", "history/*").stdout.splitlines()
+        self.assertEqual(head.split()[-3:], ["ENDED", "CANCEL", "DESCRIPTION"])
+        rows = {row.split()[1]: row for row in rows}
+        self.assertEqual(len(rows), 3)
+        self.assertIn("running", rows["history/runs"])
+        self.assertRegex(rows["history/ends"], r"succeeded .* \d{4}-\S+Z  -  ")
+        self.assertRegex(rows["history/stopped"], r"cancelled .* \d{4}-\S+Z  loopback: enough of it  ")
+        data = json.loads(self.ok("ps", "--all", "-o", "json", "--actions", "history/stopped").stdout)
+        self.assertEqual([(task["id"], task["state"], task["cancel_reason"]) for task in data["tasks"]],
+                         [(cancelled, "cancelled", "enough of it")])
+        # What has ended before that is left out.
+        ended = self.shared.get("/quell/v1/tasks?ended_within=1ms&actions=history/*").json
+        self.assertEqual([task["action"] for node in ended["nodes"] for task in node["tasks"]], ["history/runs"])
+        self.assertIn("--all", self.ok("ps", "--since", "1h", code=2).stderr)
+        self.assertIn("--since", self.ok("ps", "--all", "--since", "yesterday", code=2).stderr)
+
     def test_ps_of_nothing_is_0_and_of_an_unknown_node_is_6(self):
         self.ok("ps", "--actions", "nobody/*")
         done = self.ok("ps", "--nodes", "nosuch", code=6)

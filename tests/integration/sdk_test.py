@@ -5,13 +5,21 @@ cluster."""
 
 import os
 import shutil
+import signal
 import subprocess
+import time
 import unittest
 
 import quelltest
 from quelltest import until
 
 PROBES = os.path.join(os.path.dirname(os.path.abspath(__file__)), "probes")
+
+
+def connections_to(path):
+    """How many sockets have that name: the one that listens, and the node's end of each connection."""
+    with open("/proc/net/unix", encoding="utf-8", errors="replace") as file:
+        return sum(line.split()[-1] == path for line in file)
 
 
 class Probe:
@@ -188,6 +196,52 @@ class Vectors:
         second.ask("start u sdk/inner")
         self.assertEqual(self.listed(second.id("u"))["parent_task_id"], task)
 
+    def test_the_node_hears_when_the_program_last_looked(self):
+        probe = self.probe()
+        before = time.time() * 1000
+        probe.ask("start t sdk/looks")
+        task = probe.id("t")
+        self.assertNotIn("last_check_millis", self.shared.record(task)["task"])
+        self.assertEqual(probe.ask("cancelled t"), "0")
+        probe.ask("phase t looked")  # Travels together with that.
+        seen = until(lambda: self.shared.record(task)["task"].get("last_check_millis"), "the look is told")
+        # The clock of a look is coarse by some milliseconds.
+        self.assertGreater(seen, before - 100)
+        self.assertLess(seen, time.time() * 1000 + 1)
+
+    def test_a_program_that_never_looks_is_told_and_has_not_acknowledged(self):
+        probe = self.probe()
+        probe.ask("start t sdk/busy")
+        task = probe.id("t")
+        self.shared.quell("cancel", task, "--grace", "100ms")
+        receipt = until(lambda: (r := self.shared.record(task)["receipt"])["state"] == "ignoring" and r,
+                        "it is past the grace")
+        self.assertIn("delivered_at_millis", receipt)
+        self.assertNotIn("acknowledged_at_millis", receipt)
+        self.assertIn("looked", receipt["note"])
+        self.assertIn("ignoring", self.shared.quell("show", task).stdout)
+        self.assertEqual(probe.ask("cancelled t"), "1")
+        until(lambda: self.shared.record(task)["receipt"]["state"] == "stopping", "it has looked")
+        self.assertIn("last check", self.shared.quell("show", task).stdout)
+
+    def test_a_child_elsewhere_is_cancelled_when_its_parent_is_lost_if_it_asked_for_that(self):
+        first = self.probe()
+        first.ask("start t sdk/dies")
+        parent = first.id("t")
+        headers = first.ask("inject t http")
+        second = self.probe()
+        second.ask(f"extract k sdk/keeps {headers}")
+        second.ask(f"extract g sdk/goes on_parent_lost=cancel {headers}")
+        keeps, goes = second.id("k"), second.id("g")
+        self.assertEqual(self.shared.record(goes)["task"]["on_parent_lost"], "cancel")
+        self.assertEqual(self.shared.record(keeps)["task"]["on_parent_lost"], "keep")
+        self.assertIn("cancelled if that is lost", self.shared.quell("show", goes).stdout)
+        first.process.kill()
+        self.assertEqual(second.ask("wait g"), f"cancelled on_parent_lost its parent [{parent}] was lost")
+        self.assertEqual(self.state(parent), "lost")
+        self.assertEqual(second.ask("cancelled k"), "0")
+        self.assertIsNone(self.shared.record(keeps)["task"]["cancel"])
+
     def test_without_a_node_the_work_goes_on_untracked(self):
         probe = self.probe(QUELL_SOCKET=os.path.join(self.directory, "nobody.sock"))
         self.assertEqual(probe.ask("start t sdk/alone"), "ok")
@@ -244,6 +298,23 @@ class RestartVectors:
         again = until(lambda: cluster.tasks().get(task), "it is listed again")
         self.assertEqual(again["start_time_in_millis"], before)
         self.assertEqual(probe.ask("id t"), task)
+
+    def test_a_registration_whose_answer_was_lost_makes_one_task(self):
+        cluster = self.cluster(["a"])
+        pid = cluster.nodes["a"]["pid"]
+        before = connections_to(cluster.nodes["a"]["socket"])
+        os.kill(pid, signal.SIGSTOP)
+        probe = Probe(self.ARGV, cluster.environment("a"))
+        self.addCleanup(probe.destroy)
+        probe.ask("start t sdk/once")
+        # It gives the first attempt up after 5 s and asks again; both wait in the node's sockets.
+        until(lambda: connections_to(cluster.nodes["a"]["socket"]) >= before + 2, "it has asked again")
+        os.kill(pid, signal.SIGCONT)
+        task = probe.id("t")
+        self.assertEqual(list(cluster.tasks("actions=sdk/once")), [task])
+        probe.ask("finish t success")
+        self.assertEqual(probe.ask("flush"), "1")
+        until(lambda: not cluster.tasks("actions=sdk/once"), "nothing is left of it")
 
     def test_a_task_that_began_without_a_daemon_is_registered_late(self):
         cluster = self.cluster(["a"])

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "core/limits.h"
+
 namespace quell {
 namespace {
 
@@ -97,6 +99,21 @@ void MemoryJournal::FindEnded(std::uint64_t number, std::function<void(Result<Ta
     const auto durable = file_.ended.find(number);
     if (durable != file_.ended.end()) return done(durable->second);
     done(Error{ErrorCode::kNotFound, "no ended task " + std::to_string(number)});
+  });
+}
+
+void MemoryJournal::ListEnded(WallTime since, std::uint64_t after,
+                              std::function<void(Result<std::vector<Task>>)> done) {
+  queue_.Read([this, since, after, done = std::move(done)] {
+    std::map<std::uint64_t, Task> all = file_.ended;
+    for (const auto& [number, task] : ended_behind_)
+      all.insert_or_assign(number, task);
+    std::vector<Task> tasks;
+    for (auto at = all.upper_bound(after); at != all.end(); ++at) {
+      if (tasks.size() == limits::kPageTasks) break;
+      if (at->second.end_wall >= since) tasks.push_back(at->second);
+    }
+    done(std::move(tasks));
   });
 }
 

@@ -40,6 +40,8 @@ class MemoryJournal final : public Journal {
   void RecordReceipt(const Receipt& receipt) override;
   void RecordEnded(const Task& task) override;
   void FindEnded(std::uint64_t number, std::function<void(Result<Task>)> done) override;
+  void ListEnded(WallTime since, std::uint64_t after,
+                 std::function<void(Result<std::vector<Task>>)> done) override;
 
  private:
   JournalFile& file_;

@@ -20,7 +20,9 @@ SeenTask::SeenTask(const TaskView& view)
       parent(view.parent),
       headers(view.headers.begin(), view.headers.end()),
       owner_uid(view.owner_uid),
-      pid(view.pid) {}
+      pid(view.pid),
+      on_parent_lost(view.on_parent_lost),
+      last_check(view.last_check) {}
 
 TaskView SeenTask::View() const {
   TaskView view;
@@ -42,6 +44,8 @@ TaskView SeenTask::View() const {
   view.headers = headers;
   view.owner_uid = owner_uid;
   view.pid = pid;
+  view.on_parent_lost = on_parent_lost;
+  view.last_check = last_check;
   return view;
 }
 

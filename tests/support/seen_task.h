@@ -29,6 +29,8 @@ struct SeenTask {
   std::vector<Header> headers;
   std::uint32_t owner_uid = 0;
   std::int32_t pid = 0;
+  OnParentLost on_parent_lost = OnParentLost::kKeep;
+  std::optional<WallTime> last_check;
 
   SeenTask() = default;
   explicit SeenTask(const TaskView& view);

@@ -254,6 +254,8 @@ void ToProto(const TaskView& from, v1::Task* to) {
   }
   to->set_owner_uid(from.owner_uid);
   to->set_pid(from.pid);
+  to->set_cancel_on_parent_lost(from.on_parent_lost == OnParentLost::kCancel);
+  if (from.last_check) to->set_last_check_micros(MicrosSinceEpoch(*from.last_check));
 }
 
 namespace {
@@ -338,6 +340,8 @@ Result<std::span<const TaskView>> TaskPage::Read(
     view.headers = std::span<const Header>(headers_).subspan(first, used - first);
     view.owner_uid = task.owner_uid();
     view.pid = task.pid();
+    if (task.cancel_on_parent_lost()) view.on_parent_lost = OnParentLost::kCancel;
+    reader.Take(MaybeWall("a task's last check", task.last_check_micros()), &view.last_check);
   }
   return reader.Finish(std::span<const TaskView>(views_));
 }

@@ -163,6 +163,7 @@ void ToProto(const NodeRequest& from, v1::NodeRequest* to) {
                    to->mutable_list()->set_detailed(list.detailed);
                    to->mutable_list()->set_after(list.after);
                    to->mutable_list()->set_limit(list.limit);
+                   to->mutable_list()->set_ended_since_micros(fields::Micros(list.ended_since));
                  },
                  [to](const GetRequest& get) { to->mutable_get()->set_number(get.number); },
                  [to](const ApplyRequest& apply) {
@@ -180,8 +181,10 @@ Result<NodeRequest> FromProto(const v1::NodeRequest& from) {
     case v1::NodeRequest::kList: {
       Result<TaskFilter> filter = FromProto(from.list().filter());
       if (!filter) return std::move(filter).error();
+      const auto since = fields::MaybeWall("a list's beginning", from.list().ended_since_micros());
+      if (!since) return since.error();
       return NodeRequest(ListRequest{std::move(*filter), from.list().detailed(),
-                                     from.list().after(), from.list().limit()});
+                                     from.list().after(), from.list().limit(), *since});
     }
     case v1::NodeRequest::kGet: {
       const Result<std::uint64_t> number =

@@ -34,7 +34,7 @@ static_assert(std::is_same_v<std::variant_alternative_t<kAwaitKind, NodeRequest>
 std::uint64_t TasksMax(std::size_t kind) {
   if (kind == kGetKind) return 1;
   if (kind == kProbeKind) return 0;
-  return limits::kTasksPerNodeMax;
+  return limits::kTasksPerNodeMax + limits::kEndedKept;
 }
 
 // Tasks in ascending order, and the end says how many.
@@ -217,8 +217,11 @@ Status LinkStream::TakeTasks(PendingAsk& ask, const v1::NodeReply& reply) {
   if (ask.tasks > TasksMax(ask.kind)) return fields::Garbage("the answer", "has too many tasks");
   if (IsCounted(ask.kind)) {
     for (const TaskView& task : *page) {
-      if (task.id.number <= ask.last_number) return fields::Garbage("the list", "is out of order");
-      ask.last_number = task.id.number;
+      // Of a list first those that live, then those that have ended.
+      const bool ended = ask.kind == kListKind && IsTerminal(task.state);
+      const std::pair place(ended, task.id.number);
+      if (place <= ask.last_place) return fields::Garbage("the list", "is out of order");
+      ask.last_place = place;
     }
   }
   ask.sink->OnTasks(*page);

@@ -29,9 +29,9 @@ struct PendingAsk {
   const std::size_t kind;  // Index of NodeRequest, and of NodeReply.
   const MonoTime deadline;
   const std::shared_ptr<ReplySink> sink;
-  std::uint64_t tasks = 0;        // In the pages so far.
-  std::uint64_t last_number = 0;  // Of a list: the last task's.
-  std::vector<IntentAck> acks;    // Of an apply, so far.
+  std::uint64_t tasks = 0;                              // In the pages so far.
+  std::pair<bool, std::uint64_t> last_place{false, 0};  // Of a list: has it ended, its number.
+  std::vector<IntentAck> acks;                          // Of an apply, so far.
 };
 
 // Memory for one answer at a time; used by all links on the loop's thread.

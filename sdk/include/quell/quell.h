@@ -52,6 +52,7 @@ typedef struct quell_task_options {
   const char* description;      /* This work in words, at most 4096 bytes. NULL: none. */
   const quell_context* context; /* NULL: the environment's (see quell_context_from_environment). */
   int uncancellable;            /* 1: a cancel is refused instead of delivered. */
+  int cancel_on_parent_lost;    /* 1: cancelled when its parent, on the same node, is lost. */
 } quell_task_options;
 
 /* Begins a task. Never NULL but for lack of memory. A text that is too long is cut. */
@@ -71,7 +72,8 @@ QUELL_API void quell_task_finish(quell_task* task, quell_outcome outcome);
 QUELL_API size_t quell_task_id(const quell_task* task, char* buffer, size_t capacity);
 
 /* 1 once somebody wants it stopped and no shield holds. One atomic load, and a note of the time: a
- * program that never looks is shown as one that never looked. */
+ * program that never looks is shown as one that never looked. The node hears that the program knows
+ * of its cancel when this has said 1, or a callback of quell_task_on_cancel() has run. */
 QUELL_API int quell_task_cancelled(quell_task* task);
 
 typedef struct quell_cancel {

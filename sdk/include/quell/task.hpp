@@ -7,6 +7,7 @@
 #include <exception>
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <quell/quell.h>
 #include <stop_token>
@@ -98,6 +99,7 @@ struct TaskOptions {
   std::string description{};
   bool cancellable = true;
   const Context* context = nullptr;  // None: the environment's.
+  bool cancel_on_parent_lost = false;
 };
 
 // One piece of work. Move-only. The destructor finishes it: as success, as cancelled if it unwinds
@@ -117,7 +119,7 @@ class Task {
   ~Task() {
     if (!state_) return;
     if (std::uncaught_exceptions() > exceptions_) {
-      finish(state_->stop.stop_requested() ? Outcome::cancelled : Outcome::failure);
+      finish(cancel_request() ? Outcome::cancelled : Outcome::failure);
     }
   }
 
@@ -134,8 +136,15 @@ class Task {
   void throw_if_cancelled() const {
     if (cancelled()) throw Cancelled(cancel_request().value_or(CancelRequest{}));
   }
+  // Stops with the task. Whoever has it counts as one who has looked when the cancel comes.
   std::stop_token stop_token() const {
-    return state_ ? state_->stop.get_token() : std::stop_token();
+    if (!state_) return {};
+    std::call_once(state_->subscribed, [this] {
+      state_->subscription = quell_task_on_cancel(
+          state_->task, [](void* arg) { static_cast<State*>(arg)->stop.request_stop(); },
+          state_.get());
+    });
+    return state_->stop.get_token();
   }
 
   std::optional<CancelRequest> cancel_request() const {
@@ -187,6 +196,7 @@ class Task {
   // Lives behind a pointer, so that a Task can be moved while its cancel arrives.
   struct State {
     quell_task* task = nullptr;
+    std::once_flag subscribed;
     std::stop_source stop;
     quell_subscription* subscription = nullptr;
     ~State() {
@@ -203,11 +213,9 @@ class Task {
     raw_options.description = options.description.c_str();
     raw_options.context = options.context != nullptr ? options.context->raw_.get() : nullptr;
     raw_options.uncancellable = options.cancellable ? 0 : 1;
+    raw_options.cancel_on_parent_lost = options.cancel_on_parent_lost ? 1 : 0;
     state_->task = parent != nullptr ? quell_task_start_child(parent, &raw_options)
                                      : quell_task_start(&raw_options);
-    state_->subscription = quell_task_on_cancel(
-        state_->task, [](void* arg) { static_cast<State*>(arg)->stop.request_stop(); },
-        state_.get());
   }
   quell_task* raw() const { return state_ ? state_->task : nullptr; }
 

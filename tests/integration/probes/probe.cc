@@ -57,8 +57,10 @@ class Probe {
             if (header == headers.end()) return std::nullopt;
             return header->second;
           });
-      tasks_[name].task =
-          std::make_unique<quell::Task>(quell::TaskOptions{.action = action, .context = &context});
+      tasks_[name].task = std::make_unique<quell::Task>(
+          quell::TaskOptions{.action = action,
+                             .context = &context,
+                             .cancel_on_parent_lost = headers.contains("on_parent_lost")});
     } else {
       tasks_[name].task = std::make_unique<quell::Task>(action, "of the probe");
     }

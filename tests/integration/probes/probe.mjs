@@ -51,11 +51,12 @@ async function answer(line) {
   if (command === 'start') tasks.set(name, await start(rest, { description: 'of the probe' }));
   else if (command === 'child') tasks.set(name, tasks.get(words[0]).child(words[1]));
   else if (command === 'extract') {
-    const context = Context.extract(Object.fromEntries(words.slice(1).map((pair) => {
+    const headers = Object.fromEntries(words.slice(1).map((pair) => {
       const equals = pair.indexOf('=');
       return [pair.slice(0, equals), pair.slice(equals + 1)];
-    })));
-    tasks.set(name, await start(words[0], { context }));
+    }));
+    const cancelOnParentLost = 'on_parent_lost' in headers;
+    tasks.set(name, await start(words[0], { context: Context.extract(headers), cancelOnParentLost }));
   } else if (!tasks.has(name)) return `unknown task ${name}`;
   else return onTask(tasks.get(name), name, command, rest);
   return 'ok';

@@ -70,8 +70,9 @@ def answer(line):
         return "ok"
     if command == "extract":
         action, *pairs = rest.split()
-        context = quell_task.Context.extract(dict(pair.split("=", 1) for pair in pairs))
-        TASKS[name] = quell_task.start(action, context=context)
+        headers = dict(pair.split("=", 1) for pair in pairs)
+        TASKS[name] = quell_task.start(action, context=quell_task.Context.extract(headers),
+                                       cancel_on_parent_lost="on_parent_lost" in headers)
         return "ok"
     if name not in TASKS:
         return "unknown task " + name

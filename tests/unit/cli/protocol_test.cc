@@ -59,15 +59,38 @@ TEST(OneTaskTest, ReadsTheRecordAndItsReceipt) {
     "note":"pid 78"}})");
   ASSERT_TRUE(one);
   EXPECT_EQ(one->task.number, 12U);
-  EXPECT_EQ(one->state, "stopping");
+  EXPECT_EQ(one->task.state, "stopping");
   EXPECT_TRUE(one->orphaned);
   EXPECT_FALSE(one->ended);
   EXPECT_TRUE(one->task.cancelled);
-  EXPECT_EQ(one->cancelled_by, "loopback");
+  EXPECT_EQ(one->task.cancelled_by, "loopback");
   ASSERT_TRUE(one->receipt);
   EXPECT_EQ(one->receipt->delivered, 8);
   EXPECT_EQ(one->receipt->acknowledged, std::nullopt);
   EXPECT_EQ(one->receipt->note, "pid 78");
+}
+
+TEST(HistoryTest, ReadsLiveAndEndedTasksOfAllNodes) {
+  const auto answer = ParseHistory(R"({"nodes":[{"id":"N2","name":"b","tasks":[
+    {"id":"N2:3","node":"N2","number":3,"action":"x","state":"lost","start_time_in_millis":5,
+     "running_time_in_nanos":7,"end_time_in_millis":9,"parent":"N1:2",
+     "cancel":{"at_millis":6,"by":"loopback","reason":"why"}}]},
+    {"id":"N1","name":"a","tasks":[{"id":"N1:2","node":"N1","number":2,"action":"y",
+     "state":"running","cancel":null}]}],
+    "node_failures":[{"node":"N3","type":"t","reason":"r"}]})");
+  ASSERT_TRUE(answer);
+  ASSERT_THAT(answer->tasks, SizeIs(2));
+  EXPECT_EQ(answer->tasks[0].id(), "N1:2");
+  EXPECT_FALSE(answer->tasks[0].cancelled);
+  EXPECT_FALSE(answer->tasks[0].ended_millis);
+  EXPECT_EQ(answer->tasks[1].node_name, "b");
+  EXPECT_EQ(answer->tasks[1].state, "lost");
+  EXPECT_EQ(answer->tasks[1].ended_millis, 9);
+  EXPECT_EQ(answer->tasks[1].parent, "N1:2");
+  EXPECT_EQ(answer->tasks[1].cancel_reason, "why");
+  ASSERT_THAT(answer->failures, SizeIs(1));
+  EXPECT_EQ(answer->failures[0].reason, "r");
+  EXPECT_FALSE(ParseHistory("{}"));
 }
 
 TEST(QueryTest, EncodesWhatWouldEndAValue) {

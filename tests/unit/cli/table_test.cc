@@ -80,6 +80,26 @@ TEST(TaskTableTest, GivesTheFullIdWhenWide) {
               HasSubstr("AbcdefghijklmnopqrstuQ:41"));
 }
 
+TEST(TaskTableTest, SaysHowATaskEndedWhenAndWhoWantedIt) {
+  Answer answer = OneTaskAnswer();
+  answer.tasks.push_back(answer.tasks[0]);
+  answer.tasks[1].number = 42;
+  answer.tasks[1].state = "cancelled";
+  answer.tasks[1].ended_millis = 1625145678901;
+  answer.tasks[1].cancelled = true;
+  answer.tasks[1].cancelled_by = "loopback";
+  answer.tasks[1].cancel_reason = "wrong table";
+  const std::string table = RenderTasks(answer, Format::kTable, 0, true);
+  EXPECT_THAT(table, HasSubstr("PARENT  ENDED                     CANCEL "));
+  EXPECT_THAT(table, HasSubstr("db3:41  nightly/backup  running"));
+  EXPECT_THAT(table, HasSubstr("db3:42  nightly/backup  cancelled"));
+  EXPECT_THAT(table, HasSubstr("2021-07-01T13:21:18.901Z  loopback: wrong table  pg_dump"));
+  const std::string json = RenderTasks(answer, Format::kJson, 0, true);
+  EXPECT_THAT(json, HasSubstr(R"("state":"cancelled")"));
+  EXPECT_THAT(json, HasSubstr(R"("cancelled_by":"loopback","cancel_reason":"wrong table",)"
+                              R"("end_time_in_millis":1625145678901)"));
+}
+
 TEST(TaskTableTest, RendersJsonWithTheFailuresInIt) {
   Answer answer = OneTaskAnswer();
   answer.coverage = "selected=2 answered=1 failed=1";

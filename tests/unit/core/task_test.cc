@@ -106,6 +106,13 @@ TEST(TaskTest, HasItsNearestAncestorAsParent) {
   EXPECT_EQ(task.parent(), (TaskId{task.id.node, 7}));
 }
 
+TEST(TaskTest, ReadsWhatBecomesOfItWithoutAParentAsItIsWritten) {
+  for (const OnParentLost policy : {OnParentLost::kKeep, OnParentLost::kCancel}) {
+    EXPECT_EQ(OnParentLostFromString(ToString(policy)), policy);
+  }
+  EXPECT_EQ(OnParentLostFromString("Keep"), std::nullopt);
+}
+
 TEST(ViewTest, ShowsTheWholeTask) {
   Task task = MakeTask();
   task.type = "direct";
@@ -118,6 +125,8 @@ TEST(ViewTest, ShowsTheWholeTask) {
   task.headers = {{"X-Opaque-Id", "a"}};
   task.owner_uid = 1000;
   task.pid = 4321;
+  task.on_parent_lost = OnParentLost::kCancel;
+  task.last_check = WallTime(7s);
   const TaskView view = View(task, MonoTime(103s));
   EXPECT_EQ(view.id, task.id);
   EXPECT_EQ(view.type, "direct");
@@ -134,6 +143,8 @@ TEST(ViewTest, ShowsTheWholeTask) {
   EXPECT_THAT(view.headers, testing::ElementsAre(Header{"X-Opaque-Id", "a"}));
   EXPECT_EQ(view.owner_uid, 1000U);
   EXPECT_EQ(view.pid, 4321);
+  EXPECT_EQ(view.on_parent_lost, OnParentLost::kCancel);
+  EXPECT_EQ(view.last_check, WallTime(7s));
 }
 
 TEST(ViewTest, ShowsTheCancelMark) {

@@ -71,19 +71,23 @@ TEST_P(ConvertTest, TasksComeAsViewsOfWhatWasShown) {
       EXPECT_EQ(seen.headers, sent.headers);
       EXPECT_EQ(seen.owner_uid, sent.owner_uid);
       EXPECT_EQ(seen.pid, sent.pid);
+      EXPECT_EQ(seen.on_parent_lost, sent.on_parent_lost);
+      EXPECT_EQ(seen.last_check, sent.last_check);
     }
   }
 }
 
 TEST_P(ConvertTest, RequestsOfACoordinatorArriveAsTheyWereMade) {
   for (int round = 0; round < kRounds; ++round) {
-    const ListRequest list{random_.Filter(), random_.Coin(), random_.Number(), random_.Number()};
+    ListRequest list{random_.Filter(), random_.Coin(), random_.Number(), random_.Number()};
+    if (random_.Coin()) list.ended_since = random_.Time();
     const auto listed = FromProto(Sent<v1::NodeRequest>(NodeRequest(list)));
     ASSERT_THAT(listed, IsOkAnd(VariantWith<ListRequest>(_)));
     EXPECT_EQ(std::get<ListRequest>(*listed).filter, list.filter);
     EXPECT_EQ(std::get<ListRequest>(*listed).detailed, list.detailed);
     EXPECT_EQ(std::get<ListRequest>(*listed).after, list.after);
     EXPECT_EQ(std::get<ListRequest>(*listed).limit, list.limit);
+    EXPECT_EQ(std::get<ListRequest>(*listed).ended_since, list.ended_since);
 
     const GetRequest get{random_.Number()};
     const auto got = FromProto(Sent<v1::NodeRequest>(NodeRequest(get)));

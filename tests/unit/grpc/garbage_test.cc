@@ -156,6 +156,24 @@ TEST_F(GarbageTest, ATaskThatComesTwiceEndsTheAsk) {
               FailsWith(ErrorCode::kInternal, "out of order"));
 }
 
+TEST_F(GarbageTest, EndedTasksFollowTheLiveOnesInAnOrderOfTheirOwn) {
+  const auto list = [this](std::vector<std::pair<std::uint64_t, v1::TaskState>> tasks) {
+    return Ask(ListRequest{}, [tasks](v1::NodeReply reply) {
+      for (const auto& [number, state] : tasks) {
+        AddTask(reply, number);
+        reply.mutable_tasks(reply.tasks_size() - 1)->set_state(state);
+      }
+      reply.mutable_list()->set_count(tasks.size());
+      return std::vector{BytesOf(reply)};
+    });
+  };
+  EXPECT_THAT(
+      list({{7, v1::TASK_STATE_RUNNING}, {2, v1::TASK_STATE_LOST}, {5, v1::TASK_STATE_FAILED}}),
+      IsOk());
+  EXPECT_THAT(list({{2, v1::TASK_STATE_LOST}, {7, v1::TASK_STATE_RUNNING}}),
+              FailsWith(ErrorCode::kInternal, "out of order"));
+}
+
 TEST_F(GarbageTest, AListOfWhichAPageIsMissingEndsTheAsk) {
   EXPECT_THAT(Ask(ListRequest{},
                   [](v1::NodeReply reply) {

@@ -71,6 +71,8 @@ SeenTask RandomValues::Shown(const NodeId& node) {
   task.headers = Headers(limits::kHeadersMax);
   task.owner_uid = static_cast<std::uint32_t>(Below(std::uint64_t{1} << 32));
   task.pid = static_cast<std::int32_t>(Below(std::uint64_t{1} << 31));
+  if (Coin()) task.on_parent_lost = OnParentLost::kCancel;
+  if (Coin()) task.last_check = Time();
   return task;
 }
 

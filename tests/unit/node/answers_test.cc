@@ -137,6 +137,70 @@ TEST_F(AnswersTest, NobodyListensAfterTheDeadline) {
   EXPECT_THAT(*writer->reply, FailsWith(ErrorCode::kDeadlineExceeded));
 }
 
+TEST_F(AnswersTest, AListShowsWhatHasEndedSinceAlsoInAnEarlierLife) {
+  const auto end = [this](const TaskId& task) {
+    ASSERT_THAT(world_.node->Finish(task, std::nullopt, NodeWorld::User(), TaskState::kFailed),
+                IsOk());
+  };
+  const TaskId too_old = world_.RegisterOne(world_.Work("a")).id;
+  end(too_old);
+  world_.scheduler.Advance(10s);
+  const WallTime since = world_.wall();
+  NewTask described = world_.Work("a");
+  described.description = "of the first life";
+  const TaskId before = world_.RegisterOne(described).id;
+  const TaskId other = world_.RegisterOne(world_.Work("b")).id;
+  end(before);
+  end(other);
+  world_.scheduler.Advance(1s);  // The journal is written behind.
+  world_.Restart();
+  const TaskId lives = world_.RegisterOne(world_.Work("a")).id;
+  const TaskId after = world_.RegisterOne(world_.Work("a")).id;
+  end(after);
+  ListRequest request;
+  request.filter.actions = {"a"};
+  request.detailed = true;
+  request.ended_since = since;
+  const std::vector<SeenTask> seen = world_.List(request);
+  EXPECT_THAT(Numbers(seen), ElementsAre(lives.number, before.number, after.number));
+  EXPECT_EQ(seen[1].state, TaskState::kFailed);
+  EXPECT_EQ(seen[1].description, "of the first life");
+  request.detailed = false;
+  EXPECT_EQ(world_.List(request)[1].description, "");
+  request.ended_since.reset();
+  EXPECT_THAT(Numbers(world_.List(request)), ElementsAre(lives.number));
+}
+
+TEST_F(AnswersTest, ManyEndedTasksComeInPagesAndAreCounted) {
+  Register(2 * limits::kPageTasks + 1, world_.Work());
+  const WallTime since = world_.wall();
+  world_.scheduler.Advance(limits::kSessionLease + 5s);
+  ListRequest request;
+  request.ended_since = since;
+  const auto writer = world_.Ask(request);
+  EXPECT_THAT(writer->pages, ElementsAre(limits::kPageTasks, limits::kPageTasks, 1));
+  ASSERT_THAT(*writer->reply, IsOk());
+  EXPECT_EQ(std::get<ListReply>(**writer->reply).count, 2 * limits::kPageTasks + 1);
+}
+
+TEST_F(AnswersTest, ATaskThatEndsWhileItIsListedIsShownOnce) {
+  const TaskId task = world_.RegisterOne(world_.Work()).id;
+  const auto writer = std::make_shared<RecordingWriter>(*world_.executor);
+  Principal who;
+  who.door = Principal::Door::kLoopback;
+  ListRequest request;
+  request.ended_since = world_.wall();
+  world_.node->OnRequest(request, who, world_.clock.Now() + 5s, writer);
+  // The live ones are listed, the journal has not answered.
+  ASSERT_THAT(writer->tasks, SizeIs(1));
+  ASSERT_FALSE(writer->reply.has_value()) << "it has ended too early for this test";
+  ASSERT_THAT(world_.node->Finish(task, std::nullopt, NodeWorld::User(), TaskState::kFailed),
+              IsOk());
+  world_.Settle();
+  EXPECT_TRUE(writer->reply.has_value()) << "no end";
+  EXPECT_THAT(writer->tasks, SizeIs(1));
+}
+
 TEST_F(AnswersTest, AnEndedTaskCanBeAskedForAlsoAfterARestart) {
   const TaskId task = world_.RegisterOne(world_.Work()).id;
   world_.Ask(ApplyRequest{{world_.Cancel(task)}});

@@ -41,6 +41,11 @@ class DoorJournal final : public Journal {
     executor_.Post([done] { done(Error{ErrorCode::kNotFound, "no such task"}); });
   }
 
+  void ListEnded(WallTime, std::uint64_t,
+                 std::function<void(Result<std::vector<Task>>)> done) override {
+    executor_.Post([done] { done(std::vector<Task>()); });
+  }
+
   std::optional<Error> error;
 
  private:
@@ -241,6 +246,9 @@ TEST_F(LocalDoorTest, RefusesWhatIsWrongByName) {
   refuse(R"({"action":"x","pid":1.5})", "pid");
   refuse(R"({"action":"x","pid":42})", "no such process");
   refuse(R"({"action":"x","cancellable":"no"})", "cancellable");
+  refuse(R"({"action":"x","on_parent_lost":"kill"})", "keep or cancel");
+  refuse(R"({"action":"x","on_parent_lost":1})", "keep or cancel");
+  refuse(R"({"action":"x","key":7})", "key");
   refuse(R"({"action":"x","start_time_in_millis":9007199254740993})", "start_time_in_millis");
   refuse(R"({"action":"x","id":"x:1"})", "id");
 }

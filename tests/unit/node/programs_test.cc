@@ -268,6 +268,117 @@ TEST_F(ProgramsTest, OneProcessOfManyTakesOnlyItsOwnTasksAlong) {
   EXPECT_EQ(world_.Show(unnamed).state, TaskState::kLost);
 }
 
+// ---- Children of what was lost.
+
+TEST_F(ProgramsTest, AChildOfALostParentRunsOnUnlessItAskedToBeCancelled) {
+  const std::int32_t pid = world_.processes.Spawn(NodeWorld::kUid);
+  const TaskId parent = Start(WithPid(pid));
+  NewTask child = world_.Work("keeps");
+  child.parent = parent;
+  const TaskId keeps = Start(child);
+  child.action = "goes";
+  child.on_parent_lost = OnParentLost::kCancel;
+  const auto sink = std::make_shared<RecordingSink>();
+  const TaskId goes = Start(child, sink);
+  child.parent = goes;
+  child.on_parent_lost = OnParentLost::kKeep;
+  const TaskId below = Start(child);
+  EXPECT_EQ(world_.Show(goes).on_parent_lost, OnParentLost::kCancel);
+  EXPECT_EQ(world_.Show(keeps).on_parent_lost, OnParentLost::kKeep);
+  world_.processes.Kill(pid);
+  world_.scheduler.Advance(2s);
+  ASSERT_EQ(world_.Show(parent).state, TaskState::kLost);
+  EXPECT_FALSE(world_.Show(keeps).cancelled);
+  const SeenTask cancelled = world_.Show(goes);
+  EXPECT_TRUE(cancelled.cancelled);
+  EXPECT_EQ(cancelled.cancelled_by, "on_parent_lost");
+  EXPECT_EQ(cancelled.cancel_reason, "its parent [" + parent.ToString() + "] was lost");
+  EXPECT_TRUE(world_.Show(below).cancelled) << "what is below a cancelled task is cancelled";
+  ASSERT_THAT(sink->commands, SizeIs(1));
+  EXPECT_EQ(sink->commands[0].task, goes);
+}
+
+TEST_F(ProgramsTest, AParentThatEndsInAnyOtherWayCancelsNobody) {
+  const TaskId parent = Start(world_.Work());
+  NewTask child = world_.Work("child");
+  child.parent = parent;
+  child.on_parent_lost = OnParentLost::kCancel;
+  const TaskId task = Start(child, std::make_shared<RecordingSink>());
+  ASSERT_THAT(Finish(parent, TaskState::kFailed), IsOk());
+  world_.scheduler.Advance(1h);
+  EXPECT_FALSE(world_.Show(task).cancelled);
+}
+
+TEST_F(ProgramsTest, AChildThatRegistersBelowALostParentIsCancelledToo) {
+  const std::int32_t pid = world_.processes.Spawn(NodeWorld::kUid);
+  const TaskId parent = Start(WithPid(pid));
+  world_.processes.Kill(pid);
+  world_.scheduler.Advance(2s);
+  NewTask child = world_.Work("child");
+  child.parent = parent;
+  child.on_parent_lost = OnParentLost::kCancel;
+  for (const bool restarted : {false, true}) {
+    if (restarted) world_.Restart();
+    const TaskId task = Start(child);
+    world_.Settle();
+    EXPECT_TRUE(world_.Show(task).cancelled) << "restarted: " << restarted;
+  }
+}
+
+TEST_F(ProgramsTest, ManyChildrenOfALostParentAreCancelledInTurns) {
+  const std::int32_t pid = world_.processes.Spawn(NodeWorld::kUid);
+  NewTask child = world_.Work("child");
+  child.parent = Start(WithPid(pid));
+  child.on_parent_lost = OnParentLost::kCancel;
+  RegisterRequest request;
+  request.tasks.assign(3 * limits::kLooksPerTurn, child);
+  ASSERT_THAT(world_.Register(request), IsOk());
+  world_.processes.Kill(pid);
+  world_.scheduler.Advance(5s);
+  const std::vector<SeenTask> left = world_.List();
+  ASSERT_THAT(left, SizeIs(3 * limits::kLooksPerTurn));
+  for (const SeenTask& task : left)
+    ASSERT_TRUE(task.cancelled) << task.id;
+}
+
+// ---- When it last looked.
+
+TEST_F(ProgramsTest, TheLastLookForACancelIsShownAndNeverGoesBackOrAhead) {
+  const TaskId task = Start(world_.Work());
+  EXPECT_EQ(world_.Show(task).last_check, std::nullopt);
+  ReportRequest report;
+  report.last_check = world_.wall() - 5s;
+  ASSERT_THAT(Report(task, report), IsOk());
+  EXPECT_EQ(world_.Show(task).last_check, report.last_check);
+  ReportRequest earlier;
+  earlier.last_check = world_.wall() - 9s;
+  ASSERT_THAT(Report(task, earlier), IsOk());
+  EXPECT_EQ(world_.Show(task).last_check, report.last_check);
+  ReportRequest future;
+  future.last_check = world_.wall() + 1h;
+  ASSERT_THAT(Report(task, future), IsOk());
+  EXPECT_EQ(world_.Show(task).last_check, world_.wall());
+}
+
+TEST_F(ProgramsTest, ATaskThatSaysNothingPastTheGraceIsIgnoringTheCancel) {
+  const TaskId task = Start(world_.Work(), std::make_shared<RecordingSink>());
+  Cancel(task);  // With a grace of 10 s.
+  world_.scheduler.Advance(9s);
+  EXPECT_EQ(ReceiptOf(task).state, ReceiptState::kDelivered);
+  world_.scheduler.Advance(2s);
+  EXPECT_EQ(ReceiptOf(task).state, ReceiptState::kIgnoring);
+  EXPECT_EQ(ReceiptOf(task).note, "the program has never said that it looked for a cancel");
+  ReportRequest report;
+  report.last_check = world_.wall();
+  ASSERT_THAT(Report(task, report), IsOk());
+  world_.scheduler.Advance(7s);
+  EXPECT_EQ(ReceiptOf(task).note, "the program last looked 7 s ago");
+  report.stopping = true;
+  ASSERT_THAT(Report(task, report), IsOk());
+  EXPECT_EQ(ReceiptOf(task).state, ReceiptState::kStopping);
+  EXPECT_EQ(ReceiptOf(task).note, "");
+}
+
 TEST_F(ProgramsTest, ManyTasksAreLostTogether) {
   RegisterRequest request;
   request.tasks.assign(2000, world_.Work());

@@ -95,6 +95,94 @@ TEST_F(RegistrationTest, ALateTaskKeepsItsTrueStart) {
   EXPECT_EQ(seen.running, 10s);
 }
 
+// ---- Keys.
+
+TEST_F(RegistrationTest, ARepeatWithTheSameKeyGetsTheSameTasks) {
+  NewTask one = world_.Work("one");
+  one.key = "k1";
+  NewTask two = world_.Work("two");
+  two.key = "k2";
+  const auto first = world_.Register({std::nullopt, {one, two}});
+  ASSERT_THAT(first, IsOk());
+  // Its answer was lost: the program asks again, with more that has come up meanwhile.
+  NewTask three = world_.Work("three");
+  three.key = "k3";
+  const auto again = world_.Register({std::nullopt, {two, three, one}});
+  ASSERT_THAT(again, IsOk());
+  EXPECT_EQ(again->session, first->session);
+  EXPECT_EQ(again->tasks[0].id, first->tasks[1].id);
+  EXPECT_EQ(again->tasks[2].id, first->tasks[0].id);
+  EXPECT_THAT(world_.List(), SizeIs(3));
+  EXPECT_THAT(world_.Register({first->session, {one}}), IsOk());
+  EXPECT_THAT(world_.List(), SizeIs(3));
+}
+
+TEST_F(RegistrationTest, ARepeatHearsOfTheCancelThatCameMeanwhile) {
+  NewTask task = world_.Work();
+  task.key = "k";
+  const TaskId id = world_.RegisterOne(task).id;
+  world_.Ask(ApplyRequest{{world_.Cancel(id)}});
+  EXPECT_TRUE(world_.RegisterOne(task).cancel.has_value()) << "nothing was said of the cancel";
+}
+
+TEST_F(RegistrationTest, AKeyBelongsToItsUser) {
+  NewTask task = world_.Work();
+  task.key = "k";
+  const TaskId id = world_.RegisterOne(task).id;
+  const auto other = world_.Register({std::nullopt, {task}}, NodeWorld::User(1001));
+  ASSERT_THAT(other, IsOk());
+  EXPECT_NE(other->tasks[0].id, id);
+}
+
+TEST_F(RegistrationTest, AKeyStaysWithItsTaskWhenThatHasEnded) {
+  NewTask task = world_.Work();
+  task.key = "k";
+  const TaskId id = world_.RegisterOne(task).id;
+  ASSERT_THAT(world_.node->Finish(id, std::nullopt, NodeWorld::User(), TaskState::kSucceeded),
+              IsOk());
+  EXPECT_THAT(Register(task), FailsWith(ErrorCode::kFailedPrecondition, "succeeded"));
+  EXPECT_THAT(world_.List(), IsEmpty());
+}
+
+TEST_F(RegistrationTest, RefusesAKeyThatMeansTwoThings) {
+  NewTask task = world_.Work();
+  task.key = "k";
+  EXPECT_THAT(world_.Register({std::nullopt, {task, task}}),
+              FailsWith(ErrorCode::kInvalidArgument, "twice"));
+  const TaskId id = world_.RegisterOne(task).id;
+  NewTask other = task;
+  other.action = "other";
+  EXPECT_THAT(Register(other), FailsWith(ErrorCode::kAlreadyExists, "another action"));
+  NewTask again = Resume(id);
+  again.key = "k";
+  EXPECT_THAT(Register(again), FailsWith(ErrorCode::kInvalidArgument, "one of them"));
+  task.key.assign(limits::kKeyMax + 1, 'k');
+  EXPECT_THAT(Register(task), FailsWith(ErrorCode::kInvalidArgument, "128"));
+}
+
+TEST_F(RegistrationTest, ARepeatThatComesWhileTheFirstIsUnderWayIsToldToTryAgain) {
+  RegisterRequest request;
+  request.tasks.assign(limits::kIdBlock + 1, world_.Work());  // Numbers must be reserved first.
+  request.tasks.front().key = "k";
+  std::optional<Result<RegisterReply>> first;
+  world_.node->Register(request, NodeWorld::User(),
+                        [&first](Result<RegisterReply> reply) { first = std::move(reply); });
+  ASSERT_FALSE(first.has_value()) << "it was to wait for the disk";
+  NewTask task = world_.Work();
+  task.key = "k";
+  EXPECT_THAT(Register(task), FailsWith(ErrorCode::kUnavailable, "being registered"));
+  world_.Settle();
+  ASSERT_TRUE(first.has_value()) << "no answer";
+  EXPECT_EQ(world_.RegisterOne(task).id, (*first)->tasks.front().id);
+}
+
+TEST_F(RegistrationTest, OneThatCannotBeCancelledCannotAskForItWhenItsParentIsLost) {
+  NewTask task = world_.Work();
+  task.cancellable = false;
+  task.on_parent_lost = OnParentLost::kCancel;
+  EXPECT_THAT(Register(task), FailsWith(ErrorCode::kInvalidArgument, "not cancellable"));
+}
+
 // ---- Ancestors.
 
 TEST_F(RegistrationTest, CopiesTheChainOfALocalParent) {
@@ -325,7 +413,7 @@ TEST_F(RegistrationTest, ResumesATaskOnlyOnce) {
   ASSERT_THAT(first, IsOk());
   const auto sink = std::make_shared<RecordingSink>();
   ASSERT_THAT(world_.node->OpenCommands(first->session, NodeWorld::User(), sink), IsOk());
-  EXPECT_THAT(Register(Resume(task)), FailsWith(ErrorCode::kFailedPrecondition, "open stream"));
+  EXPECT_THAT(Register(Resume(task)), FailsWith(ErrorCode::kUnavailable, "open stream"));
 }
 
 TEST_F(RegistrationTest, AProgramThatLostTheAnswerMayResumeAgain) {

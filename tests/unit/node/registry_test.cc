@@ -149,5 +149,20 @@ TEST(TombstonesTest, SayHowManyMoreTheyTake) {
   EXPECT_EQ(tombstones.room(), 0u);
 }
 
+TEST(RegistryTest, AKeyIsForgottenWithItsTask) {
+  Registry registry(1);
+  Task first = MakeTask(1);
+  first.owner_uid = 7;
+  registry.Add(first, "k");
+  EXPECT_EQ(registry.FindKey(7, "k"), 1u);
+  EXPECT_EQ(registry.FindKey(8, "k"), 0u);
+  EXPECT_EQ(registry.FindKey(7, "other"), 0u);
+  registry.End(*registry.Find(1));
+  EXPECT_EQ(registry.FindKey(7, "k"), 1u) << "it is remembered with the ended task";
+  registry.End(registry.Add(MakeTask(2)));
+  EXPECT_EQ(registry.FindEnded(1), nullptr);
+  EXPECT_EQ(registry.FindKey(7, "k"), 0u);
+}
+
 }  // namespace
 }  // namespace quell

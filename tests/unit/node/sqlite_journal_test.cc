@@ -292,6 +292,8 @@ TEST_F(SqliteJournalTest, FindsAnEndedTaskAtOnceAndAfterARestart) {
     EXPECT_EQ(found->headers, task.headers);
     EXPECT_EQ(found->owner_uid, task.owner_uid);
     EXPECT_EQ(found->pid, task.pid);
+    EXPECT_EQ(found->on_parent_lost, task.on_parent_lost);
+    EXPECT_EQ(found->last_check, task.last_check);
     Open();
   }
   EXPECT_THAT(FindEnded(6), FailsWith(ErrorCode::kNotFound));
@@ -299,13 +301,72 @@ TEST_F(SqliteJournalTest, FindsAnEndedTaskAtOnceAndAfterARestart) {
 
 TEST_F(SqliteJournalTest, ForgetsTheOldestEndedTasks) {
   SqliteJournalOptions options;
-  options.ended_max = 2;
+  options.ended.count = 2;
   Open(options);
   for (const std::uint64_t number : {9, 5, 7})
     journal_->RecordEnded(Ended(number));
   EXPECT_THAT(FindEnded(9), FailsWith(ErrorCode::kNotFound));
   EXPECT_THAT(FindEnded(5), IsOk());
   EXPECT_THAT(FindEnded(7), IsOk());
+}
+
+TEST_F(SqliteJournalTest, ForgetsTheOldestWhenEndedTasksTakeTooMuchRoom) {
+  SqliteJournalOptions options;
+  options.ended.bytes = 3000;
+  Open(options);
+  Task large = Ended(9);
+  large.description.assign(1000, 'd');
+  journal_->RecordEnded(large);
+  journal_->RecordEnded(Ended(5));
+  EXPECT_THAT(FindEnded(9), IsOk());
+  large.id.number = 7;
+  large.description.assign(3000, 'd');
+  journal_->RecordEnded(large);
+  EXPECT_THAT(FindEnded(9), FailsWith(ErrorCode::kNotFound));
+  EXPECT_THAT(FindEnded(7), IsOk());
+}
+
+TEST_F(SqliteJournalTest, ForgetsEndedTasksThatAreTooOld) {
+  SqliteJournalOptions options;
+  options.ended.age = 60s;
+  Open(options);
+  journal_->RecordEnded(Ended(9));
+  Task later = Ended(5);
+  *later.end_wall += 60s;
+  journal_->RecordEnded(later);
+  EXPECT_THAT(FindEnded(9), IsOk());
+  later.id.number = 7;
+  *later.end_wall += 1s;
+  journal_->RecordEnded(later);
+  EXPECT_THAT(FindEnded(9), FailsWith(ErrorCode::kNotFound));
+  EXPECT_THAT(FindEnded(5), IsOk());
+}
+
+TEST_F(SqliteJournalTest, ListsWhatHasEndedSinceInPages) {
+  Open();
+  const Task first = Ended(1);
+  for (std::uint64_t number = 1; number <= limits::kPageTasks + 2; ++number) {
+    Task task = Ended(number);
+    if (number == 2) *task.end_wall -= 1s;  // Too early.
+    journal_->RecordEnded(task);
+  }
+  const auto list = [this, &first](std::uint64_t after) {
+    std::vector<Task> tasks;
+    journal_->ListEnded(*first.end_wall, after, [&tasks](Result<std::vector<Task>> found) {
+      EXPECT_THAT(found, IsOk());
+      if (found) tasks = std::move(*found);
+    });
+    Drain();
+    return tasks;
+  };
+  const std::vector<Task> page = list(0);
+  ASSERT_THAT(page, SizeIs(limits::kPageTasks));
+  EXPECT_EQ(page[0].id.number, 1u);
+  EXPECT_EQ(page[1].id.number, 3u);
+  EXPECT_EQ(page[1].description, first.description);
+  const std::vector<Task> rest = list(page.back().id.number);
+  ASSERT_THAT(rest, SizeIs(1));
+  EXPECT_EQ(rest[0].id, (TaskId{kNode, limits::kPageTasks + 2}));
 }
 
 TEST_F(SqliteJournalTest, AnswersInTheOrderOfTheCallsAndNeverInsideThem) {

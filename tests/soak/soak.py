@@ -1,0 +1,230 @@
+"""Goal: after minutes of restarts the books balance: each task that was registered is running, ended or
+lost, exactly once, and no acknowledged cancel is forgotten.
+Method: programs that use the library write down what they did (worker.py); nodes and the coordinator are
+killed with SIGKILL every few seconds and come back; programs are killed, tasks are cancelled. Then all is
+quiet, and what the cluster says is held against the ledgers.
+
+    QUELL_BIN=build/bin python3 tests/soak/soak.py [--minutes 10] [--seed N]"""
+
+import argparse
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.join(HERE, "..", "integration"))
+import quelltest  # noqa: E402  pylint: disable=wrong-import-position
+from quelltest import until, until_gone  # noqa: E402  pylint: disable=wrong-import-position
+
+NAMES = ["a", "b", "c"]
+WORKERS_PER_NODE = 2
+# The journal writes the ends of tasks behind: a crash may lose those of the last moments before it.
+MAY_BE_FORGOTTEN_S = 2.0
+
+
+class Soak:
+    def __init__(self, seed):
+        self.seed = seed
+        self.random = random.Random(seed)
+        self.directory = tempfile.mkdtemp(prefix="quell-soak.")
+        self.world = quelltest.Cluster(self.directory, NAMES)
+        self.workers = []  # [process, node, ledger, killed].
+        self.node_kills = {name: [] for name in NAMES}  # When.
+        self.cancels = {}  # Id to operation, of those that were acknowledged.
+        self.counts = {}
+
+    def count(self, what):
+        self.counts[what] = self.counts.get(what, 0) + 1
+
+    # What happens.
+
+    def start_worker(self, node):
+        ledger = os.path.join(self.directory, f"ledger{len(self.workers)}")
+        process = subprocess.Popen(
+            [sys.executable, os.path.join(HERE, "worker.py"), ledger, f"{self.seed}-{len(self.workers)}"],
+            env=self.world.environment(node), stdin=subprocess.DEVNULL)
+        self.workers.append([process, node, ledger, False])
+        until(lambda: os.path.exists(ledger), f"{ledger} is begun")
+
+    def living(self):
+        return [worker for worker in self.workers if not worker[3]]
+
+    def kill_node(self):
+        name = self.random.choice(NAMES)
+        self.node_kills[name].append(time.time())
+        self.world.kill_node(name)
+        time.sleep(self.random.uniform(0, 1.5))  # lint: allow(sleep): how long it stays away.
+        self.world.start_again(self.world.nodes[name]).wait_joined()
+        self.count("node killed")
+
+    def kill_coordinator(self):
+        os.kill(self.world.coordinator["pid"], signal.SIGKILL)
+        until_gone([self.world.coordinator["pid"]], "the coordinator is gone")
+        time.sleep(self.random.uniform(0, 1.5))  # lint: allow(sleep): how long it stays away.
+        self.world.start_again(self.world.coordinator)
+        self.world.until_answering(len(NAMES) + 1)
+        self.count("coordinator killed")
+
+    def kill_worker(self):
+        """Once its tasks are lost nothing can bring them back: the node must live to see that."""
+        worker = self.random.choice(self.living())
+        pid = worker[0].pid
+        until(lambda: len(self.tasks_of(pid)) >= 4, f"the tasks of {pid} are back after the last restart")
+        worker[0].kill()
+        worker[0].wait()
+        worker[3] = True
+        until(lambda: not self.tasks_of(pid), f"the tasks of {pid} are lost")
+        time.sleep(0.5)  # lint: allow(sleep): what is written behind gets its time.
+        self.start_worker(worker[1])
+        self.count("program killed")
+
+    def tasks_of(self, pid):
+        return [key for key, task in self.world.tasks("detailed=true&actions=soak/*").items()
+                if task["description"].startswith(f"{pid}-")]
+
+    def cancel(self):
+        tasks = list(self.world.tasks("actions=soak/*"))
+        if not tasks:
+            return
+        task = self.random.choice(tasks)
+        answer = self.world.post(f"/_tasks/{task}/_cancel?reason=soak")
+        if answer.status == 200 and answer.header("Quell-Operation"):
+            self.cancels[task] = answer.header("Quell-Operation")
+            self.count("cancelled")
+
+    def run(self, seconds):
+        self.world.start()
+        for name in NAMES:
+            for _ in range(WORKERS_PER_NODE):
+                self.start_worker(name)
+        end = time.monotonic() + seconds
+        deeds = [(self.kill_node, 5), (self.kill_coordinator, 2), (self.kill_worker, 2), (self.cancel, 6)]
+        while time.monotonic() < end:
+            time.sleep(self.random.uniform(0.2, 2.0))  # lint: allow(sleep): the pace of the soak.
+            deed = self.random.choices([deed for deed, _ in deeds], [weight for _, weight in deeds])[0]
+            deed()
+        self.settle()
+
+    def settle(self):
+        for worker in self.living():
+            worker[0].send_signal(signal.SIGTERM)
+        for worker in self.living():
+            until(lambda: any(line["fact"] == "settled" for line in self.lines(worker[2])),  # pylint: disable=cell-var-from-loop
+                  f"{worker[2]} is settled", 120)
+        self.world.until_answering(len(NAMES) + 1)
+
+    # The books.
+
+    @staticmethod
+    def lines(ledger):
+        if not os.path.exists(ledger):
+            return []
+        with open(ledger, encoding="utf-8") as file:
+            return [json.loads(line) for line in file]
+
+    def read_cluster(self):
+        """By the name in the ledger (the description): each task that the cluster knows, as often as it does."""
+        answer = self.world.get("/quell/v1/tasks?ended_within=1h&timeout=60s")
+        if answer.json["node_failures"]:
+            raise AssertionError(repr(answer))
+        known = {}
+        for node in answer.json["nodes"]:
+            for task in node["tasks"]:
+                if task["action"].startswith("soak/"):
+                    known.setdefault(task["description"], []).append(task)
+        return known
+
+    def was_killed_after(self, node, moment):
+        return any(moment - 0.5 <= kill <= moment + MAY_BE_FORGOTTEN_S for kill in self.node_kills[node])
+
+    def check(self):
+        known = self.read_cluster()
+        wrong = []
+        for process, node, ledger, killed in self.workers:
+            facts = {}
+            for line in self.lines(ledger):
+                facts.setdefault(line["name"], {})[line["fact"]] = line
+            running = facts.pop(str(process.pid), {}).get("settled", {}).get("running", [])
+            for name, fact in facts.items():
+                wrong += self.check_task(name, fact, known.pop(name, []), node, killed, name in running)
+        wrong += [f"{name}: nobody has registered it" for name in known]
+        return wrong
+
+    def check_task(self, name, fact, seen, node, killed, running):
+        """What is wrong with one task."""
+        task_id = (fact.get("told") or fact.get("known") or {}).get("id")
+        what = f"{name} ({task_id})"
+        if len(seen) > 1:
+            return [f"{what}: it is there {len(seen)} times: {[task['id'] for task in seen]}"]
+        if not seen:
+            return self.check_missing(what, fact, node, killed)
+        [task] = seen
+        state = task["state"]
+        if task_id and task["id"] != task_id:
+            return [f"{what}: it is {task['id']} for its node"]
+        if task["id"] in self.cancels and not task["cancel"]:
+            return [f"{what}: its cancel {self.cancels[task['id']]} was acknowledged and is forgotten"]
+        if "told" in fact:
+            wanted = {"success": "succeeded", "failure": "failed", "timeout": "expired",
+                      "cancelled": "cancelled"}[fact["told"]["outcome"]]
+            self.count(f"ended: {wanted}")
+            return [] if state == wanted else [f"{what}: it ended as {wanted} and is {state}"]
+        if running:
+            self.count("running")
+            return [] if state in ("running", "stopping") else [f"{what}: it runs and is {state}"]
+        # Its program was killed: it is lost, unless its last word had just been taken.
+        self.count("lost" if state == "lost" else "ended as its program was killed")
+        if not killed:
+            return [f"{what}: its program lives, has said nothing of it, and it is {state}"]
+        return [f"{what}: its program was killed and it is {state}"] if state in ("running", "stopping") else []
+
+    def check_missing(self, what, fact, node, killed):
+        if "told" in fact and self.was_killed_after(node, fact["told"]["at"]):
+            self.count("end forgotten: told in the last moments before a crash")
+            return []
+        if killed and "known" not in fact:
+            self.count("never registered: its program was killed first")
+            return []
+        return [f"{what}: nobody knows it; {fact}"]
+
+    def clean(self, keep):
+        for process, *_ in self.workers:
+            process.kill()
+            process.wait()
+        self.world.stop()
+        if keep:
+            print(f"soak: the evidence is in {self.directory}", flush=True)
+        else:
+            shutil.rmtree(self.directory, ignore_errors=True)
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--minutes", type=float, default=10.0)
+    parser.add_argument("--seed", type=int, default=None)
+    arguments = parser.parse_args()
+    seed = arguments.seed if arguments.seed is not None else int(time.time())
+    print(f"soak: seed {seed}, {arguments.minutes} minutes", flush=True)
+    soak = Soak(seed)
+    wrong = ["it did not come to the end"]
+    try:
+        soak.run(arguments.minutes * 60)
+        wrong = soak.check()
+    finally:
+        soak.clean(keep=bool(wrong))
+    for what, count in sorted(soak.counts.items()):
+        print(f"soak: {count:6} {what}")
+    for line in wrong[:50]:
+        print(f"soak: WRONG: {line}")
+    print(f"soak: the books {'do not balance: ' + str(len(wrong)) + ' entries' if wrong else 'balance'}")
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

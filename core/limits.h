@@ -95,6 +95,8 @@ inline constexpr std::size_t kGroupParentsMax =
 inline constexpr std::size_t kListHeld = 20'000;   // Tasks, in even shares of the nodes.
 inline constexpr std::size_t kListShareMin = 100;  // Of one node, however many there are.
 inline constexpr std::size_t kListPart = 5'000;    // Tasks of one node that are streamed at a time.
+inline constexpr std::size_t kListPartBytes =
+    4 * 1024 * 1024;  // A node that was given a limit brings no more, and says so.
 inline constexpr std::size_t kListSizeMax = 10'000;  // `size`: tasks on one page.
 inline constexpr std::size_t kNodePatternsMax = 64;  // Patterns of node names in one request.
 inline constexpr std::size_t kFilterPathsMax = 64;   // Paths in one `filter_path`.

@@ -20,6 +20,7 @@ class Page {
     for (const Header& header : view.headers)
       bytes_ += header.name.size() + header.value.size();
   }
+  std::size_t bytes() const { return bytes_; }
   bool full() const { return views_.size() >= limits::kPageTasks || bytes_ >= limits::kPageBytes; }
   const std::vector<TaskView>& views() const { return views_; }
 
@@ -35,6 +36,7 @@ struct Answers::Listing {
   MonoTime deadline;
   std::shared_ptr<ReplyWriter> writer;
   std::uint64_t cursor = 0;  // The last task that was looked at.
+  std::size_t bytes = 0;  // Of all pages.
   ListReply reply;
   std::unordered_set<std::uint64_t> shown;  // Live ones, if ended ones are to follow.
 };
@@ -69,7 +71,10 @@ void Answers::GoOn(const std::shared_ptr<Listing>& listing) {
                        ? state_.registry.ScanBelow(*l.request.filter.parent, l.cursor, look)
                        : state_.registry.Scan(l.cursor, look);
   l.reply.count += page.views().size();
-  l.reply.more = !all && page.views().size() == wanted;
+  l.bytes += page.bytes();
+  const bool enough = page.views().size() == wanted ||
+                      (l.request.limit > 0 && l.bytes >= limits::kListPartBytes);
+  l.reply.more = !all && enough;
   auto go_on = state_.lifetime.Guard([this, listing] { GoOn(listing); });
   if (page.views().empty()) {
     if (!all) return state_.executor.Post(std::move(go_on));

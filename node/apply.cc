@@ -177,7 +177,8 @@ bool Applier::Look(Job& job, LiveTask& live) {
   if (job.intent.filter()->Matches(live.task)) {
     switch (state_.coordinator_clock.Compare(live.task, job.intent.requested_at, state_.now())) {
       case CoordinatorClock::Order::kBefore:
-        if (Hit(job, live)) job.hits.push_back(live.task.id.number);
+        // A cascade may have marked what no filter can hit.
+        if (live.task.cancellable && Hit(job, live)) job.hits.push_back(live.task.id.number);
         break;
       case CoordinatorClock::Order::kDoubtful:
         if (live.task.cancellable && !live.task.cancel) job.doubtful.push_back(live.task.id);

@@ -27,7 +27,7 @@ struct ListRequest {
   TaskFilter filter;
   bool detailed = false;    // Description and status too.
   std::uint64_t after = 0;  // Only tasks with a higher number.
-  std::uint64_t limit = 0;  // At most so many tasks; 0: all.
+  std::uint64_t limit = 0;  // At most so many tasks, and about kListPartBytes; 0: all.
   // After them, in ascending order too, those that ended at this moment or later, by the node's
   // clock, as far as it remembers them. `after` and `limit` speak of
   // the live ones. None: those alone.
@@ -64,7 +64,7 @@ using NodeRequest = std::variant<ListRequest, GetRequest, ApplyRequest, ProbeReq
 
 struct ListReply {
   std::uint64_t count = 0;  // Tasks in all pages.
-  bool more = false;        // The limit was met before the last task was looked at.
+  bool more = false;        // A limit was met before the last task was looked at.
 };
 
 // A GetRequest for a number that never was issued, or was forgotten, is answered by kNotFound.

@@ -10,8 +10,10 @@ namespace quell {
 namespace {
 
 using namespace std::chrono_literals;
+using testing::AllOf;
 using testing::Each;
 using testing::ElementsAre;
+using testing::Ge;
 using testing::IsEmpty;
 using testing::Le;
 using testing::SizeIs;
@@ -56,6 +58,20 @@ TEST_F(AnswersTest, AListThatIsAskedForInPartsMissesNothingAndRepeatsNothing) {
   }
   EXPECT_THAT(sizes, ElementsAre(limits::kPageTasks - 1, limits::kPageTasks - 1, 3));
   EXPECT_EQ(seen, Numbers(world_.List()));
+}
+
+TEST_F(AnswersTest, AListWithALimitIsBoundInBytesToo) {
+  NewTask task = world_.Work();
+  task.description.assign(limits::kDescriptionMax, 'd');
+  Register(2 * limits::kListPartBytes / limits::kDescriptionMax, task);
+  ListRequest request;
+  request.detailed = true;
+  EXPECT_FALSE(std::get<ListReply>(**world_.Ask(request)->reply).more) << "no limit was set";
+  request.limit = 1'000'000;
+  const ListReply reply = std::get<ListReply>(**world_.Ask(request)->reply);
+  EXPECT_TRUE(reply.more) << reply.count << " tasks";
+  EXPECT_THAT(reply.count * limits::kDescriptionMax,
+              AllOf(Ge(limits::kListPartBytes * 8 / 10), Le(limits::kListPartBytes * 12 / 10)));
 }
 
 TEST_F(AnswersTest, ALimitThatIsNotMetLeavesNoMore) {

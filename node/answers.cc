@@ -36,7 +36,7 @@ struct Answers::Listing {
   MonoTime deadline;
   std::shared_ptr<ReplyWriter> writer;
   std::uint64_t cursor = 0;  // The last task that was looked at.
-  std::size_t bytes = 0;  // Of all pages.
+  std::size_t bytes = 0;     // Of all pages.
   ListReply reply;
   std::unordered_set<std::uint64_t> shown;  // Live ones, if ended ones are to follow.
 };
@@ -72,8 +72,8 @@ void Answers::GoOn(const std::shared_ptr<Listing>& listing) {
                        : state_.registry.Scan(l.cursor, look);
   l.reply.count += page.views().size();
   l.bytes += page.bytes();
-  const bool enough = page.views().size() == wanted ||
-                      (l.request.limit > 0 && l.bytes >= limits::kListPartBytes);
+  const bool enough =
+      page.views().size() == wanted || (l.request.limit > 0 && l.bytes >= limits::kListPartBytes);
   l.reply.more = !all && enough;
   auto go_on = state_.lifetime.Guard([this, listing] { GoOn(listing); });
   if (page.views().empty()) {

@@ -313,6 +313,20 @@ TEST_F(ApplyTest, AFilterHitsWhatMatchesAndBeganBeforeIt) {
   EXPECT_FALSE(IsCancelled(after));
 }
 
+TEST_F(ApplyTest, AFilterDoesNotHitWhatCannotBeCancelledThoughACascadeHasMarkedIt) {
+  const TaskId top = world_.RegisterOne(world_.Work()).id;
+  NewTask firm = world_.Work("build:link");
+  firm.parent = top;
+  firm.cancellable = false;
+  const TaskId middle = world_.RegisterOne(firm).id;
+  Apply(world_.Cancel(top));
+  ASSERT_TRUE(IsCancelled(middle)) << "the cascade reaches it";
+  world_.scheduler.Advance(1s);
+  const IntentAck ack = Apply(world_.Cancel(TaskFilter{{"build:*"}, {}}));
+  EXPECT_THAT(Of(ack), IsEmpty());
+  EXPECT_THAT(shown_, IsEmpty());
+}
+
 TEST_F(ApplyTest, AFilterByParentHitsItsDirectChildrenAndWhatIsBelowThem) {
   const TaskId top = world_.RegisterOne(world_.Work()).id;
   const TaskId child = world_.RegisterChild(top).id;

@@ -20,7 +20,8 @@ import shutil
 import subprocess
 import sys
 
-FLAGS = ["-std=c++20", "-O1", "-D_GLIBCXX_ASSERTIONS", "-DBOOST_ASIO_NO_DEPRECATED"]
+FLAGS = ["-std=c++20", "-O1", "-D_GLIBCXX_ASSERTIONS", "-DBOOST_ASIO_NO_DEPRECATED",
+         '-DQUELL_VERSION="planted"']
 LOGIC = ["core", "node", "coordinator"]  # What may be patched.
 OUTSIDE = ("host/", "transport/http/", "transport/grpc/")  # What the simulation must not need.
 INCLUDE = re.compile(r'^\s*#\s*include\s+["<]([^">]+)[">]', re.MULTILINE)

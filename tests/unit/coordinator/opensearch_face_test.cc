@@ -378,7 +378,7 @@ TEST_F(FaceTest, TheNativeFaceShowsTheWholeRecord) {
             R"("description":"bulk request to [test_index]","state":"running",)"
             R"("status":{"phase":"epoch"},"cancellable":true,"orphaned":true,)"
             R"("start_time_in_millis":1625145678901,"running_time_in_nanos":2345678,)"
-            R"("uid":1000,"pid":4242,"headers":{},"cancel":null},)"
+            R"("uid":1000,"pid":4242,"on_parent_lost":"keep","headers":{},"cancel":null},)"
             R"("node_name":"opensearch-node1","ended":false,"receipt":null})");
   EXPECT_EQ(Get("/quell/v1/tasks/n1:1").status, 404);
   EXPECT_EQ(Get("/quell/v1/tasks/x").status, 400);

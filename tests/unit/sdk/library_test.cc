@@ -1,0 +1,236 @@
+// Goal: the library is safe from many threads, over restarts of the daemon, and after a fork, and
+// says to the node what the program said.
+// Method: the C interface beside a node with a real local door, in one process, so that the
+// sanitizers see both ends and all that happens between them.
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <cstdlib>
+#include <filesystem>
+#include <functional>
+#include <string>
+#include <sys/wait.h>
+#include <thread>
+#include <unistd.h>
+#include <vector>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "host/system_clock.h"
+#include "quell/quell.h"
+#include "tests/unit/sdk/door_node.h"
+
+namespace quell {
+namespace {
+
+using namespace std::chrono_literals;
+using testing::SizeIs;
+
+// The library finds its node once, by the environment: one for all tests of this program.
+DoorNode& TheNode() {
+  static DoorNode node([] {
+    std::string name = testing::TempDir() + "/quell-sdk-XXXXXX";
+    const std::string path = std::string(::mkdtemp(name.data())) + "/quell.sock";
+    ::setenv("QUELL_SOCKET", path.c_str(), 1);
+    return path;
+  }());
+  return node;
+}
+
+quell_task* StartTask(const char* action, quell_task* parent = nullptr) {
+  quell_task_options options{};
+  options.size = sizeof(options);
+  options.action = action;
+  return parent != nullptr ? quell_task_start_child(parent, &options) : quell_task_start(&options);
+}
+
+// Polls: what it waits for happens on other threads. Returns whether it has come.
+bool Until(const std::function<bool()>& done) {
+  const SystemClock clock;
+  const MonoTime end = clock.Now() + 60s;
+  while (!done()) {
+    if (clock.Now() > end) return false;
+    std::this_thread::yield();
+  }
+  return true;
+}
+
+std::string IdOf(quell_task* task) {
+  char text[64] = {};
+  return std::string(text, std::min(quell_task_id(task, text, sizeof(text)), sizeof(text) - 1));
+}
+
+class LibraryTest : public testing::Test {
+ protected:
+  LibraryTest() { node_.List(); }
+  ~LibraryTest() override {
+    EXPECT_EQ(quell_flush(60'000), 1);
+    EXPECT_THAT(node_.List(), SizeIs(0)) << "a task was left behind";
+  }
+  const SeenTask* Seen(const std::vector<SeenTask>& tasks, quell_task* task) const {
+    const std::string id = IdOf(task);
+    for (const SeenTask& one : tasks) {
+      if (one.id.ToString() == id) return &one;
+    }
+    return nullptr;
+  }
+  void Cancel(quell_task* task, const std::string& reason) {
+    ASSERT_TRUE(Until([&] { return !IdOf(task).empty(); })) << "it is not registered";
+    node_.Cancel(*TaskId::Parse(IdOf(task)), reason);
+  }
+
+  DoorNode& node_ = TheNode();
+};
+
+TEST_F(LibraryTest, TellsTheNodeAndHearsFromIt) {
+  quell_task* task = StartTask("sdk/one");
+  quell_task* child = StartTask("sdk/child", task);
+  quell_task_progress(task, 1, 2, "rows");
+  quell_task_phase(task, "loading");
+  EXPECT_EQ(quell_task_cancelled(task), 0);
+  EXPECT_EQ(quell_flush(60'000), 1);
+  const auto tasks = node_.List();
+  ASSERT_THAT(tasks, SizeIs(2));
+  const SeenTask* seen = Seen(tasks, task);
+  ASSERT_NE(seen, nullptr);
+  EXPECT_EQ(seen->action, "sdk/one");
+  EXPECT_THAT(seen->status_json, testing::HasSubstr("loading"));
+  EXPECT_TRUE(seen->last_check.has_value()) << "the look travels together with the status";
+  EXPECT_EQ(Seen(tasks, child)->parent, seen->id);
+  Cancel(task, "enough");
+  EXPECT_TRUE(Until([&] { return quell_task_cancelled(child) == 1; }));
+  quell_cancel info{};
+  info.size = sizeof(info);
+  EXPECT_EQ(quell_task_cancel_info(child, &info), 1);
+  EXPECT_STREQ(info.reason, "enough");
+  quell_task_finish(child, QUELL_CANCELLED);
+  quell_task_release(child);
+  quell_task_release(task);
+}
+
+TEST_F(LibraryTest, AShieldHoldsACancelBack) {
+  quell_task* task = StartTask("sdk/shield");
+  quell_task_shield_begin(task, "swapping files");
+  Cancel(task, "now");
+  // That the library has heard of it shows in what it says.
+  EXPECT_TRUE(Until([&] { return quell_flush(100) == 1; }));
+  EXPECT_EQ(quell_task_cancelled(task), 0);
+  quell_task_shield_end(task);
+  EXPECT_TRUE(Until([&] { return quell_task_cancelled(task) == 1; }));
+  quell_task_release(task);
+}
+
+TEST_F(LibraryTest, ACallbackRunsOnceAndNotAfterItWasTakenBack) {
+  quell_task* task = StartTask("sdk/callback");
+  std::atomic<int> kept{0};
+  std::atomic<int> taken{0};
+  const auto count = [](void* arg) { ++*static_cast<std::atomic<int>*>(arg); };
+  quell_subscription* one = quell_task_on_cancel(task, count, &kept);
+  quell_subscription_release(quell_task_on_cancel(task, count, &taken));
+  Cancel(task, "now");
+  EXPECT_TRUE(Until([&] { return kept == 1; }));
+  quell_subscription* late = quell_task_on_cancel(task, count, &kept);
+  EXPECT_EQ(kept, 2) << "at once, since it is cancelled already";
+  quell_subscription_release(late);
+  quell_subscription_release(one);
+  EXPECT_EQ(taken, 0);
+  quell_task_release(task);
+}
+
+// What one thread of a busy program does.
+void Work(quell_task* shared, int rounds) {
+  std::atomic<int> heard{0};
+  for (int round = 0; round < rounds; ++round) {
+    quell_task* task = StartTask("sdk/busy", round % 3 == 0 ? nullptr : shared);
+    quell_subscription* subscription = quell_task_on_cancel(
+        task, [](void* arg) { ++*static_cast<std::atomic<int>*>(arg); }, &heard);
+    for (std::uint64_t i = 0; i < 20; ++i) {
+      quell_task_progress(task, i, 20, "steps");
+      quell_task_phase(shared, "busy");
+      (void)quell_task_cancelled(task);
+      (void)quell_task_cancelled(shared);
+      quell_task_shield_begin(task, "a moment");
+      (void)IdOf(task);
+      quell_context_free(quell_task_context(shared));
+      quell_task_shield_end(task);
+    }
+    quell_subscription_release(subscription);
+    if (round % 2 == 0) quell_task_finish(task, QUELL_FAILURE);
+    quell_task_release(task);
+  }
+}
+
+TEST_F(LibraryTest, ManyThreadsUseOneTaskAndTheirOwnWhileAllIsCancelled) {
+  quell_task* shared = StartTask("sdk/shared");
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 6; ++i)
+    threads.emplace_back(Work, quell_task_retain(shared), 10);
+  for (int i = 0; i < 5; ++i)
+    node_.CancelAll();
+  for (std::thread& thread : threads) {
+    thread.join();
+    quell_task_release(shared);
+  }
+  quell_task_release(shared);
+}
+
+TEST_F(LibraryTest, ManyThreadsGoOnWhileTheDaemonComesAndGoes) {
+  quell_task* shared = StartTask("sdk/survivor");
+  EXPECT_EQ(quell_flush(60'000), 1);
+  const std::string id = IdOf(shared);
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 4; ++i)
+    threads.emplace_back(Work, quell_task_retain(shared), 10);
+  for (int i = 0; i < 3; ++i) {
+    node_.Stop();
+    node_.Start();
+  }
+  for (std::thread& thread : threads) {
+    thread.join();
+    quell_task_release(shared);
+  }
+  EXPECT_TRUE(Until([&] {
+    const auto tasks = node_.List();
+    return std::any_of(tasks.begin(), tasks.end(),
+                       [&id](const SeenTask& task) { return task.id.ToString() == id; });
+  })) << "it has not come back under its id";
+  quell_task_release(shared);
+}
+
+TEST_F(LibraryTest, AForkedChildHasInertTasksAndMayStartItsOwn) {
+#ifdef __SANITIZE_THREAD__
+  GTEST_SKIP() << "the thread sanitizer ends a forked child that starts a thread";
+#endif
+  quell_task* task = StartTask("sdk/fork");
+  EXPECT_EQ(quell_flush(60'000), 1);
+  const pid_t child = ::fork();
+  if (child == 0) {
+    const bool inert = IdOf(task).empty() && quell_task_cancelled(task) == 0;
+    quell_task_finish(task, QUELL_FAILURE);
+    quell_task* own = StartTask("sdk/forked");
+    quell_task_finish(own, QUELL_SUCCESS);
+    const bool told = quell_flush(60'000) == 1;
+    ::_exit(inert && told ? 0 : 1);
+  }
+  int status = 0;
+  ASSERT_EQ(::waitpid(child, &status, 0), child);
+  EXPECT_EQ(status, 0);
+  EXPECT_NE(Seen(node_.List(), task), nullptr) << "the child has ended its parent's task";
+  quell_task_release(task);
+}
+
+TEST_F(LibraryTest, NothingIsAllowedEverywhere) {
+  EXPECT_EQ(quell_task_cancelled(nullptr), 0);
+  EXPECT_EQ(quell_task_id(nullptr, nullptr, 0), 0u);
+  quell_task_finish(nullptr, QUELL_SUCCESS);
+  quell_task_progress(nullptr, 1, 2, nullptr);
+  quell_task_release(nullptr);
+  quell_context_free(nullptr);
+  quell_task* task = quell_task_start(nullptr);
+  quell_task_field(task, "bad", "{no json");
+  quell_task_release(task);
+}
+
+}  // namespace
+}  // namespace quell

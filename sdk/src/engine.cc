@@ -11,6 +11,7 @@
 #include <sys/eventfd.h>
 #include <sys/random.h>
 #include <unistd.h>
+#include <unordered_set>
 
 namespace quell::sdk {
 namespace {
@@ -313,8 +314,8 @@ void Engine::Disconnect() {
     if (record->outcome && record->id.empty()) ended.push_back(record);
   }
   // Work that began and ended without a daemon must not pile up.
-  for (std::size_t i = 0; i + kEndedUntracked < ended.size(); ++i)
-    Forget(ended[i]);
+  ended.resize(ended.size() - std::min(ended.size(), kEndedUntracked));
+  Forget(ended);
 }
 
 bool Engine::RegisterNew() {
@@ -374,6 +375,7 @@ bool Engine::RegisterBatch(const std::vector<std::shared_ptr<Record>>& batch) {
     {
       std::lock_guard lock(batch[i]->mutex);
       batch[i]->registered = true;
+      if (batch[i]->id != answer->tasks[i].id) by_id_.erase(batch[i]->id);
       batch[i]->id = answer->tasks[i].id;
       batch[i]->ancestors = answer->tasks[i].ancestors;
       batch[i]->fields_dirty = batch[i]->fields_dirty || !batch[i]->fields.empty();
@@ -383,6 +385,7 @@ bool Engine::RegisterBatch(const std::vector<std::shared_ptr<Record>>& batch) {
       batch[i]->told_stopping = false;
       if (answer->tasks[i].cancel) batch[i]->cancel = answer->tasks[i].cancel;
     }
+    by_id_[answer->tasks[i].id] = batch[i];
     if (answer->tasks[i].cancel) Deliver(batch[i]);
   }
   if (!stream_.open() && !stream_.Open(socket_path_, session_, Now() + kCall)) return false;
@@ -458,6 +461,13 @@ bool Engine::IsLookDue(const Record& record, Steady now, bool is_new, bool toget
 }
 
 bool Engine::TellEnds() {
+  std::vector<std::shared_ptr<Record>> over;
+  const bool told = TellEnds(over);
+  Forget(over);
+  return told;
+}
+
+bool Engine::TellEnds(std::vector<std::shared_ptr<Record>>& over) {
   for (const auto& record : Snapshot()) {
     std::string id;
     quell_outcome outcome = QUELL_SUCCESS;
@@ -479,14 +489,21 @@ bool Engine::TellEnds() {
       std::lock_guard lock(record->mutex);
       record->told_end = true;
     }
-    Forget(record);
+    over.push_back(record);
   }
   return true;
 }
 
-void Engine::Forget(const std::shared_ptr<Record>& record) {
+void Engine::Forget(const std::vector<std::shared_ptr<Record>>& over) {
+  if (over.empty()) return;
+  std::unordered_set<const Record*> gone;
+  for (const auto& record : over) {
+    gone.insert(record.get());
+    std::lock_guard lock(record->mutex);
+    by_id_.erase(record->id);
+  }
   std::lock_guard lock(mutex_);
-  std::erase(records_, record);
+  std::erase_if(records_, [&gone](const auto& record) { return gone.count(record.get()) > 0; });
 }
 
 void Engine::HearCommands() {
@@ -498,15 +515,14 @@ void Engine::HearCommands() {
 }
 
 void Engine::Arrived(const Cancel& cancel) {
-  for (const auto& record : Snapshot()) {
-    {
-      std::lock_guard lock(record->mutex);
-      if (record->id != cancel.task) continue;
-      record->cancel = cancel;
-    }
-    Deliver(record);
-    return;
+  const auto found = by_id_.find(cancel.task);
+  if (found == by_id_.end()) return;
+  const std::shared_ptr<Record> record = found->second;
+  {
+    std::lock_guard lock(record->mutex);
+    record->cancel = cancel;
   }
+  Deliver(record);
 }
 
 void Engine::WaitForWork() {

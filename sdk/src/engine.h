@@ -11,6 +11,7 @@
 #include <set>
 #include <string>
 #include <thread>
+#include <unordered_map>
 #include <vector>
 
 #include "door.h"
@@ -48,7 +49,9 @@ class Engine {
   bool TellReport(const std::shared_ptr<Record>& record, Steady now);
   bool IsLookDue(const Record& record, Steady now, bool is_new, bool together);
   bool TellEnds();
-  void Forget(const std::shared_ptr<Record>& record);
+  // `over`: whose end the node knows.
+  bool TellEnds(std::vector<std::shared_ptr<Record>>& over);
+  void Forget(const std::vector<std::shared_ptr<Record>>& over);
   void HearCommands();
   void Arrived(const Cancel& cancel);
   void WaitForWork();
@@ -71,6 +74,7 @@ class Engine {
   Door door_;
   CommandStream stream_;
   std::string session_;
+  std::unordered_map<std::string, std::shared_ptr<Record>> by_id_;  // Registered, not yet over.
   bool connected_ = false;
   Steady retry_at_{};
   std::chrono::milliseconds backoff_{0};

@@ -203,6 +203,7 @@ TEST_F(BigListTest, NobodyIsAskedForAReaderThatDoesNotRead) {
   exchange->Drain();
   scheduler_.Advance(60s);
   EXPECT_EQ(asks, 3u);
+  EXPECT_EQ(Ids(Finish(exchange).body), AllIds()) << "it reads on";
 }
 
 }  // namespace

@@ -1,33 +1,9 @@
 #include "coordinator/opensearch/cat_table.h"
 
 #include <algorithm>
-#include <array>
-#include <string_view>
 #include <utility>
 
 namespace quell::opensearch {
-namespace {
-
-std::int64_t TimeUnit(std::string_view text) {
-  struct Unit {
-    std::string_view name;
-    std::int64_t nanos;
-  };
-  constexpr std::array<Unit, 7> kUnits = {{{"nanos", 1},
-                                           {"micros", 1'000},
-                                           {"ms", 1'000'000},
-                                           {"s", 1'000'000'000},
-                                           {"m", 60'000'000'000},
-                                           {"h", 3'600'000'000'000},
-                                           {"d", 86'400'000'000'000}}};
-  for (const Unit& unit : kUnits) {
-    if (unit.name == text) return unit.nanos;
-  }
-  return 0;
-}
-
-}  // namespace
-
 TableWishes ReadTableWishes(Params& params, std::vector<Column> columns) {
   TableWishes wishes;
   wishes.columns = std::move(columns);
@@ -46,7 +22,7 @@ TableWishes ReadTableWishes(Params& params, std::vector<Column> columns) {
       wishes.unknown_sort = text;
     }
   }
-  wishes.time_unit = TimeUnit(params.Text("time"));
+  wishes.time_unit = NanosOfUnit(params.Text("time"));
   wishes.titles = params.Bool("v", false);
   for (const char* without_effect : {"bytes", "pri", "size"})
     params.Has(without_effect);

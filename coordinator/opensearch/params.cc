@@ -73,6 +73,12 @@ bool IsFraction(std::string_view text) {
 
 }  // namespace
 
+std::int64_t NanosOfUnit(std::string_view unit) {
+  const auto found = std::find_if(kUnits.begin(), kUnits.end(),
+                                  [unit](const Unit& one) { return one.suffix == unit; });
+  return found == kUnits.end() ? 0 : found->nanos;
+}
+
 std::optional<Problem> ParseDuration(std::string_view name, std::string_view text,
                                      std::chrono::nanoseconds& out) {
   auto refuse = [&](std::string_view why) {

@@ -57,6 +57,9 @@ std::vector<std::string> SplitList(std::string_view text);
 // [detailed]?".
 std::string SuggestFor(std::string_view unknown, const std::vector<std::string_view>& known);
 
+// Of "nanos", "micros", "ms", "s", "m", "h" and "d"; 0: it is none of them.
+std::int64_t NanosOfUnit(std::string_view unit);
+
 // Errors: a Problem that speaks of the setting `name`.
 std::optional<Problem> ParseDuration(std::string_view name, std::string_view text,
                                      std::chrono::nanoseconds& out);

@@ -18,7 +18,7 @@ using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::SizeIs;
 
-class CoordinatorTest : public testing::Test {
+class CoordinatorTest : public CoordinatorServicesTest {
  protected:
   CoordinatorTest() { Start(); }
 
@@ -104,14 +104,6 @@ class CoordinatorTest : public testing::Test {
     return std::nullopt;
   }
 
-  SimScheduler scheduler_;
-  SimClock clock_{scheduler_};
-  SimExecutor executor_{scheduler_, clock_};
-  SeededRandom random_{7};
-  StoreFile file_;
-  MemoryStore store_{executor_, file_};
-  AskedNodes nodes_;
-  Principal who_{Principal::Door::kLoopback, 0, 0, "127.0.0.1"};
   std::unique_ptr<Coordinator> coordinator_;
 };
 

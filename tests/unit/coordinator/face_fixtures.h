@@ -16,7 +16,7 @@ namespace quell::opensearch {
 
 using namespace std::chrono_literals;
 
-class FaceTest : public testing::Test {
+class FaceTest : public CoordinatorServicesTest {
  protected:
   FaceTest() {
     face_.AddRoutes(router_);
@@ -129,14 +129,6 @@ class FaceTest : public testing::Test {
     return R"({"error":{"root_cause":[)" + cause + "}]," + cause.substr(1) + R"(},"status":400})";
   }
 
-  SimScheduler scheduler_;
-  SimClock clock_{scheduler_};
-  SimExecutor executor_{scheduler_, clock_};
-  SeededRandom random_{7};
-  StoreFile file_;
-  MemoryStore store_{executor_, file_};
-  AskedNodes nodes_;
-  Principal who_{Principal::Door::kLoopback, 0, 0, "127.0.0.1"};
   Coordinator coordinator_{{Self()}, {executor_, random_, store_, nodes_}, {}};
   http::Router router_;
   Face face_{coordinator_, {Profile::kDocumented, {"quell", "0.1.0"}}};

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include <gmock/gmock.h>
+#include <gtest/gtest.h>
 
 #include "coordinator/coordinator.h"
 #include "core/limits.h"
@@ -108,6 +109,19 @@ class AskedNodes final : public NodeClient {
   std::vector<NodeId> disconnected;
   std::vector<const ReplySink*> withdrawn;
   std::function<void(const Asked&)> answer;  // Called with each ask, if set.
+};
+
+// What a coordinator needs around it, on simulated time.
+class CoordinatorServicesTest : public testing::Test {
+ protected:
+  SimScheduler scheduler_;
+  SimClock clock_{scheduler_};
+  SimExecutor executor_{scheduler_, clock_};
+  SeededRandom random_{7};
+  StoreFile file_;
+  MemoryStore store_{executor_, file_};
+  AskedNodes nodes_;
+  Principal who_{Principal::Door::kLoopback, 0, 0, "127.0.0.1"};
 };
 
 }  // namespace quell

@@ -15,7 +15,7 @@ using namespace std::chrono_literals;
 using testing::ElementsAre;
 using testing::SizeIs;
 
-class WaitingTest : public testing::Test {
+class WaitingTest : public CoordinatorServicesTest {
  protected:
   WaitingTest() {
     for (int n : {1, 2})
@@ -102,14 +102,6 @@ class WaitingTest : public testing::Test {
     void OnDone(Result<NodeReply>) override {}
   };
 
-  SimScheduler scheduler_;
-  SimClock clock_{scheduler_};
-  SimExecutor executor_{scheduler_, clock_};
-  SeededRandom random_{7};
-  StoreFile file_;
-  MemoryStore store_{executor_, file_};
-  AskedNodes nodes_;
-  Principal who_{Principal::Door::kLoopback, 0, 0, "127.0.0.1"};
   Coordinator coordinator_{{Self()}, {executor_, random_, store_, nodes_}, {}};
   std::shared_ptr<Caller> caller_ = std::make_shared<Caller>();
   std::optional<Result<Gathered>> answer_;

@@ -18,6 +18,7 @@
 #include "host/asio_executor.h"
 #include "host/file.h"
 #include "host/system_clock.h"
+#include "tests/support/quick_journal.h"
 #include "tests/support/result_matchers.h"
 #include "transport/http/server.h"
 
@@ -28,32 +29,6 @@ using namespace std::chrono_literals;
 using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::StartsWith;
-
-// Takes everything, at once, unless it is full.
-class DoorJournal final : public Journal {
- public:
-  explicit DoorJournal(Executor& executor) : executor_(executor) {}
-  void ReserveNumbers(std::uint64_t, Done done) override { Answer(std::move(done)); }
-  void RecordApplied(AppliedIntent, Done done) override { Answer(std::move(done)); }
-  void RecordReceipt(const Receipt&) override {}
-  void RecordEnded(const Task&) override {}
-  void FindEnded(std::uint64_t, std::function<void(Result<Task>)> done) override {
-    executor_.Post([done] { done(Error{ErrorCode::kNotFound, "no such task"}); });
-  }
-
-  void ListEnded(WallTime, std::uint64_t,
-                 std::function<void(Result<std::vector<Task>>)> done) override {
-    executor_.Post([done] { done(std::vector<Task>()); });
-  }
-
-  std::optional<Error> error;
-
- private:
-  void Answer(Done done) {
-    executor_.Post([done, status = error ? Status(*error) : Status()] { done(status); });
-  }
-  Executor& executor_;
-};
 
 class NoProcesses final : public ProcessWatch {
  public:
@@ -191,7 +166,7 @@ class LocalDoorTest : public testing::Test {
       context_.get_executor()};
   AsioExecutor executor_{context_, clock_};
   SeededRandom random_{1};
-  DoorJournal journal_{executor_};
+  QuickJournal journal_{executor_};
   NoProcesses processes_;
   std::unique_ptr<Node> node_;
   std::unique_ptr<LocalDoor> door_;

@@ -15,33 +15,11 @@
 #include "host/system_random.h"
 #include "node/local_door.h"
 #include "node/node.h"
+#include "tests/support/quick_journal.h"
 #include "transport/http/server.h"
 
 namespace quell {
 namespace {
-
-// Takes everything at once.
-class QuickJournal final : public Journal {
- public:
-  explicit QuickJournal(Executor& executor) : executor_(executor) {}
-  void ReserveNumbers(std::uint64_t, Done done) override { Answer(std::move(done)); }
-  void RecordApplied(AppliedIntent, Done done) override { Answer(std::move(done)); }
-  void RecordReceipt(const Receipt&) override {}
-  void RecordEnded(const Task&) override {}
-  void FindEnded(std::uint64_t, std::function<void(Result<Task>)> done) override {
-    executor_.Post([done] { done(Error{ErrorCode::kNotFound, "no such task"}); });
-  }
-  void ListEnded(WallTime, std::uint64_t,
-                 std::function<void(Result<std::vector<Task>>)> done) override {
-    executor_.Post([done] { done(std::vector<Task>()); });
-  }
-
- private:
-  void Answer(Done done) {
-    executor_.Post([done = std::move(done)] { done({}); });
-  }
-  Executor& executor_;
-};
 
 // Every process lives for ever.
 class Immortal final : public ProcessWatch {

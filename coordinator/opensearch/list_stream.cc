@@ -5,6 +5,7 @@
 #include <string>
 #include <utility>
 
+#include "coordinator/failures.h"
 #include "coordinator/opensearch/format/pretty.h"
 #include "coordinator/opensearch/list_parts.h"
 #include "coordinator/opensearch/render.h"
@@ -103,6 +104,7 @@ class Stream : public std::enable_shared_from_this<Stream> {
     query.nodes.tokens = {after.node.ToString()};
     query.after = after;
     query.share = {limits::kListPart, limits::kListPart};
+    // One node, so one slot.
     coordinator_.List(std::move(query), list_.timeout, list_.sinks,
                       [self = shared_from_this()](Result<Gathered> gathered) {
                         self->Take(std::move(gathered));
@@ -112,22 +114,18 @@ class Stream : public std::enable_shared_from_this<Stream> {
   void Take(Result<Gathered> gathered) {
     if (gone_) return;
     Slot& mine = slot();
-    if (gathered && gathered->slots.size() == 1 && !gathered->slots[0].failure) {
-      mine.sink = std::move(gathered->slots[0].sink);
-      mine.reply = std::move(gathered->slots[0].reply);
+    if (gathered && !gathered->slots.front().failure) {
+      mine.sink = std::move(gathered->slots.front().sink);
+      mine.reply = std::move(gathered->slots.front().reply);
       if (TakePart()) GoOn();
       return;
     }
-    const std::string id = mine.node->id.ToString();
-    if (!coordinator_.Knows(id)) {
-      mine.failure = NodeFailure{id, "no_such_node_exception",
-                                 "[" + mine.node->name + "] has left while it was listed"};
-    } else if (gathered && gathered->slots.size() == 1) {
-      mine.failure = std::move(gathered->slots[0].failure);
+    if (gathered) {
+      mine.failure = std::move(gathered->slots.front().failure);
+    } else if (const std::string id = mine.node->id.ToString(); !coordinator_.Knows(id)) {
+      mine.failure = NoSuchNode(id);  // It has left meanwhile.
     } else {
-      const std::string why = gathered ? "it was not asked" : gathered.error().message;
-      mine.failure =
-          NodeFailure{id, "node_disconnected_exception", "[" + mine.node->name + "] " + why};
+      mine.failure = FailureOf(*mine.node, true, kListAction, gathered.error());
     }
     EndNode(false);
     GoOn();

@@ -189,6 +189,18 @@ TEST_F(BigListTest, ANodeThatIsForgottenMidwayIsNamed) {
               AllOf(HasSubstr(R"("incomplete":true)"), HasSubstr("no_such_node_exception")));
 }
 
+TEST_F(BigListTest, APartThatTheCoordinatorIsTooBusyToAskForIsNamed) {
+  Add(1, kShare + limits::kListPart + 7);
+  const auto exchange = Begin(router_, http::Method::kGet, "/_tasks");
+  scheduler_.RunUntil([&] { return exchange->stream.has_value(); }, 5s);
+  nodes_.answer = nullptr;
+  for (std::size_t i = 0; i < limits::kFanOutsMax; ++i)
+    coordinator_.List({}, 5s, NumberSinks(), [](const Result<Gathered>&) {});
+  EXPECT_THAT(Finish(exchange).body,
+              AllOf(HasSubstr(R"("incomplete":true)"), HasSubstr("requests are waiting for nodes"),
+                    HasSubstr(R"("node_id":")" + Info(1).id.ToString())));
+}
+
 TEST_F(BigListTest, NobodyIsAskedForAReaderThatDoesNotRead) {
   Add(1, kShare + limits::kListPart + 7);
   std::size_t asks = 0;

@@ -66,7 +66,10 @@ inline constexpr std::size_t kAwaitedMax =
     2 * kTasksPerNodeMax;  // Tasks they wait for; one that two wait for counts twice.
 inline constexpr std::size_t kReceiptsPerAck = 10'000;  // The rest can be asked for.
 inline constexpr std::size_t kNoteMax = 1024;           // Of a receipt; longer ones are cut.
-inline constexpr auto kLostAfter = 1s;  // A named process has ended and nobody says how.
+inline constexpr auto kStillRunsAfter =
+    15s;  // A cancelled task counts as still running then: the default grace and time to force it.
+inline constexpr auto kMeasureInterval = 1s;  // Between two looks at what a task uses.
+inline constexpr auto kLostAfter = 1s;        // A named process has ended and nobody says how.
 
 // Pieces of work between which a node's executor serves others; each takes less than 1 ms.
 inline constexpr std::size_t kLooksPerTurn = 2000;   // Tasks looked at.

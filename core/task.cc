@@ -88,6 +88,7 @@ Status Task::Move(TaskState to, MonoTime now, WallTime wall) {
   if (IsTerminal(to)) {
     end_mono = now;
     end_wall = wall;
+    resources.End();
   }
   return {};
 }
@@ -117,6 +118,7 @@ TaskView View(const Task& task, MonoTime now) {
   view.pid = task.pid;
   view.on_parent_lost = task.on_parent_lost;
   view.last_check = task.last_check;
+  view.resources = task.resources;
   return view;
 }
 

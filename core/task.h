@@ -13,6 +13,7 @@
 
 #include "core/clock.h"
 #include "core/ids.h"
+#include "core/resource_use.h"
 #include "core/result.h"
 
 namespace quell {
@@ -91,12 +92,13 @@ struct Task {
   std::int32_t pid = 0;  // As the program named it; 0: none.
   OnParentLost on_parent_lost = OnParentLost::kKeep;
   std::optional<WallTime> last_check;  // When its program last looked for a cancel, if it says so.
+  ResourceUse resources;               // As its program reports it.
 
   std::optional<TaskId> parent() const {
     return ancestors.empty() ? std::nullopt : std::optional(ancestors.front());
   }
-  // Moves to `to` and stamps the end. Errors: kFailedPrecondition, nothing changed, if CanMove()
-  // says no.
+  // Moves to `to`; at an end it stamps it, and nothing is at work any more. Errors:
+  // kFailedPrecondition, nothing changed, if CanMove() says no.
   Status Move(TaskState to, MonoTime now, WallTime wall);
 };
 
@@ -123,6 +125,7 @@ struct TaskView {
   std::int32_t pid = 0;
   OnParentLost on_parent_lost = OnParentLost::kKeep;
   std::optional<WallTime> last_check;
+  ResourceUse resources;
 };
 
 // `now` gives the running time of a task that has not ended.

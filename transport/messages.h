@@ -115,12 +115,21 @@ struct JoinReply {
   std::string boot_id;            // Of the coordinator's host: the node's own means one clock.
 };
 
+// The tasks of a node that were cancelled and still ran limits::kStillRunsAfter later.
+struct StillRunning {
+  std::uint64_t now = 0;    // Those that have not ended yet.
+  std::uint64_t total = 0;  // All since the node started, each once.
+
+  friend bool operator==(const StillRunning&, const StillRunning&) = default;
+};
+
 struct HeartbeatRequest {
   NodeId node;
   Incarnation incarnation = Incarnation::kNone;
   std::uint64_t next_number = 0;
   std::vector<IntentAck>
       acks;  // Of intents that came with a join or heartbeat; repeated until answered.
+  std::optional<StillRunning> still_running = {};  // None: an older node, which does not count.
 };
 
 struct HeartbeatReply {

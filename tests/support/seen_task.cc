@@ -22,7 +22,8 @@ SeenTask::SeenTask(const TaskView& view)
       owner_uid(view.owner_uid),
       pid(view.pid),
       on_parent_lost(view.on_parent_lost),
-      last_check(view.last_check) {}
+      last_check(view.last_check),
+      resources(view.resources) {}
 
 TaskView SeenTask::View() const {
   TaskView view;
@@ -46,6 +47,7 @@ TaskView SeenTask::View() const {
   view.pid = pid;
   view.on_parent_lost = on_parent_lost;
   view.last_check = last_check;
+  view.resources = resources;
   return view;
 }
 

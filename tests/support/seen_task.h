@@ -31,6 +31,7 @@ struct SeenTask {
   std::int32_t pid = 0;
   OnParentLost on_parent_lost = OnParentLost::kKeep;
   std::optional<WallTime> last_check;
+  ResourceUse resources;
 
   SeenTask() = default;
   explicit SeenTask(const TaskView& view);

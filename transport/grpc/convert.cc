@@ -256,6 +256,8 @@ void ToProto(const TaskView& from, v1::Task* to) {
   to->set_pid(from.pid);
   to->set_cancel_on_parent_lost(from.on_parent_lost == OnParentLost::kCancel);
   if (from.last_check) to->set_last_check_micros(MicrosSinceEpoch(*from.last_check));
+  if (from.resources.cpu) ToProto(*from.resources.cpu, to->mutable_cpu());
+  if (from.resources.memory) ToProto(*from.resources.memory, to->mutable_memory());
 }
 
 namespace {
@@ -342,6 +344,10 @@ Result<std::span<const TaskView>> TaskPage::Read(
     view.pid = task.pid();
     if (task.cancel_on_parent_lost()) view.on_parent_lost = OnParentLost::kCancel;
     reader.Take(MaybeWall("a task's last check", task.last_check_micros()), &view.last_check);
+    if (task.has_cpu()) reader.Take(FromProto(task.cpu()), &view.resources.cpu.emplace());
+    if (task.has_memory()) {
+      reader.Take(FromProto(task.memory()), &view.resources.memory.emplace());
+    }
   }
   return reader.Finish(std::span<const TaskView>(views_));
 }

@@ -23,6 +23,8 @@ namespace quell {
 
 void ToProto(const TaskId& from, v1::TaskId* to);
 void ToProto(const TaskView& from, v1::Task* to);
+void ToProto(const CpuUse& from, v1::Task::Cpu* to);
+void ToProto(const MemoryUse& from, v1::Task::Memory* to);
 void ToProto(const TaskFilter& from, v1::TaskFilter* to);
 void ToProto(const Intent& from, v1::Intent* to);
 void ToProto(const Receipt& from, v1::Receipt* to);
@@ -33,6 +35,8 @@ v1::ReceiptState ToProto(ReceiptState from);
 v1::ErrorCode ToProto(ErrorCode from);
 
 Result<TaskId> FromProto(const v1::TaskId& from);
+Result<CpuUse> FromProto(const v1::Task::Cpu& from);
+Result<MemoryUse> FromProto(const v1::Task::Memory& from);
 Result<TaskFilter> FromProto(const v1::TaskFilter& from);
 Result<Intent> FromProto(const v1::Intent& from);
 Result<Receipt> FromProto(const v1::Receipt& from);

@@ -127,6 +127,7 @@ TEST(ViewTest, ShowsTheWholeTask) {
   task.pid = 4321;
   task.on_parent_lost = OnParentLost::kCancel;
   task.last_check = WallTime(7s);
+  task.resources.Take({CpuUse{2s, 2s, 2s, 1, 1}, 4096});
   const TaskView view = View(task, MonoTime(103s));
   EXPECT_EQ(view.id, task.id);
   EXPECT_EQ(view.type, "direct");
@@ -145,6 +146,7 @@ TEST(ViewTest, ShowsTheWholeTask) {
   EXPECT_EQ(view.pid, 4321);
   EXPECT_EQ(view.on_parent_lost, OnParentLost::kCancel);
   EXPECT_EQ(view.last_check, WallTime(7s));
+  EXPECT_EQ(view.resources, task.resources);
 }
 
 TEST(ViewTest, ShowsTheCancelMark) {

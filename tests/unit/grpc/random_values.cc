@@ -73,7 +73,23 @@ SeenTask RandomValues::Shown(const NodeId& node) {
   task.pid = static_cast<std::int32_t>(Below(std::uint64_t{1} << 31));
   if (Coin()) task.on_parent_lost = OnParentLost::kCancel;
   if (Coin()) task.last_check = Time();
+  task.resources = Resources();
   return task;
+}
+
+ResourceUse RandomValues::Resources() {
+  ResourceUse use;
+  if (Coin()) {
+    CpuUse& cpu = use.cpu.emplace();
+    cpu.least = std::chrono::nanoseconds(Below(1000));
+    cpu.most = cpu.least + std::chrono::nanoseconds(Below(std::uint64_t{1} << 40));
+    cpu.executions = static_cast<std::uint32_t>(1 + Below(1000));
+    cpu.total = cpu.least * (cpu.executions - 1) + cpu.most;
+    cpu.active = static_cast<std::uint32_t>(Below(cpu.executions + 1));
+  }
+  for (std::uint64_t reports = Below(5); reports > 0; --reports)
+    use.Take({{}, Below(std::uint64_t{1} << 62)});
+  return use;
 }
 
 TaskFilter RandomValues::Filter() {

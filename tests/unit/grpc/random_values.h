@@ -22,6 +22,7 @@ class RandomValues {
   TaskId Task() { return {Node(), Number()}; }
   TaskState State();
   SeenTask Shown(const NodeId& node);
+  ResourceUse Resources();
   TaskFilter Filter();
   Intent AnIntent();
   Receipt AReceipt();

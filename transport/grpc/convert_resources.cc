@@ -1,0 +1,64 @@
+// What a task has used.
+#include <limits>
+
+#include "transport/grpc/convert.h"
+#include "transport/grpc/fields.h"
+
+namespace quell {
+
+using fields::Garbage;
+using fields::Reader;
+
+namespace {
+
+constexpr std::uint64_t kMax = std::numeric_limits<std::int64_t>::max();
+
+Result<std::chrono::nanoseconds> Nanos(std::uint64_t nanos) {
+  if (nanos > kMax) return Garbage("a task's CPU time", "is too long");
+  return std::chrono::nanoseconds(static_cast<std::int64_t>(nanos));
+}
+
+}  // namespace
+
+void ToProto(const CpuUse& from, v1::Task::Cpu* to) {
+  to->set_total_nanos(static_cast<std::uint64_t>(from.total.count()));
+  to->set_least_nanos(static_cast<std::uint64_t>(from.least.count()));
+  to->set_most_nanos(static_cast<std::uint64_t>(from.most.count()));
+  to->set_executions(from.executions);
+  to->set_active(from.active);
+}
+
+Result<CpuUse> FromProto(const v1::Task::Cpu& from) {
+  Reader reader;
+  CpuUse cpu;
+  reader.Take(Nanos(from.total_nanos()), &cpu.total);
+  reader.Take(Nanos(from.least_nanos()), &cpu.least);
+  reader.Take(Nanos(from.most_nanos()), &cpu.most);
+  cpu.executions = from.executions();
+  cpu.active = from.active();
+  if (const Status sound = Check(cpu); !sound) {
+    reader.Fail(Garbage("a task's CPU time", "cannot be: " + sound.error().message));
+  }
+  return reader.Finish(cpu);
+}
+
+void ToProto(const MemoryUse& from, v1::Task::Memory* to) {
+  to->set_bytes(from.now);
+  to->set_average_bytes(from.average);
+  to->set_least_bytes(from.least);
+  to->set_most_bytes(from.most);
+  to->set_reports(from.reports);
+}
+
+Result<MemoryUse> FromProto(const v1::Task::Memory& from) {
+  const MemoryUse memory{from.bytes(), from.average_bytes(), from.least_bytes(), from.most_bytes(),
+                         from.reports()};
+  const bool sound = memory.least <= memory.now && memory.now <= memory.most &&
+                     memory.most <= kMax && memory.reports > 0 &&
+                     memory.average >= static_cast<double>(memory.least) &&
+                     memory.average <= static_cast<double>(memory.most);
+  if (!sound) return Garbage("a task's memory", "cannot be");
+  return memory;
+}
+
+}  // namespace quell

@@ -116,11 +116,11 @@ struct JoinReply {
 };
 
 // The tasks of a node that were cancelled and still ran limits::kStillRunsAfter later.
-struct StillRunning {
+struct CancelledRunning {
   std::uint64_t now = 0;    // Those that have not ended yet.
   std::uint64_t total = 0;  // All since the node started, each once.
 
-  friend bool operator==(const StillRunning&, const StillRunning&) = default;
+  friend bool operator==(const CancelledRunning&, const CancelledRunning&) = default;
 };
 
 struct HeartbeatRequest {
@@ -129,7 +129,8 @@ struct HeartbeatRequest {
   std::uint64_t next_number = 0;
   std::vector<IntentAck>
       acks;  // Of intents that came with a join or heartbeat; repeated until answered.
-  std::optional<StillRunning> still_running = {};  // None: an older node, which does not count.
+  std::optional<CancelledRunning> cancelled_running =
+      {};  // None: an older node, which does not count.
 };
 
 struct HeartbeatReply {

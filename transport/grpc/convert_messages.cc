@@ -320,9 +320,9 @@ void ToProto(const HeartbeatRequest& from, v1::HeartbeatRequest* to) {
   to->set_next_number(from.next_number);
   for (const IntentAck& ack : from.acks)
     ToProto(ack, to->add_acks());
-  if (!from.still_running) return;
-  to->mutable_still_running()->set_now(from.still_running->now);
-  to->mutable_still_running()->set_total(from.still_running->total);
+  if (!from.cancelled_running) return;
+  to->mutable_cancelled_running()->set_now(from.cancelled_running->now);
+  to->mutable_cancelled_running()->set_total(from.cancelled_running->total);
 }
 
 Result<HeartbeatRequest> FromProto(const v1::HeartbeatRequest& from) {
@@ -333,8 +333,9 @@ Result<HeartbeatRequest> FromProto(const v1::HeartbeatRequest& from) {
   reader.Check(CheckNextNumber(from.next_number()));
   request.next_number = from.next_number();
   reader.Check(AppendAcks(from.acks(), &request.acks));
-  if (from.has_still_running()) {
-    request.still_running = StillRunning{from.still_running().now(), from.still_running().total()};
+  if (from.has_cancelled_running()) {
+    request.cancelled_running =
+        CancelledRunning{from.cancelled_running().now(), from.cancelled_running().total()};
   }
   return reader.Finish(std::move(request));
 }

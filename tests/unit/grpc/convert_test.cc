@@ -205,14 +205,15 @@ TEST_P(ConvertTest, MembershipArrivesAsItWasMade) {
     HeartbeatRequest beat{random_.Node(), Incarnation{1 + random_.Below(9)}, random_.Number(), {}};
     for (std::uint64_t i = random_.Below(4); i > 0; --i)
       beat.acks.push_back(random_.Ack());
-    if (random_.Coin()) beat.still_running = StillRunning{random_.Number(), random_.Number()};
+    if (random_.Coin())
+      beat.cancelled_running = CancelledRunning{random_.Number(), random_.Number()};
     const auto beaten = FromProto(Sent<v1::HeartbeatRequest>(beat));
     ASSERT_THAT(beaten, IsOk());
     EXPECT_EQ(beaten->node, beat.node);
     EXPECT_EQ(beaten->incarnation, beat.incarnation);
     EXPECT_EQ(beaten->next_number, beat.next_number);
     EXPECT_EQ(beaten->acks, beat.acks);
-    EXPECT_EQ(beaten->still_running, beat.still_running);
+    EXPECT_EQ(beaten->cancelled_running, beat.cancelled_running);
 
     HeartbeatReply echo{random_.Coin(), {}, random_.Time()};
     for (std::uint64_t i = random_.Below(4); i > 0; --i)

@@ -43,6 +43,7 @@ void Facts::Mark(LiveTask& live, const Tombstone& tombstone) {
   live.task.cancel = tombstone.mark;
   live.receipt = std::make_unique<Receipt>(NewReceipt(live.task.id, tombstone.mark));
   live.may_tell = false;
+  overdue_.Marked(live);
   const auto earlier = state_.receipts.find(tombstone.number);
   if (earlier == state_.receipts.end()) return;
   if (earlier->second.intent == tombstone.mark.intent) *live.receipt = std::move(earlier->second);
@@ -114,6 +115,7 @@ void Facts::Acknowledge(LiveTask& live, const ReportRequest& report) {
 
 Status Facts::End(LiveTask& live, TaskState outcome) {
   if (Status moved = live.task.Move(outcome, state_.now(), state_.wall()); !moved) return moved;
+  overdue_.Ended(live);
   live.session->Remove(live.task);
   if (live.receipt) SetEnded(*live.receipt, live.task);
   const EndedTask& ended = state_.registry.End(live);

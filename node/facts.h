@@ -4,6 +4,7 @@
 #include <functional>
 #include <optional>
 
+#include "node/overdue.h"
 #include "node/state.h"
 
 namespace quell {
@@ -11,7 +12,7 @@ namespace quell {
 // Not thread-safe: on the node's executor.
 class Facts {
  public:
-  explicit Facts(NodeState& state) : state_(state) {}
+  explicit Facts(NodeState& state) : state_(state), overdue_(state) {}
 
   // The task is cancelled as its tombstone says. Its program is not told before Release().
   void Mark(LiveTask& live, const Tombstone& tombstone);
@@ -34,12 +35,14 @@ class Facts {
   std::optional<Receipt> ReceiptOf(const LiveTask& live) const;
   // What is known of a task under the intent whose tombstone it has.
   Receipt ReceiptOf(const Tombstone& tombstone) const;
+  const CancelledRunning& cancelled_running() const { return overdue_.counts(); }
 
  private:
   static CancelCommand CommandFor(const LiveTask& live);
   void Delivered(LiveTask& live);
 
   NodeState& state_;
+  Overdue overdue_;
 };
 
 }  // namespace quell

@@ -77,7 +77,8 @@ std::vector<IntentAck> JoinLoop::NextAcks() const {
 }
 
 void JoinLoop::Heartbeat() {
-  HeartbeatRequest request{info_.id, info_.incarnation, hooks_.next_number(), NextAcks()};
+  HeartbeatRequest request{info_.id, info_.incarnation, hooks_.next_number(), NextAcks(),
+                           hooks_.cancelled_running()};
   std::vector<IntentId> told;
   for (const IntentAck& ack : request.acks)
     told.push_back(ack.intent);

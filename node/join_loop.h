@@ -21,6 +21,7 @@ class JoinLoop {
   // What the node does with the answers. `sent` is when the question left.
   struct Hooks {
     std::function<std::uint64_t()> next_number;
+    std::function<CancelledRunning()> cancelled_running;
     std::function<void(JoinReply reply, MonoTime sent)> joined;
     std::function<void(HeartbeatReply reply, MonoTime sent)> heard;
     std::function<void(Error)> refused;         // Another living daemon has this id: the loop ends.

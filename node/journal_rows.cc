@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <array>
 #include <chrono>
+#include <limits>
 #include <optional>
+#include <sstream>
 #include <string>
 #include <utility>
 #include <vector>
@@ -52,7 +54,13 @@ CREATE INDEX ended_upto ON ended(upto);
 CREATE INDEX ended_at ON ended(ended_at);
 )sql";
 
-constexpr std::array<std::string_view, 2> kMigrations = {kFirst, kHistory};
+// As CpuText() and MemoryText() write them; null: not measured.
+constexpr std::string_view kResources = R"sql(
+ALTER TABLE ended ADD COLUMN cpu TEXT;
+ALTER TABLE ended ADD COLUMN memory TEXT;
+)sql";
+
+constexpr std::array<std::string_view, 3> kMigrations = {kFirst, kHistory, kResources};
 
 Error Damaged(const sqlite::Database& database, std::string_view what) {
   return {ErrorCode::kInternal,
@@ -222,11 +230,49 @@ std::optional<std::vector<Header>> ParseHeaders(std::string_view json) {
   return headers;
 }
 
+// Numbers with blanks between them, in the order of the members. Nothing is active any more.
+std::optional<std::string> CpuText(const std::optional<CpuUse>& cpu) {
+  if (!cpu) return std::nullopt;
+  std::ostringstream text;
+  text << cpu->total.count() << ' ' << cpu->least.count() << ' ' << cpu->most.count() << ' '
+       << cpu->executions;
+  return text.str();
+}
+
+std::optional<CpuUse> ParseCpu(std::string_view text) {
+  std::istringstream in{std::string(text)};
+  std::int64_t total = 0;
+  std::int64_t least = 0;
+  std::int64_t most = 0;
+  CpuUse cpu;
+  if (!(in >> total >> least >> most >> cpu.executions)) return std::nullopt;
+  cpu.total = std::chrono::nanoseconds(total);
+  cpu.least = std::chrono::nanoseconds(least);
+  cpu.most = std::chrono::nanoseconds(most);
+  return Check(cpu) ? std::optional(cpu) : std::nullopt;
+}
+
+std::optional<std::string> MemoryText(const std::optional<MemoryUse>& memory) {
+  if (!memory) return std::nullopt;
+  std::ostringstream text;
+  text.precision(std::numeric_limits<double>::max_digits10);
+  text << memory->now << ' ' << memory->average << ' ' << memory->least << ' ' << memory->most
+       << ' ' << memory->reports;
+  return text.str();
+}
+
+std::optional<MemoryUse> ParseMemory(std::string_view text) {
+  std::istringstream in{std::string(text)};
+  MemoryUse memory;
+  in >> memory.now >> memory.average >> memory.least >> memory.most >> memory.reports;
+  return in ? std::optional(memory) : std::nullopt;
+}
+
 // As ReadEnded() reads it.
 std::string SelectEnded(std::string_view which) {
   return "SELECT type, action, description, status, state, cancellable, started_at, ran_nanos, "
          "ended_at, ancestors, headers, uid, pid, intent, marked_at, requested_by, reason, "
-         "grace_ms, inherited, on_parent_lost, last_check, number FROM ended WHERE " +
+         "grace_ms, inherited, on_parent_lost, last_check, number, cpu, memory FROM ended WHERE " +
          std::string(which);
 }
 
@@ -258,6 +304,10 @@ std::optional<Task> ReadEnded(const sqlite::Statement& row, const NodeId& node) 
   }
   if (row.integer(19) != 0) task.on_parent_lost = OnParentLost::kCancel;
   task.last_check = Wall(row, 20);
+  if (!row.null(22)) task.resources.cpu = ParseCpu(row.text(22));
+  if (!row.null(23)) task.resources.memory = ParseMemory(row.text(23));
+  if (task.resources.cpu.has_value() == row.null(22)) return std::nullopt;
+  if (task.resources.memory.has_value() == row.null(23)) return std::nullopt;
   return task;
 }
 
@@ -397,13 +447,16 @@ Status KeepEnded(sqlite::Database& database, const Task& task, const EndedLimits
   Status kept = database.Run(
       "INSERT INTO ended(number, type, action, description, status, state, cancellable, "
       "started_at, ran_nanos, ended_at, ancestors, headers, uid, pid, intent, marked_at, "
-      "requested_by, reason, grace_ms, inherited, on_parent_lost, last_check, upto) VALUES(?1, ?2, "
+      "requested_by, reason, grace_ms, inherited, on_parent_lost, last_check, cpu, memory, upto) "
+      "VALUES(?1, ?2, "
       "?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, "
-      "?22, coalesce((SELECT max(upto) FROM ended), 0) + ?23) ON CONFLICT(number) DO NOTHING",
+      "?22, ?23, ?24, coalesce((SELECT max(upto) FROM ended), 0) + ?25) ON CONFLICT(number) DO "
+      "NOTHING",
       task.id.number, task.type, task.action, task.description, task.status_json, task.state,
       task.cancellable, MicrosSinceEpoch(task.start_wall), ran.count(), ended_at, ancestors,
       headers, task.owner_uid, task.pid, intent, marked_at, by, reason, grace, inherited,
       task.on_parent_lost == OnParentLost::kCancel, Micros(task.last_check),
+      CpuText(task.resources.cpu), MemoryText(task.resources.memory),
       static_cast<std::int64_t>(bytes));
   if (!kept) return kept;
   kept = database.Run("DELETE FROM ended WHERE seq <= (SELECT max(seq) FROM ended) - ?1",

@@ -141,6 +141,56 @@ Key Policy(std::string_view name, OnParentLost& to) {
           }};
 }
 
+// What of a resource report is there, before it is one.
+struct ResourceWords {
+  std::optional<std::int64_t> total;
+  std::optional<std::int64_t> least;
+  std::optional<std::int64_t> most;
+  std::optional<std::int64_t> executions;
+  std::optional<std::int64_t> active;
+};
+
+Status TakeCpu(const ResourceWords& words, ResourceReport& report) {
+  if (!words.total) {
+    if (!words.least && !words.most && !words.executions && !words.active) return {};
+    return Invalid("\"resources\" need \"cpu_time_in_nanos\" for what they say of it");
+  }
+  CpuUse cpu;
+  cpu.total = std::chrono::nanoseconds(*words.total);
+  cpu.least = std::chrono::nanoseconds(words.least.value_or(*words.total));
+  cpu.most = std::chrono::nanoseconds(words.most.value_or(*words.total));
+  cpu.executions = static_cast<std::uint32_t>(words.executions.value_or(1));
+  cpu.active = static_cast<std::uint32_t>(words.active.value_or(cpu.executions));
+  if (Status sound = Check(cpu); !sound) {
+    return Invalid("\"resources\": " + sound.error().message);
+  }
+  report.cpu = cpu;
+  return {};
+}
+
+Key Resources(ResourceReport& report) {
+  return {"resources", [&report](const JsonValue& value) -> Status {
+            constexpr std::int64_t kMax = std::numeric_limits<std::int64_t>::max();
+            constexpr std::int64_t kCountMax = std::numeric_limits<std::int32_t>::max();
+            ResourceWords words;
+            auto into = [](std::optional<std::int64_t>& to) {
+              return [&to](std::int64_t number) { to = number; };
+            };
+            Status read =
+                ReadObject(value, "\"resources\"",
+                           {Integer("cpu_time_in_nanos", kMax, into(words.total)),
+                            Integer("least_cpu_time_in_nanos", kMax, into(words.least)),
+                            Integer("most_cpu_time_in_nanos", kMax, into(words.most)),
+                            Integer("executions", kCountMax, into(words.executions)),
+                            Integer("active", kCountMax, into(words.active)),
+                            Integer("memory_in_bytes", kMax, [&report](std::int64_t bytes) {
+                              report.memory = static_cast<std::uint64_t>(bytes);
+                            })});
+            if (!read) return read;
+            return TakeCpu(words, report);
+          }};
+}
+
 constexpr std::int64_t kMillisMax = std::int64_t{1} << 53;
 
 Status ReadTask(const JsonValue& value, NewTask& task) {
@@ -208,9 +258,11 @@ Result<ReportRequest> ParseReport(std::string_view body) {
        Flag("stopping", [&report](bool stopping) { report.stopping = stopping; }),
        OptionalText("deferred", report.deferred), OptionalText("ignoring", report.ignoring),
        Flag("killed", [&report](bool killed) { report.killed = killed; }),
-       Integer("last_check_millis", kMillisMax, [&report](std::int64_t millis) {
-         report.last_check = WallTime(std::chrono::milliseconds(millis));
-       })});
+       Integer("last_check_millis", kMillisMax,
+               [&report](std::int64_t millis) {
+                 report.last_check = WallTime(std::chrono::milliseconds(millis));
+               }),
+       Resources(report.resources)});
   if (!read) return read.error();
   return report;
 }

@@ -76,6 +76,7 @@ class Node::Impl {
   JoinLoop::Hooks Hooks() {
     return {
         .next_number = [this] { return state_.numbers.next(); },
+        .cancelled_running = [this] { return facts_.cancelled_running(); },
         .joined = [this](JoinReply reply, MonoTime sent) { OnJoined(std::move(reply), sent); },
         .heard =
             [this](HeartbeatReply reply, MonoTime sent) {

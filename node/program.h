@@ -71,6 +71,7 @@ struct ReportRequest {
   std::optional<std::string> ignoring;  // The wrapper could not force it: what is left.
   bool killed = false;                  // The wrapper forced it after the grace.
   std::optional<WallTime> last_check;   // When the program last looked for a cancel.
+  ResourceReport resources;             // What the task has used; absent: not measured.
 };
 
 struct ReportReply {

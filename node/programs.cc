@@ -62,6 +62,7 @@ Result<ReportReply> Programs::Report(const TaskId& task, const std::optional<Ses
   Result<LiveTask*> live = FindTask(task, token, who);
   if (!live) return live.error();
   if (report.status_json) (*live)->task.status_json = *report.status_json;
+  (*live)->task.resources.Take(report.resources);
   if (report.last_check) facts_.Checked(**live, *report.last_check);
   facts_.Acknowledge(**live, report);
   return ReportReply{facts_.TakeCommand(**live)};

@@ -249,6 +249,34 @@ TEST_F(LocalDoorTest, ReportsAndFinishes) {
   EXPECT_THAT(Post("/v1/tasks/nonsense/finish", R"({"outcome":"success"})"), StartsWith("400"));
 }
 
+TEST_F(LocalDoorTest, TakesWhatATaskHasUsedAndRefusesWhatCannotBe) {
+  const Registered task = Register();
+  auto report = [&](const std::string& resources) {
+    return Post("/v1/tasks/" + task.task + "/report", R"({"resources":)" + resources + "}");
+  };
+  for (const char* good :
+       {"{}", "null", R"({"memory_in_bytes":0})", R"({"cpu_time_in_nanos":0})",
+        R"({"cpu_time_in_nanos":9,"least_cpu_time_in_nanos":2,"most_cpu_time_in_nanos":4,
+            "executions":3,"active":0,"memory_in_bytes":4096})",
+        // Less CPU time than is known: it was overtaken, which is no mistake.
+        R"({"cpu_time_in_nanos":8})"}) {
+    EXPECT_EQ(report(good), "200 {\"cancel\":null}") << good;
+  }
+  auto refuse = [&](const std::string& resources, const std::string& why) {
+    EXPECT_THAT(report(resources), AllOf(StartsWith("400"), HasSubstr(why))) << resources;
+  };
+  refuse("7", "must be an object");
+  refuse(R"({"cpu":7})", "known are: cpu_time_in_nanos, least_cpu_time_in_nanos");
+  refuse(R"({"cpu_time_in_nanos":-1})", "whole number from 0 to 9223372036854775807");
+  refuse(R"({"cpu_time_in_nanos":1.5})", "whole number");
+  refuse(R"({"cpu_time_in_nanos":9223372036854775808})", "whole number");
+  refuse(R"({"memory_in_bytes":-4096})", "whole number");
+  refuse(R"({"cpu_time_in_nanos":9,"executions":0})", "at least one execution");
+  refuse(R"({"cpu_time_in_nanos":9,"executions":2,"active":3})", "more executions are active");
+  refuse(R"({"cpu_time_in_nanos":9,"executions":2})", "in this order");
+  refuse(R"({"executions":1})", "need \\\"cpu_time_in_nanos\\\"");
+}
+
 TEST_F(LocalDoorTest, RefusesATokenThatIsNone) {
   const Registered task = Register();
   EXPECT_THAT(Post("/v1/tasks/" + task.task + "/report", "{}", "Quell-Session: x\r\n"),

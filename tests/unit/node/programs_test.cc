@@ -62,6 +62,20 @@ TEST_F(ProgramsTest, ReportsShowInTheTask) {
   EXPECT_THAT(Report(task, report), FailsWith(ErrorCode::kInvalidArgument, "16384"));
 }
 
+TEST_F(ProgramsTest, WhatATaskHasUsedIsShownAndStaysWhenItHasEnded) {
+  const TaskId task = Start(world_.Work());
+  EXPECT_FALSE(world_.Show(task).resources.measured());
+  ReportRequest report;
+  report.resources = {CpuUse{2s, 2s, 2s, 1, 1}, 4096};
+  ASSERT_THAT(Report(task, report), IsOk());
+  ASSERT_THAT(Report(task, {}), IsOk());
+  EXPECT_EQ(world_.Show(task).resources.cpu, report.resources.cpu);
+  EXPECT_EQ(world_.Show(task).resources.memory->now, 4096U);
+  ASSERT_THAT(Finish(task), IsOk());
+  EXPECT_EQ(world_.Show(task).resources.cpu, (CpuUse{2s, 2s, 2s, 1, 0}));
+  EXPECT_EQ(world_.Show(task).resources.memory->now, 4096U);
+}
+
 TEST_F(ProgramsTest, AProgramWithoutAStreamHearsOfACancelByReporting) {
   const TaskId task = Start(world_.Work());
   Cancel(task);

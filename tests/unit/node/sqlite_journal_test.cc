@@ -270,10 +270,25 @@ TEST_F(SqliteJournalTest, KeepsNoReceiptWithoutATombstone) {
   EXPECT_THAT(state_.receipts, SizeIs(1)) << "two receipts for one task";
 }
 
+TEST_F(SqliteJournalTest, WhatWasNotMeasuredOfAnEndedTaskStaysAbsent) {
+  Open();
+  Task cpu = Ended(5);
+  cpu.resources.Take({CpuUse{5s, 5s, 5s, 1, 0}, {}});
+  Task memory = Ended(6);
+  memory.resources.Take({{}, 4096});
+  for (const Task& task : {cpu, memory, Ended(7)})
+    journal_->RecordEnded(task);
+  EXPECT_EQ(FindEnded(5)->resources, cpu.resources);
+  EXPECT_EQ(FindEnded(6)->resources, memory.resources);
+  EXPECT_FALSE(FindEnded(7)->resources.measured());
+}
+
 TEST_F(SqliteJournalTest, FindsAnEndedTaskAtOnceAndAfterARestart) {
   Open();
   Task task = Ended(5);
   task.cancel = CancelMark{IntentId::Make(random_), kWall, "me", "why", 10s, true};
+  for (const std::uint64_t bytes : {4096U, 8192U, 4097U})
+    task.resources.Take({CpuUse{5s, 1s, 3s, 3, 0}, bytes});
   journal_->RecordEnded(task);
   for (int life = 1; life <= 2; ++life) {
     const Result<Task> found = FindEnded(5);
@@ -294,6 +309,7 @@ TEST_F(SqliteJournalTest, FindsAnEndedTaskAtOnceAndAfterARestart) {
     EXPECT_EQ(found->pid, task.pid);
     EXPECT_EQ(found->on_parent_lost, task.on_parent_lost);
     EXPECT_EQ(found->last_check, task.last_check);
+    EXPECT_EQ(found->resources, task.resources);
     Open();
   }
   EXPECT_THAT(FindEnded(6), FailsWith(ErrorCode::kNotFound));

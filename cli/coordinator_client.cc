@@ -53,9 +53,14 @@ const json::object* Parse(std::string_view text, json::value& into) {
   return error ? nullptr : into.if_object();
 }
 
-std::optional<std::int64_t> Millis(const json::object& object, std::string_view key) {
+std::optional<std::int64_t> MaybeNumber(const json::object& object, std::string_view key) {
   if (!object.contains(key)) return std::nullopt;
   return Number(object, key);
+}
+
+ResourceEntry ReadResources(const json::object& object) {
+  return {MaybeNumber(object, "cpu_time_in_nanos"), MaybeNumber(object, "memory_in_bytes"),
+          MaybeNumber(object, "most_memory_in_bytes")};
 }
 
 TaskEntry ReadTask(const json::object& object) {
@@ -72,7 +77,12 @@ TaskEntry ReadTask(const json::object& object) {
   task.running_nanos = Number(object, "running_time_in_nanos");
   task.cancellable = Flag(object, "cancellable");
   task.cancelled = Flag(object, "cancelled");
-  task.cancelled_millis = Millis(object, "cancellation_time_millis");
+  task.cancelled_millis = MaybeNumber(object, "cancellation_time_millis");
+  if (const json::object* stats = Object(object, "resource_stats")) {
+    if (const json::object* total = Object(*stats, "total")) {
+      task.resources = ReadResources(*total);
+    }
+  }
   return task;
 }
 
@@ -82,10 +92,13 @@ TaskEntry ReadRecord(const json::object& object) {
   task.number = static_cast<std::uint64_t>(Number(object, "number"));
   task.parent = Text(object, "parent");
   task.state = Text(object, "state");
-  task.ended_millis = Millis(object, "end_time_in_millis");
+  task.ended_millis = MaybeNumber(object, "end_time_in_millis");
+  if (const json::object* resources = Object(object, "resources")) {
+    task.resources = ReadResources(*resources);
+  }
   if (const json::object* cancel = Object(object, "cancel")) {
     task.cancelled = true;
-    task.cancelled_millis = Millis(*cancel, "at_millis");
+    task.cancelled_millis = MaybeNumber(*cancel, "at_millis");
     task.cancelled_by = Text(*cancel, "by");
     task.cancel_reason = Text(*cancel, "reason");
   }
@@ -95,11 +108,11 @@ TaskEntry ReadRecord(const json::object& object) {
 ReceiptEntry ReadReceipt(const json::object& object) {
   ReceiptEntry receipt;
   receipt.state = Text(object, "state");
-  receipt.recorded = Millis(object, "recorded_at_millis");
-  receipt.delivered = Millis(object, "delivered_at_millis");
-  receipt.acknowledged = Millis(object, "acknowledged_at_millis");
-  receipt.escalated = Millis(object, "escalated_at_millis");
-  receipt.ended = Millis(object, "ended_at_millis");
+  receipt.recorded = MaybeNumber(object, "recorded_at_millis");
+  receipt.delivered = MaybeNumber(object, "delivered_at_millis");
+  receipt.acknowledged = MaybeNumber(object, "acknowledged_at_millis");
+  receipt.escalated = MaybeNumber(object, "escalated_at_millis");
+  receipt.ended = MaybeNumber(object, "ended_at_millis");
   receipt.note = Text(object, "note");
   return receipt;
 }
@@ -265,7 +278,7 @@ Result<OneTask> ParseOneTask(std::string_view text) {
   one.pid = Number(*task, "pid");
   one.uid = Number(*task, "uid");
   one.on_parent_lost = Text(*task, "on_parent_lost");
-  one.last_check = Millis(*task, "last_check_millis");
+  one.last_check = MaybeNumber(*task, "last_check_millis");
   if (const json::object* receipt = Object(*object, "receipt")) one.receipt = ReadReceipt(*receipt);
   one.raw = text;
   return one;
@@ -280,9 +293,17 @@ Result<std::vector<NodeEntry>> ParseNodes(std::string_view text) {
   for (const json::value& value : nodes->get_array()) {
     const json::object* node = value.if_object();
     if (node == nullptr) continue;
-    entries.push_back({Text(*node, "id"), Text(*node, "name"), Text(*node, "address"),
-                       Flag(*node, "alive"), Flag(*node, "coordinator"),
-                       static_cast<std::uint64_t>(Number(*node, "pending"))});
+    NodeEntry& entry = entries.emplace_back();
+    entry.id = Text(*node, "id");
+    entry.name = Text(*node, "name");
+    entry.address = Text(*node, "address");
+    entry.alive = Flag(*node, "alive");
+    entry.is_self = Flag(*node, "coordinator");
+    entry.pending = static_cast<std::uint64_t>(Number(*node, "pending"));
+    if (const json::object* running = Object(*node, "cancelled_running")) {
+      entry.overdue = static_cast<std::uint64_t>(Number(*running, "now"));
+      entry.overdue_total = static_cast<std::uint64_t>(Number(*running, "total"));
+    }
   }
   std::sort(entries.begin(), entries.end(), [](const NodeEntry& a, const NodeEntry& b) {
     return std::tie(a.name, a.id) < std::tie(b.name, b.id);

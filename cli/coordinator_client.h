@@ -13,6 +13,13 @@
 
 namespace quell::cli {
 
+// What a task has used, as its program reported it; absent: not measured.
+struct ResourceEntry {
+  std::optional<std::int64_t> cpu_nanos;
+  std::optional<std::int64_t> memory_bytes;       // Now, or at its last report.
+  std::optional<std::int64_t> memory_most_bytes;  // Of one task alone.
+};
+
 struct TaskEntry {
   std::string node;  // Its id...
   std::string node_name;
@@ -31,6 +38,7 @@ struct TaskEntry {
   std::optional<std::int64_t> ended_millis;
   std::string cancelled_by;
   std::string cancel_reason;
+  ResourceEntry resources;
 
   std::string id() const { return node + ":" + std::to_string(number); }
 };
@@ -79,6 +87,9 @@ struct NodeEntry {
   bool alive = false;
   bool is_self = false;
   std::uint64_t pending = 0;  // Cancels that it has not acknowledged.
+  // Its cancelled tasks that ran on too long; absent: it does not say.
+  std::optional<std::uint64_t> overdue;        // Those that still do...
+  std::optional<std::uint64_t> overdue_total;  // ...of so many since it started.
 };
 
 // Which tasks. Empty members say nothing.

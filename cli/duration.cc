@@ -52,4 +52,19 @@ std::string FormatAge(std::chrono::nanoseconds age) {
   return Two(seconds / 86400, "d", seconds / 3600 % 24, "h");
 }
 
+std::string FormatBytes(std::int64_t bytes) {
+  if (bytes < 0) bytes = 0;
+  if (bytes < 1024) return std::to_string(bytes) + " B";
+  auto amount = static_cast<double>(bytes) / 1024;
+  const char* unit = "KiB";
+  for (const char* next : {"MiB", "GiB", "TiB", "PiB"}) {
+    if (amount < 1023.5) break;
+    amount /= 1024;
+    unit = next;
+  }
+  char text[64];
+  std::snprintf(text, sizeof text, amount < 9.95 ? "%.1f %s" : "%.0f %s", amount, unit);
+  return text;
+}
+
 }  // namespace quell::cli

@@ -15,10 +15,20 @@ std::string NodesJson(const std::vector<NodeEntry>& nodes) {
   for (const NodeEntry& node : nodes) {
     json.BeginObject().Field("id", node.id).Field("name", node.name);
     json.Field("address", node.address).Field("alive", node.alive);
-    json.Field("self", node.is_self).Field("pending", node.pending).EndObject();
+    json.Field("self", node.is_self).Field("pending", node.pending);
+    if (node.overdue) {
+      json.Field("overdue", *node.overdue).Field("overdue_total", node.overdue_total.value_or(0));
+    }
+    json.EndObject();
   }
   json.EndArray().EndObject();
   return text + "\n";
+}
+
+// Of all cancelled tasks that ran on too long, those that still do.
+std::string OverdueText(const NodeEntry& node) {
+  if (!node.overdue) return "-";
+  return std::to_string(*node.overdue) + " of " + std::to_string(node.overdue_total.value_or(0));
 }
 
 }  // namespace
@@ -35,10 +45,12 @@ int NodeListCommand(const NodeListArguments& arguments) {
   std::vector<std::vector<std::string>> rows;
   for (const NodeEntry& node : *nodes) {
     rows.push_back({node.name, node.id, node.is_self ? "coordinator" : "node",
-                    node.alive ? "alive" : "silent", node.address, std::to_string(node.pending)});
+                    node.alive ? "alive" : "silent", node.address, std::to_string(node.pending),
+                    OverdueText(node)});
   }
-  Print(RenderTable({{"NAME"}, {"ID"}, {"ROLE"}, {"STATE"}, {"ADDRESS"}, {"PENDING", true}}, rows,
-                    0));
+  Print(RenderTable(
+      {{"NAME"}, {"ID"}, {"ROLE"}, {"STATE"}, {"ADDRESS"}, {"PENDING", true}, {"OVERDUE", true}},
+      rows, 0));
   return kOk;
 }
 

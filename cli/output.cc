@@ -4,6 +4,7 @@
 #include <ctime>
 #include <unistd.h>
 
+#include "cli/duration.h"
 #include "cli/exit_code.h"
 #include "cli/table.h"
 #include "transport/http/json_writer.h"
@@ -66,6 +67,15 @@ std::string IsoTime(std::int64_t millis) {
   return text;
 }
 
+std::string CpuText(const ResourceEntry& used) {
+  if (!used.cpu_nanos) return "-";
+  return FormatAge(std::chrono::nanoseconds(*used.cpu_nanos));
+}
+
+std::string MemoryText(const ResourceEntry& used) {
+  return used.memory_bytes ? FormatBytes(*used.memory_bytes) : "-";
+}
+
 std::string TaskJson(const TaskEntry& task) {
   std::string text;
   http::JsonWriter json(text);
@@ -87,6 +97,8 @@ std::string TaskJson(const TaskEntry& task) {
   if (!task.cancelled_by.empty()) json.Field("cancelled_by", task.cancelled_by);
   if (!task.cancel_reason.empty()) json.Field("cancel_reason", task.cancel_reason);
   if (task.ended_millis) json.Field("end_time_in_millis", *task.ended_millis);
+  if (task.resources.cpu_nanos) json.Field("cpu_time_in_nanos", *task.resources.cpu_nanos);
+  if (task.resources.memory_bytes) json.Field("memory_in_bytes", *task.resources.memory_bytes);
   if (!task.status_json.empty()) json.Key("status").Raw(task.status_json);
   json.EndObject();
   return text;

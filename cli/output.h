@@ -31,6 +31,10 @@ std::string StateOf(const TaskEntry& task);
 // 1700000000000 -> "2023-11-14T22:13:20.000Z"
 std::string IsoTime(std::int64_t millis);
 
+// "1m05s", "70 MiB"; "-": not measured.
+std::string CpuText(const ResourceEntry& used);
+std::string MemoryText(const ResourceEntry& used);
+
 // The task as one JSON object; the names are a contract with scripts.
 std::string TaskJson(const TaskEntry& task);
 std::string FailureJson(const FailureEntry& failure);

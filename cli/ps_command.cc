@@ -47,7 +47,9 @@ std::string RenderTasks(const Answer& answer, Format format, std::size_t width, 
   for (const TaskEntry& task : answer.tasks)
     names[task.node] = task.node_name;
   std::vector<Column> columns{{"ID"}, {"ACTION"}, {"STATE"}, {"AGE", true}, {"NODE"}, {"PARENT"}};
-  if (wide) columns.insert(columns.end(), {{"STARTED"}, {"CANCELLABLE"}, {"FULL-ID"}});
+  if (wide)
+    columns.insert(columns.end(),
+                   {{"CPU", true}, {"MEMORY", true}, {"STARTED"}, {"CANCELLABLE"}, {"FULL-ID"}});
   if (ended) columns.insert(columns.end(), {{"ENDED"}, {"CANCEL"}});
   columns.push_back({"DESCRIPTION"});
   std::vector<std::vector<std::string>> rows;
@@ -58,7 +60,8 @@ std::string RenderTasks(const Answer& answer, Format format, std::size_t width, 
         task.node_name, ParentText(task, names)};
     if (wide) {
       row.insert(row.end(),
-                 {IsoTime(task.start_millis), task.cancellable ? "yes" : "no", task.id()});
+                 {CpuText(task.resources), MemoryText(task.resources), IsoTime(task.start_millis),
+                  task.cancellable ? "yes" : "no", task.id()});
     }
     if (ended) {
       row.push_back(task.ended_millis ? IsoTime(*task.ended_millis) : "-");

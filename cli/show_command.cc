@@ -32,6 +32,12 @@ std::string ReceiptText(const ReceiptEntry& receipt) {
   return text;
 }
 
+std::string MemoryOf(const ResourceEntry& used) {
+  const std::string now = MemoryText(used);
+  if (used.memory_most_bytes.value_or(0) <= used.memory_bytes.value_or(0)) return now;
+  return now + ", at most " + FormatBytes(*used.memory_most_bytes);
+}
+
 std::string StateText(const OneTask& one) {
   if (one.orphaned) return one.task.state + ", orphaned: the program that looked after it has gone";
   return one.task.state;
@@ -53,6 +59,8 @@ std::string Render(const OneTask& one, const std::vector<TaskEntry>& children) {
       {"cancel", CancelText(one.task)}};
   if (one.receipt) rows.push_back({"receipt", ReceiptText(*one.receipt)});
   if (one.last_check) rows.push_back({"last check", IsoTime(*one.last_check)});
+  if (task.resources.cpu_nanos) rows.push_back({"cpu", CpuText(task.resources)});
+  if (task.resources.memory_bytes) rows.push_back({"memory", MemoryOf(task.resources)});
   if (!task.parent.empty()) {
     const bool cancelled = one.on_parent_lost == "cancel";
     rows.push_back({"parent", task.parent + (cancelled ? ", cancelled if that is lost" : "")});

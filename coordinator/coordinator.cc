@@ -192,8 +192,12 @@ class Coordinator::Impl {
  private:
   MemberStatus StatusOf(const Member& member) const {
     const MonoTime now = services_.executor.clock().Now();
-    return {member.info, member.is_self, members_.IsAlive(member, now), member.heard,
-            pending_.CountFor(member.info.id)};
+    return {member.info,
+            member.is_self,
+            members_.IsAlive(member, now),
+            member.heard,
+            pending_.CountFor(member.info.id),
+            member.cancelled_running};
   }
 
   // Takes a place among those in flight and gives it back with the answer. Empty: there is none,

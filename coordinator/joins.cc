@@ -108,8 +108,7 @@ void Joins::Welcome(const NodeId& node, const JoinDone& reply) {
 void Joins::OnHeartbeat(HeartbeatRequest request,
                         std::function<void(Result<HeartbeatReply>)> reply) {
   HeartbeatReply answer;
-  if (members_.Heard(request.node, request.incarnation, request.next_number,
-                     services_.executor.clock().Now())) {
+  if (members_.Heard(request, services_.executor.clock().Now())) {
     canceller_.TakeAcks(request.node, request.acks);
     if (members_.TakeNumbersToStore(request.node)) {
       services_.store.PutNode(ToKnown(*members_.Find(request.node)), [](Status) {});

@@ -117,20 +117,22 @@ const Member& Membership::Admit(const NodeInfo& node, std::uint64_t next_number,
   member.left = false;
   member.joined = true;
   member.heard = now;
+  member.cancelled_running.reset();
   Show(member);
   return member;
 }
 
-bool Membership::Heard(const NodeId& node, Incarnation incarnation, std::uint64_t next_number,
-                       MonoTime now) {
-  auto it = members_.find(node);
+bool Membership::Heard(const HeartbeatRequest& beat, MonoTime now) {
+  auto it = members_.find(beat.node);
   if (it == members_.end()) return false;
   Member& member = it->second;
-  if (member.is_self || member.left || !member.joined || member.info.incarnation != incarnation) {
+  if (member.is_self || member.left || !member.joined ||
+      member.info.incarnation != beat.incarnation) {
     return false;
   }
   member.heard = now;
-  member.next_number = std::max(member.next_number, next_number);
+  member.next_number = std::max(member.next_number, beat.next_number);
+  member.cancelled_running = beat.cancelled_running;
   return true;
 }
 

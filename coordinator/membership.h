@@ -12,6 +12,7 @@
 #include "core/clock.h"
 #include "core/node_info.h"
 #include "core/result.h"
+#include "transport/messages.h"
 
 namespace quell {
 
@@ -26,6 +27,7 @@ struct Member {
   bool left = false;                // Cleanly: not selected until it joins again.
   bool joined = false;              // In this life of the coordinator.
   std::optional<MonoTime> heard;    // Likewise; a join or a heartbeat.
+  std::optional<CancelledRunning> cancelled_running;  // As its last heartbeat told.
 };
 
 // What to do with a join.
@@ -50,7 +52,7 @@ class Membership {
   // The newcomer is a member from now on. Returns its record.
   const Member& Admit(const NodeInfo& node, std::uint64_t next_number, MonoTime now);
   // A sign of life. False if this life is not the one that joined: it must join (again).
-  bool Heard(const NodeId& node, Incarnation incarnation, std::uint64_t next_number, MonoTime now);
+  bool Heard(const HeartbeatRequest& beat, MonoTime now);
   // True if its numbers have grown by limits::kIdBlock since the store was told; then takes them as
   // told.
   bool TakeNumbersToStore(const NodeId& node);

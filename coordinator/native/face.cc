@@ -66,6 +66,25 @@ WallTime EndOf(const TaskView& task) {
   return task.start_wall + std::chrono::duration_cast<WallClock::duration>(task.running);
 }
 
+void RenderResources(http::JsonWriter& json, const ResourceUse& use) {
+  json.Key("resources").BeginObject();
+  if (use.cpu) {
+    json.Field("cpu_time_in_nanos", std::int64_t{use.cpu->total.count()});
+    json.Field("average_cpu_time_in_nanos", std::int64_t{use.cpu->average().count()});
+    json.Field("least_cpu_time_in_nanos", std::int64_t{use.cpu->least.count()});
+    json.Field("most_cpu_time_in_nanos", std::int64_t{use.cpu->most.count()});
+    json.Field("executions", std::uint64_t{use.cpu->executions});
+    json.Field("active", std::uint64_t{use.cpu->active});
+  }
+  if (use.memory) {
+    json.Field("memory_in_bytes", use.memory->now);
+    json.Field("average_memory_in_bytes", static_cast<std::uint64_t>(use.memory->average));
+    json.Field("least_memory_in_bytes", use.memory->least);
+    json.Field("most_memory_in_bytes", use.memory->most);
+  }
+  json.EndObject();
+}
+
 // Whole records of tasks, with commas between them.
 class Records final : public TaskSink {
  public:
@@ -89,6 +108,7 @@ class Records final : public TaskSink {
       if (task.pid != 0) json.Field("pid", task.pid);
       json.Field("on_parent_lost", ToString(task.on_parent_lost));
       Millis(json, "last_check_millis", task.last_check);
+      if (task.resources.measured()) RenderResources(json, task.resources);
       json.Key("headers").BeginObject();
       for (const Header& header : task.headers)
         json.Field(header.name, header.value);
@@ -222,7 +242,12 @@ void Face::ListNodes(const ExchangePtr& exchange) {
     json.Field("address", member.info.address).Field("version", member.info.version);
     json.Field("incarnation", static_cast<std::uint64_t>(member.info.incarnation));
     json.Field("coordinator", member.is_self).Field("alive", member.alive);
-    json.Field("pending", std::uint64_t{member.pending}).EndObject();
+    json.Field("pending", std::uint64_t{member.pending});
+    if (member.cancelled_running) {
+      json.Key("cancelled_running").BeginObject().Field("now", member.cancelled_running->now);
+      json.Field("total", member.cancelled_running->total).EndObject();
+    }
+    json.EndObject();
   }
   json.EndArray().EndObject();
   Send(exchange, 200, std::move(body));

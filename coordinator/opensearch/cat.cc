@@ -70,6 +70,7 @@ struct Row {
   std::string opaque_id;
   std::string description;
   std::int64_t running = 0;  // In nanoseconds.
+  ResourceUse resources;
   const NodeInfo* node = nullptr;
 };
 
@@ -86,6 +87,7 @@ class Rows final : public TaskSink {
       row.action = task.action;
       row.description = task.description;
       row.running = task.running.count();
+      row.resources = task.resources;
       for (const Header& header : task.headers) {
         if (header.name == "X-Opaque-Id") row.opaque_id = header.value;
       }
@@ -137,8 +139,12 @@ std::string Cell(const Row& row, std::size_t column, const TableWishes& wishes, 
     default:
       break;
   }
-  if (profile == Profile::kDocumented) return "-";  // Not measured.
-  std::string layout = Prettify(NoResourceStats());
+  if (profile == Profile::kDocumented && !row.resources.measured()) return "-";
+  std::string stats;
+  http::JsonWriter json(stats);
+  RenderResourceStats(json, row.resources, profile);
+  if (profile == Profile::kDocumented) return stats;
+  std::string layout = Prettify(stats);
   layout.pop_back();
   return layout;
 }

@@ -6,6 +6,7 @@
 #include "coordinator/opensearch/answer.h"
 #include "coordinator/opensearch/cat.h"
 #include "coordinator/opensearch/cluster/health.h"
+#include "coordinator/opensearch/cluster/node_stats.h"
 #include "coordinator/opensearch/cluster/nodes.h"
 #include "coordinator/opensearch/cluster/root.h"
 #include "coordinator/opensearch/cluster/state.h"
@@ -243,6 +244,12 @@ void Face::AddClusterRoutes(http::Router& router) {
   for (const char* pattern : {"/_nodes", "/_nodes/{nodes}", "/_nodes/{nodes}/{metrics}"}) {
     add(Method::kGet, pattern, [this](const ExchangePtr& exchange) {
       AnswerNodes(coordinator_, options_.identity, http_address_, exchange, options_.profile);
+    });
+  }
+  for (const char* pattern : {"/_nodes/stats", "/_nodes/stats/{metrics}", "/_nodes/{nodes}/stats",
+                              "/_nodes/{nodes}/stats/{metrics}"}) {
+    add(Method::kGet, pattern, [this](const ExchangePtr& exchange) {
+      AnswerNodeStats(coordinator_, options_.identity, exchange, options_.profile);
     });
   }
   for (const char* pattern : {"/_cat/cluster_manager", "/_cat/master"}) {

@@ -258,15 +258,18 @@ std::optional<Problem> Params::Finish() {
   }
   if (unknown.empty()) return std::nullopt;
   Problem problem;
-  problem.reason = "request [" + request_.path + "] contains unrecognized parameter" +
-                   (unknown.size() > 1 ? "s: " : ": ");
-  bool first = true;
-  for (std::string_view name : unknown) {
-    if (!first) problem.reason += ", ";
-    first = false;
-    problem.reason += SuggestFor(name, known_);
-  }
+  problem.reason = Unrecognized(request_.path, "parameter", unknown, known_);
   return problem;
+}
+
+std::string Unrecognized(const std::string& path, const std::string& what,
+                         const std::set<std::string_view>& unknown,
+                         const std::vector<std::string_view>& known) {
+  std::string names;
+  for (std::string_view name : unknown)
+    names += (names.empty() ? "" : ", ") + SuggestFor(name, known);
+  return "request [" + path + "] contains unrecognized " + what +
+         (unknown.size() > 1 ? "s: " : ": ") + names;
 }
 
 }  // namespace quell::opensearch

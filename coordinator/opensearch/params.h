@@ -5,6 +5,7 @@
 #include <chrono>
 #include <cstdint>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -56,6 +57,12 @@ std::vector<std::string> SplitList(std::string_view text);
 // The text after "contains unrecognized parameter..." for one name: "[detaild] -> did you mean
 // [detailed]?".
 std::string SuggestFor(std::string_view unknown, const std::vector<std::string_view>& known);
+
+// "request [/_nodes/stats/x] contains unrecognized metric: [x]", with what is near to each; `what`
+// is in the singular, `unknown` is not empty.
+std::string Unrecognized(const std::string& path, const std::string& what,
+                         const std::set<std::string_view>& unknown,
+                         const std::vector<std::string_view>& known);
 
 // Of "nanos", "micros", "ms", "s", "m", "h" and "d"; 0: it is none of them.
 std::int64_t NanosOfUnit(std::string_view unit);

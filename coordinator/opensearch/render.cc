@@ -27,13 +27,9 @@ class IdText {
   char* end_;
 };
 
-// Nothing is measured yet: a real server says so by zeros.
-constexpr std::string_view kNoStats =
-    R"({"average":{"cpu_time_in_nanos":0,"memory_in_bytes":0},)"
-    R"("total":{"cpu_time_in_nanos":0,"memory_in_bytes":0},)"
-    R"("min":{"cpu_time_in_nanos":0,"memory_in_bytes":0},)"
-    R"("max":{"cpu_time_in_nanos":0,"memory_in_bytes":0},)"
-    R"("thread_info":{"thread_executions":0,"active_threads":0}})";
+// Of a task of which nothing is measured a real server has all of it, and zeros.
+constexpr CpuUse kNoCpu{.executions = 0};
+constexpr MemoryUse kNoMemory{};
 
 void RenderHeaders(http::JsonWriter& json, const TaskView& task) {
   json.Key("headers").BeginObject();
@@ -54,8 +50,33 @@ void RenderCancellation(http::JsonWriter& json, std::int64_t millis, const TaskL
 
 }  // namespace
 
-std::string_view NoResourceStats() {
-  return kNoStats;
+void RenderResourceStats(http::JsonWriter& json, const ResourceUse& use, Profile profile) {
+  const bool strict = profile == Profile::kStrict;
+  const CpuUse* cpu = use.cpu ? &*use.cpu : strict ? &kNoCpu : nullptr;
+  const MemoryUse* memory = use.memory ? &*use.memory : strict ? &kNoMemory : nullptr;
+  auto figures = [&](std::string_view name, auto nanos, auto bytes) {
+    json.Key(name).BeginObject();
+    if (cpu != nullptr) json.Field("cpu_time_in_nanos", std::int64_t{nanos(*cpu).count()});
+    if (memory != nullptr) json.Field("memory_in_bytes", std::uint64_t{bytes(*memory)});
+    json.EndObject();
+  };
+  json.BeginObject();
+  figures(
+      "average",
+      [](const CpuUse& c) { return c.executions > 0 ? c.average() : std::chrono::nanoseconds(0); },
+      [](const MemoryUse& m) { return static_cast<std::uint64_t>(m.average); });
+  figures(
+      "total", [](const CpuUse& c) { return c.total; }, [](const MemoryUse& m) { return m.now; });
+  figures(
+      "min", [](const CpuUse& c) { return c.least; }, [](const MemoryUse& m) { return m.least; });
+  figures(
+      "max", [](const CpuUse& c) { return c.most; }, [](const MemoryUse& m) { return m.most; });
+  if (cpu != nullptr) {
+    json.Key("thread_info").BeginObject();
+    json.Field("thread_executions", std::uint64_t{cpu->executions});
+    json.Field("active_threads", std::uint64_t{cpu->active}).EndObject();
+  }
+  json.EndObject();
 }
 
 void RenderTask(http::JsonWriter& json, const TaskView& task, const TaskLook& look) {
@@ -76,9 +97,9 @@ void RenderTask(http::JsonWriter& json, const TaskView& task, const TaskLook& lo
   json.Field("cancellable", task.cancellable).Field("cancelled", task.cancelled);
   if (task.parent) json.Field("parent_task_id", IdText(*task.parent).view());
   RenderHeaders(json, task);
-  if (shape == TaskShape::kDetailed && look.profile == Profile::kStrict) {
-    json.Key("resource_stats").Raw(kNoStats);
-  }
+  const bool stats = look.profile == Profile::kStrict ? shape == TaskShape::kDetailed
+                                                      : detailed && task.resources.measured();
+  if (stats) RenderResourceStats(json.Key("resource_stats"), task.resources, look.profile);
   if (task.cancelled) RenderCancellation(json, MillisSinceEpoch(task.cancelled_at), look);
   json.EndObject();
 }

@@ -16,8 +16,8 @@ namespace quell::opensearch {
 // What of a task is shown.
 enum class TaskShape : std::uint8_t {
   kPlain,         // A list; a cancel in the strict profile.
-  kDetailed,      // With description, status and, in the strict profile, resource_stats.
-  kEnded,         // As kDetailed, of what has ended: nothing is measured any more.
+  kDetailed,      // With description, status and resource_stats.
+  kEnded,         // As kDetailed, of what has ended: the strict profile has no resource_stats then.
   kCancelAnswer,  // The documented one: with description and "status": "cancelled".
 };
 
@@ -66,8 +66,8 @@ class OneTask final : public TaskSink {
   std::string ended_;
 };
 
-// The `resource_stats` of a task of which nothing is measured, as a JSON object.
-std::string_view NoResourceStats();
+// The value of `resource_stats`. What was not measured is left out, and zero in the strict profile.
+void RenderResourceStats(http::JsonWriter& json, const ResourceUse& use, Profile profile);
 
 void RenderFailure(http::JsonWriter& json, const NodeFailure& failure);
 // The key node_failures and its array, in the strict profile only if something failed; then

@@ -38,7 +38,7 @@ OUT_BY_REQUEST = [
     (r"^\S+ /_cluster/settings", "server_settings"),
     (r"^\S+ /_cluster/health/\w", "index_api"),
     (r"^\S+ /_cat/(templates|health)", "index_api"),
-    (r"^\S+ /_nodes/\S*(stats|usage|plugins)", "server_internals"),
+    (r"^\S+ /_nodes/\S*(stats(?!/task_cancellation)|usage|plugins)", "server_internals"),
     (r"^\S+ \*$", "index_api"),
     (r"^\S+ /(favicon.ico)", "server_internals"),
 ]
@@ -48,7 +48,7 @@ OUT_BY_VARIABLE = {"hn": "health_task", "si": "search_task", "sn": "search_task"
                    "s": "stored_result", "s3": "stored_result", "n": "stored_result"}
 OUT_BY_ID = [
     (r"^stored/(?!delete-api|delete-no-index)", "stored_result"),
-    (r"^resource_stats/", "search_task"),
+    (r"^resource_stats/(?!stats-cancellation)", "search_task"),
     (r"^failures/(stop-search-running|multi-)", "search_task"),
     (r"^(list|errors)/(wait-)?time(out)?-(-1|0s?|minus-one|1ms|1nanos|1micros)$", "race"),
     (r"^list/wait-(default|deaf-cancel)$|^get/wait-default(-remote)?$", "half_a_minute"),

@@ -30,7 +30,7 @@ PARTS = [(re.compile(r"127\.0\.0\.1:\d+"), "<address>"),
          (re.compile(r"requests\[\d+\]"), "requests[#]"),
          (re.compile(r'input string: "\d+,\{'), 'input string: "#,{')]
 NUMBERS = {"id", "start_time_in_millis", "running_time_in_nanos", "cancellation_time_millis", "took",
-           "task_id"}
+           "task_id", "timestamp"}
 # What a cluster says of itself: that it is said counts, not the word.
 WORDS = {"cluster_name", "cluster_uuid", "state_uuid", "build_type", "build_hash", "build_date",
          "build_flavor", "lucene_version", "minimum_wire_compatibility_version",

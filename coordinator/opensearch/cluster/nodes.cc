@@ -9,7 +9,6 @@
 #include "coordinator/opensearch/errors.h"
 #include "coordinator/opensearch/render.h"
 #include "coordinator/opensearch/unrouted.h"
-#include "transport/http/json_writer.h"
 #include "transport/http/server.h"
 
 namespace quell::opensearch {
@@ -104,7 +103,7 @@ void RenderCounts(http::JsonWriter& json, const std::vector<MemberStatus>& membe
 void AnswerNodes(const Coordinator& coordinator, const Identity& identity,
                  const std::string& http_address, const ExchangePtr& exchange, Profile profile) {
   const http::Request& request = exchange->request();
-  for (const char* other : {"stats", "usage", "hot_threads"}) {
+  for (const char* other : {"usage", "hot_threads"}) {
     // These would be read as names of nodes.
     if (std::find(request.captures.begin(), request.captures.end(), other) !=
         request.captures.end()) {
@@ -123,19 +122,27 @@ void AnswerNodes(const Coordinator& coordinator, const Identity& identity,
   if (asked.Named("http")) {
     std::erase_if(*members, [](const MemberStatus& member) { return !member.is_self; });
   }
-  const auto silent = static_cast<std::size_t>(std::count_if(
-      members->begin(), members->end(), [](const MemberStatus& member) { return !member.alive; }));
+  SendNodes(exchange, style, identity, *members,
+            [&](http::JsonWriter& json, const MemberStatus& member) {
+              RenderNode(json, member, asked, http_address);
+            });
+}
 
+void SendNodes(const ExchangePtr& exchange, const Style& style, const Identity& identity,
+               const std::vector<MemberStatus>& members,
+               const std::function<void(http::JsonWriter&, const MemberStatus&)>& render) {
+  const auto silent = static_cast<std::size_t>(std::count_if(
+      members.begin(), members.end(), [](const MemberStatus& member) { return !member.alive; }));
   std::string body;
   http::JsonWriter json(body);
   json.BeginObject();
-  RenderCounts(json, *members, silent);
+  RenderCounts(json, members, silent);
   json.Field("cluster_name", identity.cluster_name).Key("nodes").BeginObject();
-  for (const MemberStatus& member : *members) {
-    if (member.alive) RenderNode(json, member, asked, http_address);
+  for (const MemberStatus& member : members) {
+    if (member.alive) render(json, member);
   }
   json.EndObject().EndObject();
-  Send(exchange, style, 200, std::move(body), {{"Quell-Nodes", Coverage(members->size(), silent)}});
+  Send(exchange, style, 200, std::move(body), {{"Quell-Nodes", Coverage(members.size(), silent)}});
 }
 
 }  // namespace quell::opensearch

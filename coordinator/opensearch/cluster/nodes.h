@@ -1,11 +1,14 @@
 // `_nodes` with its sub-forms: `/_nodes/NODES`, `/_nodes/METRICS`, `/_nodes/NODES/METRICS`.
 #pragma once
 
+#include <functional>
 #include <string>
+#include <vector>
 
 #include "coordinator/coordinator.h"
 #include "coordinator/opensearch/answer.h"
 #include "coordinator/opensearch/cluster/identity.h"
+#include "transport/http/json_writer.h"
 
 namespace quell::opensearch {
 
@@ -14,5 +17,11 @@ namespace quell::opensearch {
 // whoever names it gets only nodes that serve HTTP, which is this coordinator, at `http_address`.
 void AnswerNodes(const Coordinator& coordinator, const Identity& identity,
                  const std::string& http_address, const ExchangePtr& exchange, Profile profile);
+
+// {"_nodes":{counts, failures},"cluster_name":...,"nodes":{...}}. `render` writes the key and the
+// object of a node that is alive; the others are failures.
+void SendNodes(const ExchangePtr& exchange, const Style& style, const Identity& identity,
+               const std::vector<MemberStatus>& members,
+               const std::function<void(http::JsonWriter&, const MemberStatus&)>& render);
 
 }  // namespace quell::opensearch

@@ -21,7 +21,8 @@ TEST(AnswerTest, ReadsTasksByNodeAndFailuresByTheirCause) {
       "N1":{"name":"a","tasks":{
         "N1:12":{"node":"N1","id":12,"action":"x","description":"d","start_time_in_millis":5,
           "running_time_in_nanos":7,"cancellable":true,"cancelled":true,
-          "cancellation_time_millis":6,"parent_task_id":"N1:9","headers":{}},
+          "cancellation_time_millis":6,"parent_task_id":"N1:9","headers":{},
+          "resource_stats":{"total":{"cpu_time_in_nanos":8}}},
         "N1:9":{"node":"N1","id":9,"action":"y","cancellable":false,"cancelled":false}}},
       "N3":{"name":"c","tasks":{}}}})");
   ASSERT_TRUE(answer);
@@ -31,6 +32,9 @@ TEST(AnswerTest, ReadsTasksByNodeAndFailuresByTheirCause) {
   EXPECT_EQ(answer->tasks[1].node_name, "a");
   EXPECT_EQ(answer->tasks[1].parent, "N1:9");
   EXPECT_EQ(answer->tasks[1].cancelled_millis, 6);
+  EXPECT_EQ(answer->tasks[1].resources.cpu_nanos, 8);
+  EXPECT_EQ(answer->tasks[1].resources.memory_bytes, std::nullopt);
+  EXPECT_EQ(answer->tasks[0].resources.cpu_nanos, std::nullopt);
   ASSERT_THAT(answer->failures, SizeIs(1));
   EXPECT_EQ(answer->failures[0].type, "node_disconnected_exception");
   EXPECT_EQ(answer->failures[0].reason, "[b] disconnected");
@@ -53,6 +57,7 @@ TEST(OneTaskTest, ReadsTheRecordAndItsReceipt) {
   const auto one = ParseOneTask(R"({"task":{"id":"N1:12","node":"N1","number":12,"action":"x",
     "state":"stopping","orphaned":true,"parent":"N1:9","uid":1000,"pid":77,"cancellable":true,
     "start_time_in_millis":5,"running_time_in_nanos":7,
+    "resources":{"memory_in_bytes":4096,"most_memory_in_bytes":8192},
     "cancel":{"at_millis":6,"by":"loopback","reason":"why"}},
     "node_name":"a","ended":false,
     "receipt":{"intent":"I","state":"ignoring","recorded_at_millis":6,"delivered_at_millis":8,
@@ -64,6 +69,8 @@ TEST(OneTaskTest, ReadsTheRecordAndItsReceipt) {
   EXPECT_FALSE(one->ended);
   EXPECT_TRUE(one->task.cancelled);
   EXPECT_EQ(one->task.cancelled_by, "loopback");
+  EXPECT_EQ(one->task.resources.memory_bytes, 4096);
+  EXPECT_EQ(one->task.resources.memory_most_bytes, 8192);
   ASSERT_TRUE(one->receipt);
   EXPECT_EQ(one->receipt->delivered, 8);
   EXPECT_EQ(one->receipt->acknowledged, std::nullopt);
@@ -108,11 +115,14 @@ TEST(QueryTest, EncodesWhatWouldEndAValue) {
 TEST(NodesTest, ReadsTheMembers) {
   const auto nodes = ParseNodes(
       R"({"nodes":[{"id":"N2","name":"b","address":"x:1","alive":false,"coordinator":false,)"
-      R"("pending":3},{"id":"C","name":"a","alive":true,"coordinator":true,"pending":0}]})");
+      R"("pending":3,"cancelled_running":{"now":1,"total":7}},{"id":"C","name":"a","alive":true,"coordinator":true,"pending":0}]})");
   ASSERT_TRUE(nodes);
   ASSERT_THAT(*nodes, SizeIs(2));
   EXPECT_TRUE((*nodes)[0].is_self);
   EXPECT_EQ((*nodes)[1].pending, 3U);
+  EXPECT_EQ((*nodes)[0].overdue, std::nullopt);
+  EXPECT_EQ((*nodes)[1].overdue, 1U);
+  EXPECT_EQ((*nodes)[1].overdue_total, 7U);
   EXPECT_FALSE(ParseNodes("{}"));
 }
 

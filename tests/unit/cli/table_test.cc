@@ -80,6 +80,16 @@ TEST(TaskTableTest, GivesTheFullIdWhenWide) {
               HasSubstr("AbcdefghijklmnopqrstuQ:41"));
 }
 
+TEST(TaskTableTest, ShowsWhatATaskHasUsedWhenWideAndADashWhereNothingIsMeasured) {
+  Answer answer = OneTaskAnswer();
+  EXPECT_THAT(RenderTasks(answer, Format::kWide, 0), HasSubstr("db3   -         -       -  "));
+  EXPECT_THAT(RenderTasks(answer, Format::kJson, 0), testing::Not(HasSubstr("in_bytes")));
+  answer.tasks[0].resources = {65'000'000'000, 70 << 20, {}};
+  EXPECT_THAT(RenderTasks(answer, Format::kWide, 0), HasSubstr("1m05s  70 MiB"));
+  EXPECT_THAT(RenderTasks(answer, Format::kJson, 0),
+              HasSubstr(R"("cpu_time_in_nanos":65000000000,"memory_in_bytes":73400320)"));
+}
+
 TEST(TaskTableTest, SaysHowATaskEndedWhenAndWhoWantedIt) {
   Answer answer = OneTaskAnswer();
   answer.tasks.push_back(answer.tasks[0]);

@@ -39,6 +39,16 @@ TEST(DurationTest, WritesTwoUnitsAtMost) {
   EXPECT_EQ(FormatAge(seconds(2 * 86400 + 3 * 3600)), "2d03h");
 }
 
+TEST(MemoryTest, WritesTwoDigitsAtLeastInTheUnitThatFits) {
+  EXPECT_EQ(FormatBytes(-1), "0 B");
+  EXPECT_EQ(FormatBytes(812), "812 B");
+  EXPECT_EQ(FormatBytes(4096), "4.0 KiB");
+  EXPECT_EQ(FormatBytes(70 << 20), "70 MiB");
+  EXPECT_EQ(FormatBytes((1 << 20) - 1), "1.0 MiB");
+  EXPECT_EQ(FormatBytes(1'288'490'189), "1.2 GiB");
+  EXPECT_EQ(FormatBytes(std::int64_t{5} << 50), "5.0 PiB");
+}
+
 TEST(SuggestTest, FindsAWordTwoSlipsAway) {
   const std::vector<std::string> known{"ps", "show", "cancel", "run", "node", "dev"};
   EXPECT_EQ(Suggest("cansel", known), "cancel");

@@ -107,16 +107,16 @@ TEST_F(MembershipTest, AFullTableRefusesNewNodesAndKeepsKnownOnes) {
 }
 
 TEST_F(MembershipTest, HearsOnlyTheLifeThatJoined) {
-  EXPECT_TRUE(members_.Heard(Id(1), Incarnation{5}, 100, kStart));
-  EXPECT_FALSE(members_.Heard(Id(1), Incarnation{4}, 100, kStart));
-  EXPECT_FALSE(members_.Heard(Id(2), Incarnation{5}, 100, kStart));
+  EXPECT_TRUE(members_.Heard({Id(1), Incarnation{5}, 100, {}}, kStart));
+  EXPECT_FALSE(members_.Heard({Id(1), Incarnation{4}, 100, {}}, kStart));
+  EXPECT_FALSE(members_.Heard({Id(2), Incarnation{5}, 100, {}}, kStart));
   members_.MarkLeft(Id(1));
-  EXPECT_FALSE(members_.Heard(Id(1), Incarnation{5}, 100, kStart));
+  EXPECT_FALSE(members_.Heard({Id(1), Incarnation{5}, 100, {}}, kStart));
 }
 
 TEST_F(MembershipTest, ANodeFromTheStoreMustJoinAgain) {
   Membership restarted(Self(), {Known(1)});
-  EXPECT_FALSE(restarted.Heard(Id(1), Incarnation{1}, 100, kStart));
+  EXPECT_FALSE(restarted.Heard({Id(1), Incarnation{1}, 100, {}}, kStart));
   EXPECT_FALSE(restarted.IsAlive(*restarted.Find(Id(1)), kStart));
   EXPECT_EQ(restarted.present().size(), 2u);
 }
@@ -128,11 +128,11 @@ TEST_F(MembershipTest, IsAliveUntilItWasSilentTooLong) {
 }
 
 TEST_F(MembershipTest, NumbersNeverGoBackAndAreStoredABlockAtATime) {
-  members_.Heard(Id(1), Incarnation{5}, 90, kStart);
+  members_.Heard({Id(1), Incarnation{5}, 90, {}}, kStart);
   EXPECT_EQ(members_.Find(Id(1))->next_number, 100u);
-  members_.Heard(Id(1), Incarnation{5}, 99 + limits::kIdBlock, kStart);
+  members_.Heard({Id(1), Incarnation{5}, 99 + limits::kIdBlock, {}}, kStart);
   EXPECT_FALSE(members_.TakeNumbersToStore(Id(1)));
-  members_.Heard(Id(1), Incarnation{5}, 100 + limits::kIdBlock, kStart);
+  members_.Heard({Id(1), Incarnation{5}, 100 + limits::kIdBlock, {}}, kStart);
   EXPECT_TRUE(members_.TakeNumbersToStore(Id(1)));
   EXPECT_FALSE(members_.TakeNumbersToStore(Id(1)));
   members_.Admit(Info(1, "", 6), 7, kStart);

@@ -131,6 +131,9 @@ TEST_F(CatTest, DetailedAddsTheDescriptionAndARowStaysALine) {
   EXPECT_EQ(Get("/_cat/tasks?h=id,desc&detailed").body, "1 two lines\n");
   EXPECT_THAT(Text("h=resource_stats&detailed"), StartsWith("{\n  \"average\" : {\n"));
   EXPECT_EQ(Get("/_cat/tasks?h=resource_stats&detailed").body, "-\n");
+  tasks_[0].resources.Take({{}, 4096});
+  EXPECT_THAT(Get("/_cat/tasks?h=resource_stats&detailed").body,
+              StartsWith(R"({"average":{"memory_in_bytes":4096},"total":)"));
 }
 
 TEST_F(CatTest, HelpNeedsNoNode) {

@@ -27,8 +27,9 @@ class ClusterTest : public FaceTest {
     node.version = "0.1.0";
     return node;
   }
-  void Heartbeat(int n) {
-    coordinator_.OnHeartbeat({Id(n), Incarnation{1}, 1, {}}, who_, [](Result<HeartbeatReply>) {});
+  void Heartbeat(int n, std::optional<CancelledRunning> running = {}) {
+    coordinator_.OnHeartbeat({Id(n), Incarnation{1}, 1, {}, running}, who_,
+                             [](Result<HeartbeatReply>) {});
   }
   // Node 1 is heard on, node 2 is not.
   void LetTheSecondFallSilent() {
@@ -159,8 +160,8 @@ TEST_F(ClusterTest, NodesAreChosenInThePath) {
               AllOf(HasSubstr(R"("total":3,)"), Not(HasSubstr("publish_address"))));
   EXPECT_THAT(Get("/_nodes/nosuch").body, HasSubstr(R"("total":0,)"));
   EXPECT_EQ(Get("/_nodes/data:hot").status, 400);
-  EXPECT_EQ(Get("/_nodes/stats").body,
-            R"({"error":"no handler found for uri [/_nodes/stats] and method [GET]"})");
+  EXPECT_EQ(Get("/_nodes/usage").body,
+            R"({"error":"no handler found for uri [/_nodes/usage] and method [GET]"})");
 }
 
 TEST_F(ClusterTest, ASilentNodeIsAFailureOfTheList) {
@@ -170,6 +171,47 @@ TEST_F(ClusterTest, ASilentNodeIsAFailureOfTheList) {
                                    R"({"type":"failed_node_exception","reason":"Failed node [)" +
                                    Id(2).ToString()));
   EXPECT_EQ(got.Header("Quell-Nodes"), "selected=3 answered=2 failed=1");
+}
+
+// ---- _nodes/stats
+
+TEST_F(ClusterTest, TheCountOfCancelledTasksThatRunOnIsShownWhereANodeHasToldIt) {
+  Heartbeat(1, CancelledRunning{1, 7});
+  const std::string body = Get("/_nodes/stats/task_cancellation").body;
+  EXPECT_THAT(body, StartsWith(R"({"_nodes":{"total":3,"successful":3,"failed":0},)"
+                               R"("cluster_name":"quell","nodes":{)"));
+  EXPECT_THAT(body, HasSubstr(R"("name":"w1","transport_address":"127.0.0.1:9301",)"));
+  EXPECT_THAT(body, HasSubstr(R"("attributes":{"rack":"r1"},"task_cancellation":{"search_task":)"
+                              R"({"current_count_post_cancel":1,"total_count_post_cancel":7},)"
+                              R"("search_shard_task":{"current_count_post_cancel":0,)"
+                              R"("total_count_post_cancel":0}}})"));
+  // The second node has said nothing yet: only the strict profile has zeros then.
+  EXPECT_THAT(Get("/_nodes/w2/stats").body, Not(HasSubstr("post_cancel")));
+  EXPECT_THAT(Get("/_nodes/w2/stats", Strict()).body,
+              HasSubstr(R"("search_task":{"current_count_post_cancel":0,)"));
+  EXPECT_THAT(Get("/quell/v1/nodes").body,
+              AllOf(HasSubstr(R"("pending":0,"cancelled_running":{"now":1,"total":7}})"),
+                    HasSubstr(R"("pending":0})")));
+}
+
+TEST_F(ClusterTest, StatisticsAreChosenByNodesAndMetrics) {
+  Heartbeat(1, CancelledRunning{1, 7});
+  for (const char* path :
+       {"/_nodes/stats", "/_nodes/stats/_all", "/_nodes/w1/stats", "/_nodes/_all/stats/_all",
+        "/_nodes/w1/stats/jvm,task_cancellation", "/_nodes/stats/task_cancellation?timeout=1s"}) {
+    EXPECT_THAT(Get(path).body, HasSubstr("\"total_count_post_cancel\":7")) << path;
+  }
+  // A real server has it, and Quell does not measure it.
+  EXPECT_THAT(Get("/_nodes/w1/stats/jvm").body,
+              AllOf(HasSubstr(R"("name":"w1")"), Not(HasSubstr("post_cancel"))));
+  EXPECT_THAT(
+      Get("/_nodes/w1/stats/task_cancelation,jvm").body,
+      HasSubstr(
+          R"("reason":"request [/_nodes/w1/stats/task_cancelation,jvm] contains )"
+          R"(unrecognized metric: [task_cancelation] -> did you mean [task_cancellation]?")"));
+  EXPECT_EQ(Get("/_nodes/stats?bogus=1").status, 400);
+  LetTheSecondFallSilent();
+  EXPECT_EQ(Get("/_nodes/stats").Header("Quell-Nodes"), "selected=3 answered=2 failed=1");
 }
 
 TEST_F(ClusterTest, TheStateIsNamesManagerAndNodes) {

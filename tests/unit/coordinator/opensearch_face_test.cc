@@ -133,6 +133,55 @@ TEST_F(FaceTest, GetShowsWhatRunsAndWhatHasEnded) {
   EXPECT_THAT(ended, testing::Not(HasSubstr("resource_stats")));
 }
 
+// ---- What a task has used
+
+TEST_F(FaceTest, WhatATaskHasUsedIsShownAsFarAsItIsMeasured) {
+  Join(Documented(1));
+  NodesAnswer();
+  tasks_ = {DocumentedTask(1)};
+  for (const std::uint64_t bytes : {4096U, 12288U, 8192U})
+    tasks_[0].resources.Take({CpuUse{10ns, 2ns, 5ns, 3, 1}, bytes});
+  const std::string whole =
+      R"("resource_stats":{"average":{"cpu_time_in_nanos":3,"memory_in_bytes":8192},)"
+      R"("total":{"cpu_time_in_nanos":10,"memory_in_bytes":8192},)"
+      R"("min":{"cpu_time_in_nanos":2,"memory_in_bytes":4096},)"
+      R"("max":{"cpu_time_in_nanos":5,"memory_in_bytes":12288},)"
+      R"("thread_info":{"thread_executions":3,"active_threads":1}})";
+  const std::string list = "/_tasks?nodes=opensearch-node1";
+  const std::string task = "/_tasks/JzrCxdtFTCO_RaINw8ckNA:54";
+  EXPECT_THAT(Get(list + "&detailed").body, HasSubstr(whole));
+  EXPECT_THAT(Get(list + "&detailed", Strict()).body, HasSubstr(whole));
+  EXPECT_THAT(Get(list).body, testing::Not(HasSubstr("resource_stats")));
+  EXPECT_THAT(Get(task).body, HasSubstr(whole));
+  EXPECT_THAT(Get("/quell/v1/tasks/JzrCxdtFTCO_RaINw8ckNA:54").body,
+              HasSubstr(R"("resources":{"cpu_time_in_nanos":10,"average_cpu_time_in_nanos":3,)"
+                        R"("least_cpu_time_in_nanos":2,"most_cpu_time_in_nanos":5,)"
+                        R"("executions":3,"active":1,"memory_in_bytes":8192,)"
+                        R"("average_memory_in_bytes":8192,"least_memory_in_bytes":4096,)"
+                        R"("most_memory_in_bytes":12288})"));
+  ended_ = true;
+  EXPECT_THAT(Get(task).body, HasSubstr(whole));
+  EXPECT_THAT(Get(task, Strict()).body, testing::Not(HasSubstr("resource_stats")));
+}
+
+TEST_F(FaceTest, WhatIsNotMeasuredIsZeroInTheStrictProfileAlone) {
+  Join(Documented(1));
+  NodesAnswer();
+  tasks_ = {DocumentedTask(1)};
+  const std::string list = "/_tasks?nodes=opensearch-node1&detailed";
+  EXPECT_THAT(
+      Get(list, Strict()).body,
+      HasSubstr(R"("resource_stats":{"average":{"cpu_time_in_nanos":0,"memory_in_bytes":0})"));
+  tasks_[0].resources.Take({{}, 4096});
+  EXPECT_THAT(Get(list).body, HasSubstr(R"("resource_stats":{"average":{"memory_in_bytes":4096},)"
+                                        R"("total":{"memory_in_bytes":4096},)"
+                                        R"("min":{"memory_in_bytes":4096},)"
+                                        R"("max":{"memory_in_bytes":4096}})"));
+  EXPECT_THAT(Get(list, Strict()).body,
+              HasSubstr(R"("max":{"cpu_time_in_nanos":0,"memory_in_bytes":4096},)"
+                        R"("thread_info":{"thread_executions":0,"active_threads":0}})"));
+}
+
 TEST_F(FaceTest, GetTellsTheMissingTheForeignAndTheMalformedApart) {
   Join(Documented(1));
   NodesAnswer();

@@ -30,6 +30,7 @@ const BACKOFF_MAX_MS = 2000;
 const LOOK_MS = 10000;
 const LOOK_CANCELLED_MS = 1000;  // Somebody waits for it.
 const LOOKS_A_SECOND = 100;
+const MEASURE_MS = 1000;  // Figures that travel alone.
 const BATCH = 500;
 const ENDED_UNTRACKED = 1000;
 
@@ -106,6 +107,28 @@ function cut(text, bytes) {
   return encoded.length <= bytes ? encoded.toString() : encoded.subarray(0, bytes).toString().replace(/\uFFFD$/, '');
 }
 
+function cpuNanos() {
+  const { user, system } = process.cpuUsage();
+  return Math.round((user + system) * 1000);
+}
+
+/** What a task has used until now, as a report says it; `undefined`: nothing was measured. */
+function figuresOf({ running, figures }) {
+  const count = figures.count + running.size;
+  if (count === 0) return undefined;
+  const now = cpuNanos();
+  for (const measure of running) measure.used = now - measure.start;
+  const used = [...running].map((measure) => measure.used);
+  const out = {
+    cpu_time_in_nanos: used.reduce((sum, one) => sum + one, figures.total),
+    least_cpu_time_in_nanos: Math.min(...used, ...(figures.count ? [figures.least] : [])),
+    most_cpu_time_in_nanos: Math.max(...used, figures.most),
+    executions: count, active: running.size,
+  };
+  if (running.size) out.memory_in_bytes = process.memoryUsage.rss();
+  return out;
+}
+
 /** One piece of work. */
 export class Task {
   #controller = new AbortController();
@@ -123,6 +146,9 @@ export class Task {
       tellDeferred: false, toldStopping: false,
       key: '',  // Names the registration, should its answer be lost.
       knows: false,  // The program has seen that it is cancelled.
+      running: new Set(),  // Measures under way.
+      figures: { total: 0, least: 0, most: 0, count: 0 },  // Of those that have ended.
+      figuresTold: undefined, figuresToldAt: 0,
       signalTaken: false, looked: 0, lookTold: 0, lookToldAt: 0,
     };
   }
@@ -195,6 +221,29 @@ export class Task {
     }
   }
 
+  /**
+   * While `work` runs, the CPU time of this process and its resident memory count to the task: what a task uses
+   * is shown only where its program measures it. All that the process does meanwhile counts, since JavaScript
+   * has no clock for one of the things that take turns in it.
+   */
+  async measure(work) {
+    const state = this._;
+    const measure = { start: cpuNanos(), used: 0 };
+    state.running.add(measure);
+    if (state.running.size === 1) engine().wake();
+    try {
+      return await work();
+    } finally {
+      measure.used = cpuNanos() - measure.start;
+      state.running.delete(measure);
+      const { total, least, most, count } = state.figures;
+      state.figures = {
+        total: total + measure.used, least: count ? Math.min(least, measure.used) : measure.used,
+        most: Math.max(most, measure.used), count: count + 1,
+      };
+    }
+  }
+
   /** success, failure, cancelled or timeout. The first one counts. */
   finish(outcome = 'success') {
     if (!OUTCOMES.includes(outcome)) throw new RangeError(`outcome ${outcome}: use ${OUTCOMES.join(', ')}`);
@@ -254,6 +303,7 @@ class Engine {
   #waiting = [];
   #firstTry;
   #lookTimer;
+  #resourcesRefused = false;  // By a node that does not know them.
   #looksSince = 0;  // The present second of looks that are told for their own sake...
   #looks = 0;  // ...and how many it has had.
   #keyPrefix = randomBytes(12).toString('hex');
@@ -389,7 +439,7 @@ class Engine {
       Object.assign(task._, {
         registered: true, id: registered.id, ancestors: registered.ancestors ?? [],
         fieldsDirty: Object.keys(task._.fields).length > 0, fieldsTold: 0,
-        toldStopping: false, lookTold: 0, lookToldAt: Date.now(),
+        toldStopping: false, figuresTold: undefined, figuresToldAt: Date.now(), lookTold: 0, lookToldAt: Date.now(),
       });
       if (registered.cancel) task._.cancel = registered.cancel;
       task._deliver();
@@ -419,7 +469,34 @@ class Engine {
       state.lookTold = state.looked;
       state.lookToldAt = Date.now();
     }
-    if (Object.keys(body).length) await this.#post(`/v1/tasks/${state.id}/report`, body);
+    const resources = this.#newFigures(state, Object.keys(body).length > 0);
+    await this.#sendReport(`/v1/tasks/${state.id}/report`, body, resources);
+  }
+
+  // An older node refuses a report with what it does not know: the rest must get through.
+  async #sendReport(target, body, resources) {
+    if (resources && !this.#resourcesRefused) {
+      const { status } = await this.#post(target, { ...body, resources });
+      if (status !== 400) return;
+      this.#resourcesRefused = true;
+    }
+    if (Object.keys(body).length) await this.#post(target, body);
+  }
+
+  // What is to be told now of what the task uses: with something else, with its end, or for its own sake.
+  #newFigures(state, together) {
+    const told = state.figuresTold;
+    const ended = told ? told.executions - told.active : 0;
+    if (state.running.size === 0 && state.figures.count === ended) return undefined;
+    const left = state.figuresToldAt + MEASURE_MS - Date.now();
+    if (left > 0 && !together && state.outcome === undefined) {
+      this.#lookLater(left);
+      return undefined;
+    }
+    state.figuresToldAt = Date.now();
+    state.figuresTold = figuresOf(state);
+    if (state.running.size && state.outcome === undefined) this.#lookLater(MEASURE_MS);
+    return state.figuresTold;
   }
 
   // Whether the last look, if it is new, is to be told now: with something else, or for its own sake.
@@ -515,6 +592,7 @@ class Engine {
     this.#streamBroken = false;
     stream?.destroy();
     this.#session = '';  // A daemon that was restarted does not know it.
+    this.#resourcesRefused = false;
     this.#backoff = Math.min(Math.max(this.#backoff * 2, BACKOFF_MIN_MS), BACKOFF_MAX_MS);
     this.#retryAt = Date.now() + this.#backoff;
     this.#later(this.#backoff);

@@ -45,6 +45,7 @@ _BACKOFF_MAX_S = 2.0
 _LOOK_S = 10.0
 _LOOK_CANCELLED_S = 1.0  # Somebody waits for it.
 _LOOKS_A_SECOND = 100
+_MEASURE_S = 1.0  # Figures that travel alone.
 _BATCH = 500
 _ENDED_UNTRACKED = 1000
 
@@ -155,6 +156,10 @@ class Task:
         self._look_told = 0.0
         self._look_told_at = 0.0
         self._callbacks: List[Callable[[], None]] = []
+        self._running: List[_Measure] = []  # Measures under way.
+        self._figures = [0, 0, 0, 0]  # Of those that have ended: total, least, most, how many.
+        self._figures_told: Optional[Dict[str, int]] = None
+        self._figures_told_at = 0.0
         self._token: Optional[contextvars.Token] = None
         self._async_cancel: Optional[Callable[[], None]] = None
 
@@ -249,6 +254,12 @@ class Task:
         """`with task.shield("swapping files"):` a cancel is deferred meanwhile, and everybody sees why."""
         return _Shield(self, why)
 
+    def measure_this_thread(self) -> "_Measure":
+        """`with task.measure_this_thread():` the CPU time of the calling thread counts to the task meanwhile:
+        what a task uses is shown only where its program measures it. In asyncio code all that the loop runs
+        meanwhile counts: measure what does not wait."""
+        return _Measure(self)
+
     def finish(self, outcome: str = "success") -> None:
         """success, failure, cancelled or timeout. The first one counts."""
         if outcome not in ("success", "failure", "cancelled", "timeout"):
@@ -295,6 +306,11 @@ class Task:
         self.__exit__(kind, error, trace)
 
     # For the engine.
+
+    def _figures_told_count(self) -> int:
+        """How many measures are told as ended."""
+        told = self._figures_told
+        return told["executions"] - told["active"] if told else 0
 
     def _deliver(self) -> None:
         with self._lock:
@@ -353,6 +369,38 @@ class _Shield:
         _engine().wake()
 
 
+class _Measure:
+    """One stretch of one thread's work. Times in nanoseconds."""
+
+    def __init__(self, task: Task):
+        self._task = task
+        self.used = 0
+
+    def __enter__(self) -> None:
+        self._clock = time.pthread_getcpuclockid(threading.get_ident())  # Any thread can read it.
+        self._start = time.clock_gettime_ns(self._clock)
+        with self._task._lock:
+            first = not self._task._running
+            self._task._running.append(self)
+        if first:
+            _engine().wake()
+
+    def __exit__(self, kind, error, trace) -> None:
+        task = self._task
+        with task._lock:
+            used = self.read()
+            task._running.remove(self)
+            total, least, most, count = task._figures
+            task._figures = [total + used, min(least, used) if count else used, max(most, used), count + 1]
+
+    def read(self) -> int:
+        try:
+            self.used = max(self.used, time.clock_gettime_ns(self._clock) - self._start)
+        except OSError:
+            pass  # The thread has ended without a word: what was read last is what it leaves.
+        return self.used
+
+
 class _DoorConnection(http.client.HTTPConnection):
     def __init__(self, path: str, timeout: float):
         super().__init__("quell", timeout=timeout)
@@ -394,6 +442,7 @@ class _Engine:
         self._look_at: Optional[float] = None  # Looks that are told for their own sake.
         self._looks_since = 0.0  # The present second of them...
         self._looks = 0  # ...and how many it has had.
+        self._resources_refused = False  # By a node that does not know them.
         self._key_prefix = secrets.token_hex(12)
         self._added = 0
 
@@ -514,6 +563,7 @@ class _Engine:
                 task._fields_dirty = bool(task._fields)
                 task._fields_told = 0.0
                 task._told_stopping = False
+                task._figures_told, task._figures_told_at = None, time.monotonic()
                 task._look_told, task._look_told_at = 0.0, time.monotonic()
                 if registered.get("cancel"):
                     task._cancel = registered["cancel"]
@@ -544,8 +594,41 @@ class _Engine:
             if self._is_look_due(task, bool(body)):
                 body["last_check_millis"] = int(task._looked * 1000)
                 task._look_told, task._look_told_at = task._looked, time.monotonic()
+            resources = self._new_figures(task, bool(body))
+        self._send_report(f"/v1/tasks/{task._id}/report", body, resources)
+
+    def _send_report(self, target: str, body: Dict[str, Any], resources: Dict[str, int]) -> None:
+        """An older node refuses a report with what it does not know: the rest must get through."""
+        if resources and not self._resources_refused:
+            if self._post(target, dict(body, resources=resources))[0] != 400:
+                return
+            self._resources_refused = True
         if body:
-            self._post(f"/v1/tasks/{task._id}/report", body)
+            self._post(target, body)
+
+    def _new_figures(self, task: Task, together: bool) -> Dict[str, int]:
+        """What is to be told now of the CPU time that counts to the task: with something else, with its end, or
+        for its own sake."""
+        total, least, most, count = task._figures
+        if not task._running and task._figures_told_count() == count:
+            return {}
+        now, due = time.monotonic(), task._figures_told_at + _MEASURE_S
+        if now < due and not together and task._outcome is None:
+            self._look_at = due if self._look_at is None else min(self._look_at, due)
+            return {}
+        used = [measure.read() for measure in task._running]
+        if used and count:
+            used.append(least)
+        figures = {"cpu_time_in_nanos": total + sum(measure.used for measure in task._running),
+                   "least_cpu_time_in_nanos": min(used) if used else least,
+                   "most_cpu_time_in_nanos": max([most, *used]),
+                   "executions": count + len(task._running), "active": len(task._running)}
+        task._figures_told_at = now
+        if task._running:
+            due = now + _MEASURE_S
+            self._look_at = due if self._look_at is None else min(self._look_at, due)
+        told, task._figures_told = task._figures_told, figures
+        return figures if figures != told else {}
 
     def _is_look_due(self, task: Task, together: bool) -> bool:
         """Whether the last look, if it is new, is to be told now: with something else, or for its own sake."""
@@ -598,6 +681,7 @@ class _Engine:
             self._listener.close()
             self._listener = None
         self._session = ""  # A daemon that was restarted does not know it.
+        self._resources_refused = False
         self._backoff = min(max(self._backoff * 2, _BACKOFF_MIN_S), _BACKOFF_MAX_S)
         self._retry_at = self._due = time.monotonic() + self._backoff
         ended = []

@@ -28,6 +28,7 @@ constexpr milliseconds kBackoffMax{2000};
 constexpr milliseconds kLook{10'000};
 constexpr milliseconds kLookCancelled{1000};  // Somebody waits for it.
 constexpr std::size_t kLooksASecond = 100;
+constexpr milliseconds kMeasure{1000};  // Figures that travel alone.
 constexpr std::size_t kBatch = 500;
 constexpr std::size_t kEndedUntracked = 1000;  // Kept for a daemon that may come back.
 
@@ -122,6 +123,14 @@ std::string RandomPrefix() {
     text += kHex[byte & 15];
   }
   return text + "-";
+}
+
+std::string ResourcesJson(const CpuFigures& figures) {
+  return "\"resources\":{\"cpu_time_in_nanos\":" + std::to_string(figures.total) +
+         ",\"least_cpu_time_in_nanos\":" + std::to_string(figures.least) +
+         ",\"most_cpu_time_in_nanos\":" + std::to_string(figures.most) +
+         ",\"executions\":" + std::to_string(figures.stretches) +
+         ",\"active\":" + std::to_string(figures.active) + "}";
 }
 
 std::string StatusJson(const Record& record) {
@@ -303,6 +312,7 @@ void Engine::Disconnect() {
   door_.Close();
   stream_.Close();
   session_.clear();  // A daemon that was restarted does not know it.
+  resources_refused_ = false;
   connected_ = false;
   backoff_ = std::clamp(backoff_ * 2, kBackoffMin, kBackoffMax);
   retry_at_ = Now() + backoff_;
@@ -380,6 +390,8 @@ bool Engine::RegisterBatch(const std::vector<std::shared_ptr<Record>>& batch) {
       batch[i]->ancestors = answer->tasks[i].ancestors;
       batch[i]->fields_dirty = batch[i]->fields_dirty || !batch[i]->fields.empty();
       batch[i]->fields_told = {};
+      batch[i]->figures_told = {};
+      batch[i]->engine_measures = batch[i]->meter.used();
       batch[i]->checked_told_ns = 0;
       batch[i]->check_told = Now();
       batch[i]->told_stopping = false;
@@ -403,6 +415,7 @@ bool Engine::TellReports() {
 
 bool Engine::TellReport(const std::shared_ptr<Record>& record, Steady now) {
   std::string body = "{";
+  std::string resources;
   std::string id;
   {
     std::lock_guard lock(record->mutex);
@@ -433,10 +446,43 @@ bool Engine::TellReport(const std::shared_ptr<Record>& record, Steady now) {
       record->checked_told_ns = checked;
       record->check_told = now;
     }
+    if (record->engine_measures) resources = NewFigures(*record, now, body.size() > 1);
+  }
+  return SendReport("/v1/tasks/" + id + "/report", body, resources);
+}
+
+// An older node refuses a report with what it does not know: the rest must get through.
+bool Engine::SendReport(const std::string& target, const std::string& body,
+                        const std::string& resources) {
+  if (!resources.empty() && !resources_refused_) {
+    const std::string all = body + (body.size() > 1 ? "," : "") + resources + "}";
+    const auto reply = door_.Post(target, session_, all, Now() + kCall);
+    if (!reply) return false;
+    if (reply->status != 400) return reply->status == 200 || IsFinal(reply->status);
+    resources_refused_ = true;
   }
   if (body.size() == 1) return true;
-  const auto reply = door_.Post("/v1/tasks/" + id + "/report", session_, body + "}", Now() + kCall);
+  const auto reply = door_.Post(target, session_, body + "}", Now() + kCall);
   return reply && (reply->status == 200 || IsFinal(reply->status));
+}
+
+// What is to be told now of the CPU time that is counted to the task, if anything: `together` with
+// something else, with its end, or for its own sake. The caller holds the record's mutex.
+std::string Engine::NewFigures(Record& record, Steady now, bool together) {
+  const Steady due = record.figures_told_at + kMeasure;
+  if (due > now && !together && !record.outcome) {
+    if (!next_look_ || due < *next_look_) next_look_ = due;
+    return {};
+  }
+  const CpuFigures figures = record.meter.Read();
+  record.engine_measures = figures.active > 0;
+  if (record.engine_measures && (!next_look_ || now + kMeasure < *next_look_)) {
+    next_look_ = now + kMeasure;
+  }
+  record.figures_told_at = now;
+  if (figures == record.figures_told) return {};
+  record.figures_told = figures;
+  return ResourcesJson(figures);
 }
 
 // Whether the last look, if it `is_new`, is to be told now: `together` with something else, or for

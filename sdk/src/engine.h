@@ -47,6 +47,8 @@ class Engine {
   bool RegisterBatch(const std::vector<std::shared_ptr<Record>>& batch);
   bool TellReports();
   bool TellReport(const std::shared_ptr<Record>& record, Steady now);
+  bool SendReport(const std::string& target, const std::string& body, const std::string& resources);
+  std::string NewFigures(Record& record, Steady now, bool together);
   bool IsLookDue(const Record& record, Steady now, bool is_new, bool together);
   bool TellEnds();
   // `over`: whose end the node knows.
@@ -80,6 +82,7 @@ class Engine {
   std::chrono::milliseconds backoff_{0};
   std::optional<Steady> next_due_;
   std::optional<Steady> next_look_;  // Looks for a cancel that are told for their own sake.
+  bool resources_refused_ = false;   // By a node that does not know them.
   Steady looks_since_{};             // The present second of them...
   std::size_t looks_ = 0;            // ...and how many it has had.
 };

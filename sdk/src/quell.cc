@@ -5,6 +5,7 @@
 #include <chrono>
 #include <cstring>
 #include <new>
+#include <utility>
 
 #include "context.h"
 #include "engine.h"
@@ -245,6 +246,30 @@ void quell_task_shield_end(quell_task* task) {
   }
   Engine::Get().Deliver(task->record);
   Engine::Get().Wake(task->record);
+}
+
+quell_measure* quell_task_measure_this_thread(quell_task* task) {
+  if (!Usable(task)) return nullptr;
+  Record& record = *task->record;
+  bool wake = false;
+  auto* measure = new quell_measure{task->record, {}};
+  {
+    std::lock_guard lock(record.mutex);
+    measure->stretch = record.meter.Begin();
+    wake = !std::exchange(record.engine_measures, true);
+    if (wake) record.figures_told_at = std::chrono::steady_clock::now();
+  }
+  if (wake) Engine::Get().Wake(task->record);
+  return measure;
+}
+
+void quell_measure_end(quell_measure* measure) {
+  if (measure == nullptr) return;
+  if (!measure->record->inert.load()) {
+    std::lock_guard lock(measure->record->mutex);
+    measure->record->meter.End(measure->stretch);
+  }
+  delete measure;
 }
 
 quell_context* quell_task_context(const quell_task* task) {

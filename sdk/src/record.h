@@ -15,6 +15,7 @@
 
 #include "context.h"
 #include "json.h"
+#include "meter.h"
 
 namespace quell::sdk {
 
@@ -62,6 +63,11 @@ struct Record {
   std::int64_t checked_told_ns = 0;
   Steady check_told{};
 
+  Meter meter;
+  CpuFigures figures_told;
+  Steady figures_told_at{};
+  bool engine_measures = false;  // The engine will look at the meter by itself.
+
   int shields = 0;
   std::string shield_why;
   std::optional<Cancel> cancel;  // Arrived.
@@ -94,6 +100,10 @@ class Subscription {
 // The handles of the C interface.
 struct quell_subscription {
   std::shared_ptr<quell::sdk::Subscription> subscription;
+};
+struct quell_measure {
+  std::shared_ptr<quell::sdk::Record> record;
+  quell::sdk::Meter::Handle stretch;
 };
 struct quell_context {
   quell::sdk::Context context;

@@ -209,6 +209,24 @@ class Vectors:
         self.assertGreater(seen, before - 100)
         self.assertLess(seen, time.time() * 1000 + 1)
 
+    def test_what_the_program_measures_is_shown_and_all_of_it_at_the_end(self):
+        probe = self.probe()
+        probe.ask("start t sdk/measures")
+        task = probe.id("t")
+        self.assertNotIn("resources", self.shared.record(task)["task"])
+        probe.ask("burn t 40")
+        probe.ask("burn t 80")
+        used = until(lambda: (r := self.shared.record(task)["task"].get("resources"))
+                     and r["executions"] == 2 and r["active"] == 0 and r, "both stretches are told")
+        self.assertGreaterEqual(used["cpu_time_in_nanos"], 120e6)
+        self.assertGreaterEqual(used["least_cpu_time_in_nanos"], 40e6)
+        self.assertGreaterEqual(used["most_cpu_time_in_nanos"], 80e6)
+        probe.ask("burn t 40")
+        probe.ask("finish t success")
+        ended = until(lambda: (r := self.shared.record(task)) and r["ended"] and r["task"], "it has ended")
+        self.assertEqual(ended["resources"]["executions"], 3)
+        self.assertGreaterEqual(ended["resources"]["cpu_time_in_nanos"], 160e6)
+
     def test_a_program_that_never_looks_is_told_and_has_not_acknowledged(self):
         probe = self.probe()
         probe.ask("start t sdk/busy")

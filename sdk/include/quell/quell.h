@@ -105,6 +105,15 @@ QUELL_API void quell_task_field(quell_task* task, const char* name, const char* 
 QUELL_API void quell_task_shield_begin(quell_task* task, const char* why);
 QUELL_API void quell_task_shield_end(quell_task* task);
 
+/* Counts the CPU time of the calling thread to the task, until the measure is ended: what a task
+ * uses is shown only where its program measures it. Begin and end cost about a microsecond each;
+ * figures travel with other reports, else about once a second, and the last ones with the end of
+ * the task. A thread that measures for two tasks counts in both. */
+typedef struct quell_measure quell_measure;
+QUELL_API quell_measure* quell_task_measure_this_thread(quell_task* task);
+/* Also on another thread. Of a thread that has ended before only what was told counts. */
+QUELL_API void quell_measure_end(quell_measure* measure);
+
 /* Contexts. NULL behaves as an empty one. */
 QUELL_API quell_context* quell_task_context(const quell_task* task);
 /* QUELL_TASK_ID, QUELL_ANCESTORS, QUELL_OPAQUE_ID, TRACEPARENT. */

@@ -192,6 +192,20 @@ class Task {
   };
   Shield shield(const std::string& why) { return Shield(raw(), why); }
 
+  // While it lives the CPU time of the thread that made it counts to the task.
+  class [[nodiscard]] Measure {
+   public:
+    Measure(Measure&& other) noexcept : raw_(std::exchange(other.raw_, nullptr)) {}
+    Measure& operator=(Measure&&) = delete;
+    ~Measure() { quell_measure_end(raw_); }
+
+   private:
+    friend class Task;
+    explicit Measure(quell_measure* raw) : raw_(raw) {}
+    quell_measure* raw_;
+  };
+  Measure measure_this_thread() { return Measure(quell_task_measure_this_thread(raw())); }
+
  private:
   // Lives behind a pointer, so that a Task can be moved while its cancel arrives.
   struct State {

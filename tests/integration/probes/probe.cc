@@ -11,6 +11,7 @@
 #include <stop_token>
 #include <string>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 #include <vector>
 
@@ -88,6 +89,8 @@ class Probe {
       entry.shields.push_back(task.shield(first));
     } else if (command == "unshield") {
       entry.shields.pop_back();
+    } else if (command == "burn") {
+      Burn(task, std::chrono::milliseconds(std::stoi(first)));
     } else if (command == "finish") {
       task.finish(first == "success"     ? quell::Outcome::success
                   : first == "cancelled" ? quell::Outcome::cancelled
@@ -107,6 +110,17 @@ class Probe {
       return "unknown command " + command;
     }
     return "ok";
+  }
+
+  static void Burn(quell::Task& task, std::chrono::nanoseconds time) {
+    const auto measure = task.measure_this_thread();
+    const auto used = [] {
+      timespec now{};
+      clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+      return std::chrono::seconds(now.tv_sec) + std::chrono::nanoseconds(now.tv_nsec);
+    };
+    for (const auto start = used(); used() - start < time;) {
+    }
   }
 
   static std::string Wait(quell::Task& task) {

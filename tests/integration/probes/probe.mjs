@@ -37,6 +37,15 @@ async function onTask(task, name, command, rest) {
       return 'ok';
     }
     case 'unshield': shields.get(name).pop()(); return 'ok';
+    case 'burn':
+      await task.measure(() => {
+        const start = process.cpuUsage();
+        for (;;) {
+          const { user, system } = process.cpuUsage(start);
+          if (user + system >= Number(rest) * 1000) return;
+        }
+      });
+      return 'ok';
     case 'finish': task.finish(rest); return 'ok';
     case 'inject':
       return Object.entries(task.context().inject(rest)).map(([key, value]) => `${key}=${value}`).join(' ');

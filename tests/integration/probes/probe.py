@@ -2,6 +2,7 @@
 
 import os
 import sys
+import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "..", "sdk", "python"))
 import quell_task  # noqa: E402  pylint: disable=wrong-import-position
@@ -47,6 +48,11 @@ def on_task(task, name, command, rest):
         SHIELDS.setdefault(name, []).append(shield)
     elif command == "unshield":
         SHIELDS[name].pop().__exit__(None, None, None)
+    elif command == "burn":
+        with task.measure_this_thread():
+            until = time.thread_time() + int(rest) / 1000
+            while time.thread_time() < until:
+                pass
     elif command == "finish":
         task.finish(rest)
     elif command == "inject":

@@ -391,7 +391,7 @@ class HeartbeatPartsSeedTest : public testing::TestWithParam<std::uint64_t> {};
 TEST_P(HeartbeatPartsSeedTest, PartsAreBoundedAndTogetherTheWhole) {
   constexpr std::size_t kBytes = 2000;
   RandomValues random(GetParam());
-  HeartbeatRequest beat{NodeOf(1), Incarnation{2}, 5, {}};
+  HeartbeatRequest beat{NodeOf(1), Incarnation{2}, 5, {}, CancelledRunning{3, 4}};
   for (std::uint64_t i = random.Below(6); i > 0; --i) {
     IntentAck& ack = beat.acks.emplace_back(random.Ack());
     for (std::uint64_t receipt = random.Below(40); receipt > 0; --receipt)
@@ -403,6 +403,12 @@ TEST_P(HeartbeatPartsSeedTest, PartsAreBoundedAndTogetherTheWhole) {
   for (const v1::HeartbeatRequest& part : rpc::HeartbeatParts(beat, kBytes)) {
     EXPECT_LE(part.ByteSizeLong(), kBytes + 600);
     EXPECT_THAT(AppendAcks(part.acks(), &seen), IsOk());
+    const auto rest = FromProto(part);
+    ASSERT_THAT(rest, IsOk());
+    EXPECT_EQ(rest->node, beat.node);
+    EXPECT_EQ(rest->incarnation, beat.incarnation);
+    EXPECT_EQ(rest->next_number, beat.next_number);
+    EXPECT_EQ(rest->cancelled_running, beat.cancelled_running);
   }
   EXPECT_EQ(seen, beat.acks);
 }

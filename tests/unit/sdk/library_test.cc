@@ -8,9 +8,11 @@
 #include <cstdlib>
 #include <filesystem>
 #include <functional>
+#include <optional>
 #include <string>
 #include <sys/wait.h>
 #include <thread>
+#include <time.h>
 #include <unistd.h>
 #include <vector>
 
@@ -150,10 +152,12 @@ void Work(quell_task* shared, int rounds) {
       quell_task_phase(shared, "busy");
       (void)quell_task_cancelled(task);
       (void)quell_task_cancelled(shared);
+      quell_measure* measure = quell_task_measure_this_thread(shared);
       quell_task_shield_begin(task, "a moment");
       (void)IdOf(task);
       quell_context_free(quell_task_context(shared));
       quell_task_shield_end(task);
+      quell_measure_end(measure);
     }
     quell_subscription_release(subscription);
     if (round % 2 == 0) quell_task_finish(task, QUELL_FAILURE);
@@ -198,15 +202,82 @@ TEST_F(LibraryTest, ManyThreadsGoOnWhileTheDaemonComesAndGoes) {
   quell_task_release(shared);
 }
 
+// ---- What a task uses
+
+constexpr auto kBurnt = 30ms;
+
+// Of this thread.
+void Burn() {
+  timespec start{};
+  timespec now{};
+  ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &start);
+  do {
+    ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+  } while (std::chrono::seconds(now.tv_sec - start.tv_sec) +
+               std::chrono::nanoseconds(now.tv_nsec - start.tv_nsec) <
+           kBurnt);
+}
+
+TEST_F(LibraryTest, OnlyWhatAProgramMeasuresIsToldAndAllOfIt) {
+  quell_task* task = StartTask("sdk/measured");
+  quell_task* other = StartTask("sdk/not-measured");
+  for (int i = 0; i < 2; ++i) {
+    std::thread([task] {
+      Burn();  // Before it measures: not the task's.
+      quell_measure* measure = quell_task_measure_this_thread(task);
+      Burn();
+      quell_measure_end(measure);
+    }).join();
+  }
+  std::optional<CpuUse> cpu;
+  EXPECT_TRUE(Until([&] {
+    cpu = Seen(node_.List(), task)->resources.cpu;
+    return cpu && cpu->executions == 2 && cpu->active == 0;
+  }));
+  EXPECT_GE(cpu->least, kBurnt);
+  EXPECT_GE(cpu->total, 2 * kBurnt);
+  EXPECT_FALSE(Seen(node_.List(), other)->resources.measured());
+  quell_task_release(other);
+  quell_task_release(task);
+}
+
+TEST_F(LibraryTest, AThreadThatIsStillAtWorkIsCountedAndComesBackWithARestartedNode) {
+  quell_task* task = StartTask("sdk/at-work");
+  std::atomic<bool> enough{false};
+  std::thread thread([&] {
+    quell_measure* measure = quell_task_measure_this_thread(task);
+    Burn();
+    while (!enough)
+      std::this_thread::yield();
+    quell_measure_end(measure);
+  });
+  const auto is_counted = [&] {
+    const auto tasks = node_.List();
+    const SeenTask* seen = Seen(tasks, task);
+    return seen != nullptr && seen->resources.cpu && seen->resources.cpu->active == 1 &&
+           seen->resources.cpu->total >= kBurnt;
+  };
+  EXPECT_TRUE(Until(is_counted));
+  node_.Stop();
+  node_.Start();
+  EXPECT_TRUE(Until(is_counted));
+  enough = true;
+  thread.join();
+  quell_task_release(task);
+}
+
 TEST_F(LibraryTest, AForkedChildHasInertTasksAndMayStartItsOwn) {
 #ifdef __SANITIZE_THREAD__
   GTEST_SKIP() << "the thread sanitizer ends a forked child that starts a thread";
 #endif
   quell_task* task = StartTask("sdk/fork");
+  quell_measure* measure = quell_task_measure_this_thread(task);
   EXPECT_EQ(quell_flush(60'000), 1);
   const pid_t child = ::fork();
   if (child == 0) {
-    const bool inert = IdOf(task).empty() && quell_task_cancelled(task) == 0;
+    const bool inert = IdOf(task).empty() && quell_task_cancelled(task) == 0 &&
+                       quell_task_measure_this_thread(task) == nullptr;
+    quell_measure_end(measure);
     quell_task_finish(task, QUELL_FAILURE);
     quell_task* own = StartTask("sdk/forked");
     quell_task_finish(own, QUELL_SUCCESS);
@@ -217,6 +288,7 @@ TEST_F(LibraryTest, AForkedChildHasInertTasksAndMayStartItsOwn) {
   ASSERT_EQ(::waitpid(child, &status, 0), child);
   EXPECT_EQ(status, 0);
   EXPECT_NE(Seen(node_.List(), task), nullptr) << "the child has ended its parent's task";
+  quell_measure_end(measure);
   quell_task_release(task);
 }
 
@@ -227,6 +299,7 @@ TEST_F(LibraryTest, NothingIsAllowedEverywhere) {
   quell_task_progress(nullptr, 1, 2, nullptr);
   quell_task_release(nullptr);
   quell_context_free(nullptr);
+  quell_measure_end(quell_task_measure_this_thread(nullptr));
   quell_task* task = quell_task_start(nullptr);
   quell_task_field(task, "bad", "{no json");
   quell_task_release(task);

@@ -52,6 +52,7 @@ inline constexpr std::size_t kTombstonesMax =
     100'000;                                     // Full: new cancels are refused, none forgotten.
 inline constexpr std::uint64_t kIdBlock = 1000;  // Numbers reserved ahead in one durable write.
 inline constexpr std::size_t kRegisterBatchMax = 10'000;
+inline constexpr std::size_t kFinishBatchMax = 10'000;
 inline constexpr std::size_t kCommandsQueuedMax = 10'000;  // Per session whose stream is not read.
 inline constexpr std::size_t kLocalBodyMax = 2 * 1024 * 1024;  // A batch of registrations.
 inline constexpr std::size_t kLocalConnectionsMax =
@@ -70,6 +71,8 @@ inline constexpr auto kStillRunsAfter =
     15s;  // A cancelled task counts as still running then: the default grace and time to force it.
 inline constexpr auto kMeasureInterval = 1s;  // Between two looks at what a task uses.
 inline constexpr auto kLostAfter = 1s;        // A named process has ended and nobody says how.
+inline constexpr auto kComeBack =
+    3s;  // After a restart of the node, before that: programs try again each 2 s.
 
 // Pieces of work between which a node's executor serves others; each takes less than 1 ms.
 inline constexpr std::size_t kLooksPerTurn = 2000;   // Tasks looked at.

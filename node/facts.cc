@@ -113,16 +113,18 @@ void Facts::Acknowledge(LiveTask& live, const ReportRequest& report) {
   if (receipt != before) state_.journal.RecordReceipt(receipt);
 }
 
-Status Facts::End(LiveTask& live, TaskState outcome) {
-  if (Status moved = live.task.Move(outcome, state_.now(), state_.wall()); !moved) return moved;
+Result<Task> Facts::End(LiveTask& live, TaskState outcome) {
+  if (Status moved = live.task.Move(outcome, state_.now(), state_.wall()); !moved) {
+    return moved.error();
+  }
   overdue_.Ended(live);
   live.session->Remove(live.task);
   if (live.receipt) SetEnded(*live.receipt, live.task);
   const EndedTask& ended = state_.registry.End(live);
   if (ended.receipt) state_.journal.RecordReceipt(*ended.receipt);
-  state_.journal.RecordEnded(ended.task);
-  state_.ended(ended.task.id.number);
-  return {};
+  Task task = ended.task;  // Whoever hears of the end may bring about another.
+  state_.ended(task.id.number);
+  return task;
 }
 
 TaskView Facts::ViewOf(const LiveTask& live) const {

@@ -27,8 +27,9 @@ class Facts {
   void Checked(LiveTask& live, WallTime when);
   // The program says that it knows. Without a cancel it means nothing.
   void Acknowledge(LiveTask& live, const ReportRequest& report);
-  // Errors: kFailedPrecondition if the task cannot end so; nothing changed.
-  Status End(LiveTask& live, TaskState outcome);
+  // As it has ended, to be journaled: Journal::RecordEnded(). Errors: kFailedPrecondition if it
+  // cannot end so; nothing changed.
+  Result<Task> End(LiveTask& live, TaskState outcome);
 
   // As it is to be shown now.
   TaskView ViewOf(const LiveTask& live) const;

@@ -1,10 +1,10 @@
 // What a node must not forget: which numbers it may have given out, in which life it is, which
-// intents it has applied and which tasks they hit. Live tasks are not in it: programs bring them
-// back.
+// intents it has applied and which tasks they hit, which tasks live, and how the last ones ended.
 #pragma once
 
 #include <cstdint>
 #include <functional>
+#include <string>
 #include <vector>
 
 #include "core/ids.h"
@@ -34,6 +34,21 @@ struct AppliedIntent {
   friend bool operator==(const AppliedIntent&, const AppliedIntent&) = default;
 };
 
+// A process of this host. A pid with its birth names one process for ever; a pid alone is reused.
+struct ProcessName {
+  std::int32_t pid = 0;  // 0: none.
+  std::uint64_t birth = 0;
+
+  friend bool operator==(const ProcessName&, const ProcessName&) = default;
+};
+
+// A live task, so that a node which was killed can go on with it.
+struct KeptTask {
+  Task task;  // As it was registered: without status, cancel, and what this life alone knows.
+  std::string key;
+  ProcessName lives_by;  // Its own, or the one that stands for its session.
+};
+
 struct JournalState {
   Incarnation incarnation = Incarnation::kNone;  // Of this start; the file already has it.
   std::uint64_t next_number = 1;                 // Everything below may have been given out.
@@ -41,6 +56,7 @@ struct JournalState {
   std::vector<Tombstone> tombstones;
   std::vector<Intent> filters;    // The newest applied ones that go by filter, oldest first.
   std::vector<Receipt> receipts;  // The last of each tombstone's first intent, as far as known.
+  std::vector<KeptTask> live;     // In ascending order of their numbers.
 };
 
 // Callbacks run on the node's executor, exactly once, in the order of the calls, never inside them.
@@ -57,7 +73,12 @@ class Journal {
   virtual void RecordApplied(AppliedIntent applied, Done done) = 0;
   // Written behind: a crash may lose the last moments of these.
   virtual void RecordReceipt(const Receipt& receipt) = 0;
-  virtual void RecordEnded(const Task& task) = 0;
+  // They live, until RecordEnded(). Durable when `done` says so. Repeating it replaces what was
+  // kept.
+  virtual void RecordLive(std::vector<KeptTask> tasks, Done done) = 0;
+  // They have ended. Durable when `done` says so; without one, written behind. After an error they
+  // are written behind all the same, if the disk allows.
+  virtual void RecordEnded(std::vector<Task> tasks, Done done) = 0;
   // An ended task of an earlier life or one that memory has let go; kNotFound.
   virtual void FindEnded(std::uint64_t number, std::function<void(Result<Task>)> done) = 0;
   // Those with numbers above `after` that ended at `since` or later, in ascending order of their

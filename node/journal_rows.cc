@@ -60,7 +60,16 @@ ALTER TABLE ended ADD COLUMN cpu TEXT;
 ALTER TABLE ended ADD COLUMN memory TEXT;
 )sql";
 
-constexpr std::array<std::string_view, 3> kMigrations = {kFirst, kHistory, kResources};
+constexpr std::string_view kLive = R"sql(
+CREATE TABLE live(
+  number INTEGER PRIMARY KEY, type TEXT NOT NULL, action TEXT NOT NULL, description TEXT NOT NULL,
+  cancellable INTEGER NOT NULL, started_at INTEGER NOT NULL, ancestors TEXT NOT NULL,
+  headers TEXT NOT NULL, uid INTEGER NOT NULL, pid INTEGER NOT NULL,
+  on_parent_lost INTEGER NOT NULL, key TEXT NOT NULL, lives_by INTEGER NOT NULL,
+  birth INTEGER NOT NULL);
+)sql";
+
+constexpr std::array<std::string_view, 4> kMigrations = {kFirst, kHistory, kResources, kLive};
 
 Error Damaged(const sqlite::Database& database, std::string_view what) {
   return {ErrorCode::kInternal,
@@ -268,6 +277,29 @@ std::optional<MemoryUse> ParseMemory(std::string_view text) {
   return in ? std::optional(memory) : std::nullopt;
 }
 
+// Its monotonic start belongs to an earlier life, or boot.
+std::optional<KeptTask> ReadLive(const sqlite::Statement& row, const NodeId& node) {
+  KeptTask kept;
+  Task& task = kept.task;
+  task.id = {node, row.number(0)};
+  task.type = row.text(1);
+  task.action = row.text(2);
+  task.description = row.text(3);
+  task.cancellable = row.integer(4) != 0;
+  task.start_wall = WallFromMicros(row.integer(5));
+  auto ancestors = SplitIds(row.text(6));
+  auto headers = ParseHeaders(row.text(7));
+  if (!ancestors || !headers) return std::nullopt;
+  task.ancestors = std::move(*ancestors);
+  task.headers = std::move(*headers);
+  task.owner_uid = static_cast<std::uint32_t>(row.integer(8));
+  task.pid = static_cast<std::int32_t>(row.integer(9));
+  if (row.integer(10) != 0) task.on_parent_lost = OnParentLost::kCancel;
+  kept.key = row.text(11);
+  kept.lives_by = {static_cast<std::int32_t>(row.integer(12)), row.number(13)};
+  return kept;
+}
+
 // As ReadEnded() reads it.
 std::string SelectEnded(std::string_view which) {
   return "SELECT type, action, description, status, state, cancellable, started_at, ran_nanos, "
@@ -356,6 +388,13 @@ Result<JournalState> LoadJournal(sqlite::Database& database, const NodeId& node)
                               return ReadReceipt(row, node);
                             });
   if (!receipts) return receipts.error();
+  Status live = LoadAll(database,
+                        "SELECT number, type, action, description, cancellable, started_at, "
+                        "ancestors, headers, uid, pid, on_parent_lost, key, lives_by, birth "
+                        "FROM live WHERE number > ?1 ORDER BY number",
+                        "live tasks", state.live,
+                        [&node](const sqlite::Statement& row) { return ReadLive(row, node); });
+  if (!live) return live.error();
   return state;
 }
 
@@ -421,7 +460,24 @@ Status KeepReceipt(sqlite::Database& database, const Receipt& receipt) {
       receipt.outcome, receipt.note);
 }
 
-Status KeepEnded(sqlite::Database& database, const Task& task, const EndedLimits& limits) {
+Status KeepLive(sqlite::Database& database, std::span<const KeptTask> tasks) {
+  for (const KeptTask& kept : tasks) {
+    const Task& task = kept.task;
+    Status done = database.Run(
+        "INSERT OR REPLACE INTO live VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, "
+        "?13, ?14)",
+        task.id.number, task.type, task.action, task.description, task.cancellable,
+        MicrosSinceEpoch(task.start_wall), JoinIds(task.ancestors), HeaderList(task.headers),
+        task.owner_uid, task.pid, task.on_parent_lost == OnParentLost::kCancel, kept.key,
+        kept.lives_by.pid, kept.lives_by.birth);
+    if (!done) return done;
+  }
+  return {};
+}
+
+namespace {
+
+Status InsertEnded(sqlite::Database& database, const Task& task) {
   const std::optional<CancelMark>& cancel = task.cancel;
   std::optional<std::string> intent;
   std::optional<std::int64_t> marked_at;
@@ -459,15 +515,26 @@ Status KeepEnded(sqlite::Database& database, const Task& task, const EndedLimits
       CpuText(task.resources.cpu), MemoryText(task.resources.memory),
       static_cast<std::int64_t>(bytes));
   if (!kept) return kept;
-  kept = database.Run("DELETE FROM ended WHERE seq <= (SELECT max(seq) FROM ended) - ?1",
-                      static_cast<std::int64_t>(limits.count));
-  if (!kept) return kept;
-  kept = database.Run("DELETE FROM ended WHERE upto <= (SELECT max(upto) FROM ended) - ?1",
-                      static_cast<std::int64_t>(limits.bytes));
-  if (!kept) return kept;
-  return database.Run(
-      "DELETE FROM ended WHERE ended_at < ?1",
-      ended_at - std::chrono::duration_cast<std::chrono::microseconds>(limits.age).count());
+  return database.Run("DELETE FROM live WHERE number = ?1", task.id.number);
+}
+
+}  // namespace
+
+Status KeepEnded(sqlite::Database& database, std::span<const Task> tasks,
+                 const EndedLimits& limits) {
+  WallTime newest;
+  for (const Task& task : tasks) {
+    if (Status kept = InsertEnded(database, task); !kept) return kept;
+    newest = std::max(newest, task.end_wall.value_or(task.start_wall));
+  }
+  Status trimmed = database.Run("DELETE FROM ended WHERE seq <= (SELECT max(seq) FROM ended) - ?1",
+                                static_cast<std::int64_t>(limits.count));
+  if (!trimmed) return trimmed;
+  trimmed = database.Run("DELETE FROM ended WHERE upto <= (SELECT max(upto) FROM ended) - ?1",
+                         static_cast<std::int64_t>(limits.bytes));
+  if (!trimmed) return trimmed;
+  return database.Run("DELETE FROM ended WHERE ended_at < ?1",
+                      MicrosSinceEpoch(newest - limits.age));
 }
 
 Result<std::vector<Task>> LoadEndedSince(sqlite::Database& database, const NodeId& node,

@@ -32,7 +32,10 @@ Result<JournalState> LoadJournal(sqlite::Database& database, const NodeId& node)
 Status KeepReserved(sqlite::Database& database, std::uint64_t end);
 Status KeepApplied(sqlite::Database& database, const AppliedIntent& applied, std::size_t max);
 Status KeepReceipt(sqlite::Database& database, const Receipt& receipt);
-Status KeepEnded(sqlite::Database& database, const Task& task, const EndedLimits& limits);
+Status KeepLive(sqlite::Database& database, std::span<const KeptTask> tasks);
+// They live no longer.
+Status KeepEnded(sqlite::Database& database, std::span<const Task> tasks,
+                 const EndedLimits& limits);
 // As Journal::ListEnded().
 Result<std::vector<Task>> LoadEndedSince(sqlite::Database& database, const NodeId& node,
                                          WallTime since, std::uint64_t after);

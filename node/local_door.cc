@@ -119,7 +119,7 @@ struct LocalDoor::Shared : std::enable_shared_from_this<LocalDoor::Shared> {
     });
   }
 
-  void Finish(const ExchangePtr& exchange) {
+  void FinishOne(const ExchangePtr& exchange) {
     const http::Request& request = exchange->request();
     auto session = SessionOf(request);
     if (!session) return Fail(exchange, session.error());
@@ -127,12 +127,32 @@ struct LocalDoor::Shared : std::enable_shared_from_this<LocalDoor::Shared> {
     if (!task) return Fail(exchange, task.error());
     const Result<TaskState> outcome = ParseFinish(request.body);
     if (!outcome) return Fail(exchange, outcome.error());
-    OnNode(
-        exchange, [this, exchange, task = *task, session = *session, outcome = *outcome](Node& to) {
-          const Status finished = to.Finish(task, session, exchange->request().principal, outcome);
-          if (!finished) return Fail(exchange, finished.error());
-          exchange->Send(Json(200, "{}"));
-        });
+    Finish(exchange, *session, {{*task, *outcome}},
+           [self = shared_from_this(), exchange](const std::vector<Status>& answers) {
+             if (!answers.front()) return self->Fail(exchange, answers.front().error());
+             exchange->Send(Json(200, "{}"));
+           });
+  }
+
+  void FinishMany(const ExchangePtr& exchange) {
+    auto session = SessionOf(exchange->request());
+    if (!session) return Fail(exchange, session.error());
+    Result<std::vector<TaskEnd>> ends = ParseFinishMany(exchange->request().body);
+    if (!ends) return Fail(exchange, ends.error());
+    Finish(exchange, *session, std::move(*ends),
+           [self = shared_from_this(), exchange](const std::vector<Status>& answers) {
+             exchange->Send(Json(200, RenderFinished(answers, [&self](const Error& error) {
+                                   return StatusOf(error, self->options.journal_path);
+                                 })));
+           });
+  }
+
+  void Finish(const ExchangePtr& exchange, std::optional<SessionToken> session,
+              std::vector<TaskEnd> ends, std::function<void(std::vector<Status>)> done) {
+    OnNode(exchange,
+           [exchange, session, ends = std::move(ends), done = std::move(done)](Node& to) mutable {
+             to.Finish(std::move(ends), session, exchange->request().principal, std::move(done));
+           });
   }
 
   void Commands(const ExchangePtr& exchange) {
@@ -180,8 +200,9 @@ void LocalDoor::AddRoutes(http::Router& router) const {
   };
   using http::Method;
   add(Method::kPost, "/v1/tasks", Permission::kTaskRegister, &Shared::Register);
+  add(Method::kPost, "/v1/tasks/finish", Permission::kTaskRegister, &Shared::FinishMany);
   add(Method::kPost, "/v1/tasks/{id}/report", Permission::kTaskRegister, &Shared::Report);
-  add(Method::kPost, "/v1/tasks/{id}/finish", Permission::kTaskRegister, &Shared::Finish);
+  add(Method::kPost, "/v1/tasks/{id}/finish", Permission::kTaskRegister, &Shared::FinishOne);
   add(Method::kGet, "/v1/sessions/{token}/commands", Permission::kTaskRegister, &Shared::Commands);
   add(Method::kGet, "/v1/node", Permission::kTaskList, &Shared::Describe);
   router.Add(Method::kGet, "/livez", Permission::kNone, [](const ExchangePtr& exchange) {

@@ -6,6 +6,7 @@
 #include <optional>
 #include <utility>
 
+#include "core/limits.h"
 #include "node/json_value.h"
 #include "transport/http/json_writer.h"
 
@@ -209,6 +210,17 @@ Status ReadTask(const JsonValue& value, NewTask& task) {
        })});
 }
 
+template <typename T, typename Read>
+Status ReadMany(const std::vector<JsonValue>& items, std::vector<T>& all, Read read) {
+  all.reserve(items.size());
+  for (const JsonValue& item : items) {
+    if (Status fine = read(item, all.emplace_back()); !fine) {
+      return Invalid("task " + std::to_string(all.size() - 1) + ": " + fine.error().message);
+    }
+  }
+  return {};
+}
+
 void WriteCancel(const CancelCommand& command, bool with_task, http::JsonWriter& json) {
   json.BeginObject();
   if (with_task) json.Field("task", command.task.ToString());
@@ -238,13 +250,8 @@ Result<RegisterRequest> ParseRegister(std::string_view body) {
     if (Status read = ReadTask(*value, request.tasks.emplace_back()); !read) return read.error();
     return request;
   }
-  request.tasks.reserve(value->items.size());
-  for (const JsonValue& item : value->items) {
-    if (Status read = ReadTask(item, request.tasks.emplace_back()); !read) {
-      return Invalid("task " + std::to_string(request.tasks.size() - 1) + ": " +
-                     read.error().message);
-    }
-  }
+  Status read = ReadMany(value->items, request.tasks, ReadTask);
+  if (!read) return read.error();
   return request;
 }
 
@@ -267,17 +274,56 @@ Result<ReportRequest> ParseReport(std::string_view body) {
   return report;
 }
 
+namespace {
+
+Result<TaskState> OutcomeFrom(const std::string& outcome) {
+  if (outcome == "success") return TaskState::kSucceeded;
+  if (outcome == "failure") return TaskState::kFailed;
+  if (outcome == "cancelled") return TaskState::kCancelled;
+  if (outcome == "timeout") return TaskState::kExpired;
+  return Invalid("\"outcome\" must be success, failure, cancelled or timeout");
+}
+
+Status ReadEnd(const JsonValue& value, TaskEnd& end) {
+  std::optional<TaskId> id;
+  std::string text;
+  Status read = ReadObject(value, "the end of a task", {Id("id", id), Text("outcome", text)});
+  if (!read) return read;
+  if (!id) return Invalid("the id is missing: say which task has ended");
+  const Result<TaskState> outcome = OutcomeFrom(text);
+  if (!outcome) return outcome.error();
+  end = {*id, *outcome};
+  return {};
+}
+
+void WriteError(int status, const Error& error, http::JsonWriter& json) {
+  json.BeginObject().Key("error").BeginObject();
+  json.Field("type", ToString(error.code)).Field("reason", error.message);
+  json.EndObject().Field("status", status).EndObject();
+}
+
+}  // namespace
+
 Result<TaskState> ParseFinish(std::string_view body) {
   const Result<JsonValue> value = JsonValue::Parse(body);
   if (!value) return value.error();
   std::string outcome;
   Status read = ReadObject(*value, "the end of a task", {Text("outcome", outcome)});
   if (!read) return read.error();
-  if (outcome == "success") return TaskState::kSucceeded;
-  if (outcome == "failure") return TaskState::kFailed;
-  if (outcome == "cancelled") return TaskState::kCancelled;
-  if (outcome == "timeout") return TaskState::kExpired;
-  return Invalid("\"outcome\" must be success, failure, cancelled or timeout");
+  return OutcomeFrom(outcome);
+}
+
+Result<std::vector<TaskEnd>> ParseFinishMany(std::string_view body) {
+  const Result<JsonValue> value = JsonValue::Parse(body);
+  if (!value) return value.error();
+  if (!value->is(Kind::kArray)) return Invalid("the ends must be an array: [{\"id\",\"outcome\"}]");
+  if (value->items.size() > limits::kFinishBatchMax) {
+    return Invalid("at most " + std::to_string(limits::kFinishBatchMax) +
+                   " tasks end in one call: send the others in another one");
+  }
+  std::vector<TaskEnd> ends;
+  if (Status read = ReadMany(value->items, ends, ReadEnd); !read) return read.error();
+  return ends;
 }
 
 std::string RenderRegistered(const RegisterReply& reply) {
@@ -335,9 +381,23 @@ std::string RenderNode(const NodeInfo& node) {
 std::string RenderError(int status, const Error& error) {
   std::string body;
   http::JsonWriter json(body);
-  json.BeginObject().Key("error").BeginObject();
-  json.Field("type", ToString(error.code)).Field("reason", error.message);
-  json.EndObject().Field("status", status).EndObject();
+  WriteError(status, error, json);
+  return body;
+}
+
+std::string RenderFinished(const std::vector<Status>& answers,
+                           const std::function<int(const Error&)>& status_of) {
+  std::string body;
+  http::JsonWriter json(body);
+  json.BeginObject().Key("tasks").BeginArray();
+  for (const Status& answer : answers) {
+    if (answer) {
+      json.BeginObject().EndObject();
+    } else {
+      WriteError(status_of(answer.error()), answer.error(), json);
+    }
+  }
+  json.EndArray().EndObject();
   return body;
 }
 

@@ -2,8 +2,10 @@
 // known ones named: a misspelt "parnet" must not become a task without a parent.
 #pragma once
 
+#include <functional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "core/node_info.h"
 #include "core/result.h"
@@ -15,9 +17,14 @@ namespace quell {
 Result<RegisterRequest> ParseRegister(std::string_view body);
 Result<ReportRequest> ParseReport(std::string_view body);
 Result<TaskState> ParseFinish(std::string_view body);
+// Many at once; limits::kFinishBatchMax at most.
+Result<std::vector<TaskEnd>> ParseFinishMany(std::string_view body);
 
 std::string RenderRegistered(const RegisterReply& reply);
 std::string RenderReported(const ReportReply& reply);
+// For each end {} or an error as RenderError() has it, with the status that `status_of` gives.
+std::string RenderFinished(const std::vector<Status>& answers,
+                           const std::function<int(const Error&)>& status_of);
 // One line of the stream, with its end.
 std::string RenderCommandLine(const CancelCommand& command);
 std::string RenderNode(const NodeInfo& node);

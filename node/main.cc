@@ -113,14 +113,26 @@ void Trouble(const Error& error) {
 
 class PidWatch final : public ProcessWatch {
  public:
-  PidWatch(boost::asio::io_context& context, Executor& executor) : watch_(context, executor) {}
+  PidWatch(boost::asio::io_context& context, Executor& executor) : watch_(context, executor) {
+    const Result<std::string> boot_id = BootId();  // Without one the daemon does not start.
+    if (!boot_id) return;
+    for (const char c : *boot_id) {
+      boot_ ^= static_cast<unsigned char>(c);
+      boot_ *= 0x100000001b3U;  // FNV-1a.
+    }
+  }
   Result<std::shared_ptr<void>> Watch(std::int32_t pid, std::uint32_t uid,
                                       std::function<void()> exited) override {
     return watch_.Watch(pid, uid, std::move(exited));
   }
+  std::uint64_t BirthOf(std::int32_t pid) override {
+    const Result<ProcessStat> process = ReadProcess(pid);
+    return process && !process->ended() ? boot_ + process->start_ticks : 0;
+  }
 
  private:
   PidProcessWatch watch_;
+  std::uint64_t boot_ = 0xcbf29ce484222325U;
 };
 
 // Everything that runs, in the order in which it is made. The main thread runs the local door, the

@@ -11,6 +11,7 @@
 #include "node/orphans.h"
 #include "node/programs.h"
 #include "node/registration.h"
+#include "node/revival.h"
 #include "node/state.h"
 #include "node/waits.h"
 
@@ -25,9 +26,11 @@ class Node::Impl {
         applier_(state_, facts_, recovered),
         orphans_(state_, applier_),
         programs_(state_, facts_, orphans_),
-        registrar_(state_, facts_, applier_, programs_, orphans_),
+        keeper_(state_),
+        registrar_(state_, facts_, applier_, programs_, orphans_, keeper_),
         answers_(state_, facts_),
         waits_(state_, answers_) {
+    Revive(recovered.live, state_, programs_, applier_);
     if (services.coordinator != nullptr) {
       loop_.emplace(state_.info, state_.executor, state_.random, *services.coordinator, Hooks());
     }
@@ -40,6 +43,7 @@ class Node::Impl {
   }
 
   void Stop(std::function<void()> done) {
+    keeper_.Flush();
     waits_.Close();
     auto leave = [this, done = std::move(done)] {
       programs_.CloseAll();
@@ -157,6 +161,7 @@ class Node::Impl {
   Applier applier_;
   Orphans orphans_;
   Programs programs_;
+  Keeper keeper_;
   Registrar registrar_;
   Answers answers_;
   Waits waits_;
@@ -189,9 +194,9 @@ Result<ReportReply> Node::Report(const TaskId& task, std::optional<SessionToken>
   return impl_->programs().Report(task, session, who, report);
 }
 
-Status Node::Finish(const TaskId& task, std::optional<SessionToken> session, const Principal& who,
-                    TaskState outcome) {
-  return impl_->programs().Finish(task, session, who, outcome);
+void Node::Finish(std::vector<TaskEnd> ends, std::optional<SessionToken> session,
+                  const Principal& who, std::function<void(std::vector<Status>)> done) {
+  impl_->programs().Finish(std::move(ends), session, who, std::move(done));
 }
 
 Status Node::OpenCommands(const SessionToken& session, const Principal& who,

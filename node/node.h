@@ -2,9 +2,12 @@
 // class on one executor, driven by values; runs unchanged on the simulated network.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
+#include <vector>
 
 #include "core/executor.h"
 #include "core/node_info.h"
@@ -26,6 +29,9 @@ class ProcessWatch {
   // `uid`; root may name any).
   virtual Result<std::shared_ptr<void>> Watch(std::int32_t pid, std::uint32_t uid,
                                               std::function<void()> exited) = 0;
+  // Another one for each process that ever has this pid, also after a reboot. 0: there is no such
+  // process, or it has ended.
+  virtual std::uint64_t BirthOf(std::int32_t pid) = 0;
 };
 
 struct NodeOptions {
@@ -66,8 +72,11 @@ class Node final : public NodeHandler {
                 std::function<void(Result<RegisterReply>)> done);
   Result<ReportReply> Report(const TaskId& task, std::optional<SessionToken> session,
                              const Principal& who, ReportRequest report);
-  Status Finish(const TaskId& task, std::optional<SessionToken> session, const Principal& who,
-                TaskState outcome);
+  // Each end for itself: what is refused spoils nothing. `done` gets a status for each, in their
+  // order, as soon as those that are taken are durable. After an error of the journal the task has
+  // ended, and a crash may make it live again: saying it once more is answered when it is durable.
+  void Finish(std::vector<TaskEnd> ends, std::optional<SessionToken> session, const Principal& who,
+              std::function<void(std::vector<Status>)> done);
   // At most one stream a session: a new one takes the older one's place. All cancels that have not
   // been acknowledged are sent again. `sink` must live until OnClosed() or CloseCommands().
   Status OpenCommands(const SessionToken& session, const Principal& who,

@@ -78,6 +78,12 @@ struct ReportReply {
   std::optional<CancelCommand> cancel;
 };
 
+// How a program says that one of its tasks went.
+struct TaskEnd {
+  TaskId task;
+  TaskState outcome = TaskState::kSucceeded;
+};
+
 // The program's open stream.
 class CommandSink {
  public:

@@ -1,5 +1,7 @@
 #include "node/programs.h"
 
+#include <algorithm>
+#include <set>
 #include <utility>
 #include <vector>
 
@@ -68,18 +70,83 @@ Result<ReportReply> Programs::Report(const TaskId& task, const std::optional<Ses
   return ReportReply{facts_.TakeCommand(**live)};
 }
 
-Status Programs::Finish(const TaskId& task, const std::optional<SessionToken>& token,
-                        const Principal& who, TaskState outcome) {
+struct Programs::Ending {
+  std::vector<TaskEnd> ends;
+  std::optional<SessionToken> token;
+  Principal who;
+  std::function<void(std::vector<Status>)> done;
+  std::vector<Status> answers;      // To the first ones.
+  std::set<SessionToken> sessions;  // To be settled.
+  std::vector<Task> ended;          // To be journaled...
+  std::vector<std::size_t> taken;   // ...and which ends they are.
+};
+
+void Programs::Finish(std::vector<TaskEnd> ends, const std::optional<SessionToken>& token,
+                      const Principal& who, std::function<void(std::vector<Status>)> done) {
+  const auto ending = std::make_shared<Ending>();
+  ending->ends = std::move(ends);
+  ending->token = token;
+  ending->who = who;
+  ending->done = std::move(done);
+  Continue(ending);
+}
+
+void Programs::Continue(const std::shared_ptr<Ending>& ending) {
+  Ending& e = *ending;
+  const std::size_t upto = std::min(e.ends.size(), e.answers.size() + limits::kChangesPerTurn);
+  while (e.answers.size() < upto)
+    e.answers.push_back(End(e, e.answers.size()));
+  for (const SessionToken& token : std::exchange(e.sessions, {})) {
+    if (Session* session = state_.sessions.Find(token)) Settle(*session);
+  }
+  if (upto < e.ends.size()) {
+    return state_.executor.Post(state_.lifetime.Guard([this, ending] { Continue(ending); }));
+  }
+  if (e.taken.empty()) return e.done(std::move(e.answers));
+  state_.journal.RecordEnded(
+      std::move(e.ended),
+      state_.lifetime.Guard([this, ending](const Status& kept) { OnKept(*ending, kept); }));
+}
+
+Status Programs::End(Ending& ending, std::size_t index) {
+  const auto& [task, outcome] = ending.ends[index];
   if (!IsTerminal(outcome)) {
     return Error{ErrorCode::kInvalidArgument,
                  std::string(ToString(outcome)) + " is no outcome of a task"};
   }
-  Result<LiveTask*> live = FindTask(task, token, who);
+  const EndedTask* before = state_.registry.FindEnded(state_.OwnNumber(task));
+  if (before != nullptr && !before->durable && before->task.state == outcome &&
+      MayActFor(ending.who, before->task.owner_uid)) {
+    ending.ended.push_back(before->task);
+    ending.taken.push_back(index);
+    return {};
+  }
+  Result<LiveTask*> live = FindTask(task, ending.token, ending.who);
   if (!live) return live.error();
-  Session& session = *(*live)->session;
-  if (Status ended = facts_.End(**live, outcome); !ended) return ended;
-  Settle(session);
+  const SessionToken session = (*live)->session->token;
+  Result<Task> ended = facts_.End(**live, outcome);
+  if (!ended) return ended.error();
+  ending.sessions.insert(session);
+  if (EndedTask* kept = state_.registry.FindEnded(task.number)) kept->durable = false;
+  ending.ended.push_back(std::move(*ended));
+  ending.taken.push_back(index);
   return {};
+}
+
+void Programs::OnKept(Ending& ending, const Status& kept) {
+  for (const std::size_t index : ending.taken) {
+    const TaskId& task = ending.ends[index].task;
+    EndedTask* ended = state_.registry.FindEnded(task.number);
+    if (kept) {
+      if (ended != nullptr) ended->durable = true;
+      continue;
+    }
+    ending.answers[index] =
+        Error{kept.error().code, "task [" + task.ToString() +
+                                     "] has ended, and a restart of the node may forget it: " +
+                                     kept.error().message + "; then say it once more"};
+  }
+  ending.done(std::move(ending.answers));
 }
 
 Status Programs::OpenCommands(const SessionToken& token, const Principal& who,
@@ -163,15 +230,19 @@ void Programs::OnTimer(const SessionToken& token) {
     if (session->IsLost(state_.registry.Find(number)->task, now)) lost.push_back(number);
     if (lost.size() == limits::kChangesPerTurn) break;
   }
+  std::vector<Task> ended;
   for (const std::uint64_t number : lost) {
-    (void)facts_.End(*state_.registry.Find(number), TaskState::kLost);
+    Result<Task> task = facts_.End(*state_.registry.Find(number), TaskState::kLost);
+    if (task) ended.push_back(std::move(*task));
     orphans_.OnLost(state_.IdOf(number));
   }
+  if (!ended.empty()) state_.journal.RecordEnded(std::move(ended), {});
   Settle(*session);  // What is left of them is due at once.
 }
 
 Result<std::shared_ptr<NamedProcess>> Programs::Watch(std::int32_t pid, std::uint32_t uid) {
   auto process = std::make_shared<NamedProcess>();
+  process->name = {pid, state_.processes.BirthOf(pid)};
   const std::weak_ptr<NamedProcess> weak = process;
   auto watch = state_.processes.Watch(pid, uid, state_.lifetime.Guard([this, weak] {
     const auto ended = weak.lock();
@@ -186,6 +257,21 @@ Result<std::shared_ptr<NamedProcess>> Programs::Watch(std::int32_t pid, std::uin
     return error;
   }
   process->watch = std::move(*watch);
+  return process;
+}
+
+std::shared_ptr<NamedProcess> Programs::WatchAgain(const ProcessName& name, std::uint32_t uid) {
+  auto process = std::make_shared<NamedProcess>();
+  if (state_.processes.BirthOf(name.pid) == name.birth) {
+    Result<std::shared_ptr<NamedProcess>> watched = Watch(name.pid, uid);
+    if (watched) return std::move(*watched);
+    // It cannot be watched: its tasks live by the lease.
+    if (watched.error().code == ErrorCode::kResourceExhausted) {
+      process->ended = state_.now() + limits::kSessionLease;
+    }
+  }
+  process->name = name;
+  if (!process->ended) process->ended = state_.now();
   return process;
 }
 

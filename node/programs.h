@@ -1,8 +1,11 @@
 // What programs do with tasks that are registered: report, finish, listen, and go away.
 #pragma once
 
+#include <cstddef>
+#include <functional>
 #include <memory>
 #include <optional>
+#include <vector>
 
 #include "node/facts.h"
 #include "node/orphans.h"
@@ -18,8 +21,8 @@ class Programs {
 
   Result<ReportReply> Report(const TaskId& task, const std::optional<SessionToken>& token,
                              const Principal& who, const ReportRequest& report);
-  Status Finish(const TaskId& task, const std::optional<SessionToken>& token, const Principal& who,
-                TaskState outcome);
+  void Finish(std::vector<TaskEnd> ends, const std::optional<SessionToken>& token,
+              const Principal& who, std::function<void(std::vector<Status>)> done);
   Status OpenCommands(const SessionToken& token, const Principal& who,
                       std::shared_ptr<CommandSink> sink);
   void CloseCommands(const SessionToken& token, const CommandSink* sink);
@@ -36,10 +39,17 @@ class Programs {
   // Watches a process that a task names, for FindProcess() and the session. Errors:
   // kInvalidArgument (no such process), kPermissionDenied, kResourceExhausted.
   Result<std::shared_ptr<NamedProcess>> Watch(std::int32_t pid, std::uint32_t uid);
+  // One of an earlier life of the node; it may have ended.
+  std::shared_ptr<NamedProcess> WatchAgain(const ProcessName& name, std::uint32_t uid);
 
  private:
+  struct Ending;
   Result<LiveTask*> FindTask(const TaskId& task, const std::optional<SessionToken>& token,
                              const Principal& who);
+  void Continue(const std::shared_ptr<Ending>& ending);
+  // In `ending`, the end at `index`.
+  Status End(Ending& ending, std::size_t index);
+  void OnKept(Ending& ending, const Status& kept);
   void OnTimer(const SessionToken& token);
   // Goes on after the task `after`, if the stream is still the same.
   void SendCommands(const SessionToken& token, const CommandSink* sink, std::uint64_t after);

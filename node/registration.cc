@@ -61,6 +61,7 @@ struct Registrar::Plan {
   bool adopt = false;        // It is live, and gets a new session.
   bool find_parent = false;  // In the journal.
   bool parent_lost = false;
+  bool keep = true;  // The journal does not have it as it is.
   std::size_t finds_open = 0;
 };
 
@@ -145,7 +146,7 @@ Status Registrar::CheckTask(Registration& r, const NewTask& task, Plan& plan) {
   if (plan.number != 0 && !plan.adopt) ++plan.finds_open;
   if (plan.number == 0) ++r.fresh;
   if (!plan.adopt) ++r.added;
-  return CheckProcess(r, task);
+  return CheckProcess(r, task, plan);
 }
 
 Status Registrar::CheckStart(const NewTask& task) const {
@@ -253,9 +254,17 @@ Status Registrar::PlanChain(const NewTask& task, Plan& plan) const {
   return {};
 }
 
-Status Registrar::CheckProcess(Registration& r, const NewTask& task) {
+Status Registrar::CheckProcess(Registration& r, const NewTask& task, const Plan& plan) {
   if (task.pid < 0) return Invalid("the pid is negative");
   if (task.pid == 0 || r.processes.contains(task.pid)) return {};
+  if (plan.adopt && HasEnded(plan.number, task.pid)) {
+    // Its command has ended while the node was away, and whoever ran it is about to say how.
+    const auto gone = std::make_shared<NamedProcess>();
+    gone->name.pid = task.pid;
+    gone->ended = state_.now();
+    r.processes[task.pid] = gone;
+    return {};
+  }
   if (r.request.session) {
     const Session* session = state_.sessions.Find(*r.request.session);
     const auto known = session != nullptr ? session->FindProcess(task.pid) : nullptr;
@@ -268,6 +277,13 @@ Status Registrar::CheckProcess(Registration& r, const NewTask& task) {
   if (!process) return process.error();
   r.processes[task.pid] = std::move(*process);
   return {};
+}
+
+bool Registrar::HasEnded(std::uint64_t number, std::int32_t pid) const {
+  const LiveTask* live = state_.registry.Find(number);
+  const auto process =
+      live->task.pid == pid ? live->session->FindProcess(pid) : std::shared_ptr<NamedProcess>();
+  return process != nullptr && process->ended.has_value();
 }
 
 // ---- What only the journal knows: tasks of earlier lives that have ended.
@@ -421,16 +437,22 @@ void Registrar::AdmitOne(Registration& r, std::size_t index) {
 
 // Its program has lost the answer to an earlier attempt.
 void Registrar::Adopt(Registration& r, std::size_t index) {
-  LiveTask* found = state_.registry.Find(r.plans[index].number);
+  Plan& plan = r.plans[index];
+  LiveTask* found = state_.registry.Find(plan.number);
   if (found == nullptr) return;  // It was lost a moment ago, as its program will hear.
   LiveTask& live = *found;
   Session& before = *live.session;
   Session& session = *state_.sessions.Find(*r.session);
+  NewTask& from = r.request.tasks[index];
+  if (!from.status_json.empty()) live.task.status_json = std::move(from.status_json);
+  orphans_.OnRegistered(live, plan.parent_lost);
   if (&before == &session) return;
+  const ProcessName lived_by = before.ProcessOf(live.task);
   before.Remove(live.task);
-  live.task.pid = r.request.tasks[index].pid;
+  live.task.pid = from.pid;
   live.session = &session;
   session.Add(live.task, live.task.pid != 0 ? r.processes[live.task.pid] : nullptr);
+  plan.keep = session.ProcessOf(live.task) != lived_by;
   programs_.Settle(before);
 }
 
@@ -445,6 +467,7 @@ void Registrar::Answer(const Shared& registration) {
     if (LiveTask* live = state_.registry.Find(plan.number)) {
       task.ancestors = live->task.ancestors;
       task.cancel = facts_.TakeCommand(*live);
+      if (plan.keep) keeper_.Changed(plan.number);
     }
   }
   Release(r);

@@ -14,6 +14,7 @@
 #include "node/apply.h"
 #include "node/orphans.h"
 #include "node/programs.h"
+#include "node/revival.h"
 #include "node/state.h"
 
 namespace quell {
@@ -23,8 +24,14 @@ class Registrar {
  public:
   using Done = std::function<void(Result<RegisterReply>)>;
 
-  Registrar(NodeState& state, Facts& facts, Applier& applier, Programs& programs, Orphans& orphans)
-      : state_(state), facts_(facts), applier_(applier), programs_(programs), orphans_(orphans) {}
+  Registrar(NodeState& state, Facts& facts, Applier& applier, Programs& programs, Orphans& orphans,
+            Keeper& keeper)
+      : state_(state),
+        facts_(facts),
+        applier_(applier),
+        programs_(programs),
+        orphans_(orphans),
+        keeper_(keeper) {}
 
   // As Node::Register().
   void Register(RegisterRequest request, const Principal& who, Done done);
@@ -42,7 +49,9 @@ class Registrar {
   Status CheckKey(Registration& registration, const NewTask& task, Plan& plan);
   static Status CheckAdopt(const Registration& registration, const LiveTask& live);
   Status PlanChain(const NewTask& task, Plan& plan) const;
-  Status CheckProcess(Registration& registration, const NewTask& task);
+  Status CheckProcess(Registration& registration, const NewTask& task, const Plan& plan);
+  // The live task lives by this process, and it has ended.
+  bool HasEnded(std::uint64_t number, std::int32_t pid) const;
   void LookUp(const Shared& registration);
   void OnFound(const Shared& registration, std::size_t index, const Result<Task>& found);
   Status TakeFound(Registration& registration, std::size_t index, const Result<Task>& found);
@@ -61,6 +70,7 @@ class Registrar {
   Applier& applier_;
   Programs& programs_;
   Orphans& orphans_;
+  Keeper& keeper_;
   std::size_t under_way_ = 0;
   std::size_t planned_ = 0;                          // Tasks that are sure to be added.
   std::map<std::uint32_t, std::size_t> planned_of_;  // By uid.

@@ -58,6 +58,11 @@ const EndedTask* Registry::FindEnded(std::uint64_t number) const {
   return found == ended_.end() ? nullptr : &found->second;
 }
 
+EndedTask* Registry::FindEnded(std::uint64_t number) {
+  const auto found = ended_.find(number);
+  return found == ended_.end() ? nullptr : &found->second;
+}
+
 std::uint64_t Registry::FindKey(std::uint32_t uid, const std::string& key) const {
   const auto found = by_key_.find({uid, key});
   return found == by_key_.end() ? 0 : found->second;

@@ -34,6 +34,7 @@ struct EndedTask {
   Task task;
   std::optional<Receipt> receipt;  // If it was cancelled.
   std::string key;
+  bool durable = true;  // False: its program said so, and the journal has not taken it yet.
 };
 
 // Not thread-safe. References to a live task are valid until it ends; to an ended one, until the
@@ -49,6 +50,7 @@ class Registry {
   // The task is terminal. Forgets the oldest of the ended ones if there are too many.
   const EndedTask& End(LiveTask& live);
   const EndedTask* FindEnded(std::uint64_t number) const;
+  EndedTask* FindEnded(std::uint64_t number);
   // The task, live or ended, that this user has registered with `key`; 0: none.
   std::uint64_t FindKey(std::uint32_t uid, const std::string& key) const;
 

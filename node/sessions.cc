@@ -11,12 +11,21 @@ void Session::Add(const Task& task, std::shared_ptr<NamedProcess> process) {
     ++without_pid_;
     return;
   }
-  Watched& watched = processes_[task.pid];
-  if (process != nullptr) watched.process = std::move(process);
-  ++watched.tasks;
-  watched.process->session = token;
+  LiveBy(process != nullptr ? std::move(process) : FindProcess(task.pid));
+  ++processes_[task.pid].tasks;
+}
+
+void Session::LiveBy(std::shared_ptr<NamedProcess> process) {
+  process->session = token;
+  const std::int32_t pid = process->name.pid;
+  processes_[pid].process = std::move(process);
   const auto main = processes_.find(pid_);
-  if (main == processes_.end() || main->second.process->ended) pid_ = task.pid;
+  if (main == processes_.end() || main->second.process->ended) pid_ = pid;
+}
+
+ProcessName Session::ProcessOf(const Task& task) const {
+  const auto process = FindProcess(task.pid != 0 ? task.pid : pid_);
+  return process != nullptr ? process->name : ProcessName{};
 }
 
 void Session::Remove(const Task& task) {
@@ -64,12 +73,15 @@ bool Session::IsLost(const Task& task, MonoTime now) const {
 }
 
 Session* Sessions::Create(Random& random, std::uint32_t uid) {
-  if (by_token_.size() >= max_) return nullptr;
+  return by_token_.size() >= max_ ? nullptr : &Revive(random, uid);
+}
+
+Session& Sessions::Revive(Random& random, std::uint32_t uid) {
   Session session;
   session.token = SessionToken::Make(random);
   session.uid = uid;
   const SessionToken token = session.token;
-  return &by_token_.emplace(token, std::move(session)).first->second;
+  return by_token_.emplace(token, std::move(session)).first->second;
 }
 
 Session* Sessions::Find(const SessionToken& token) {

@@ -15,12 +15,14 @@
 #include "core/limits.h"
 #include "core/random.h"
 #include "core/task.h"
+#include "node/journal.h"
 #include "node/program.h"
 
 namespace quell {
 
 // A process that a task named.
 struct NamedProcess {
+  ProcessName name;
   std::shared_ptr<void> watch;
   std::optional<MonoTime> ended;
   std::optional<SessionToken> session;  // Once its task is registered.
@@ -40,6 +42,10 @@ struct Session {
   bool orphaned() const { return sink == nullptr && stream_ended.has_value(); }
   bool idle() const { return tasks.empty() && sink == nullptr && registering == 0; }
 
+  // `process` stands for it, unless one does already that lives.
+  void LiveBy(std::shared_ptr<NamedProcess> process);
+  // The process whose end would be the loss of `task`; pid 0: none.
+  ProcessName ProcessOf(const Task& task) const;
   // A task of it begins or ends. `process`: the one that it names; null if FindProcess() has it.
   void Add(const Task& task, std::shared_ptr<NamedProcess> process);
   void Remove(const Task& task);
@@ -71,6 +77,8 @@ class Sessions {
 
   // Null: there are too many.
   Session* Create(Random& random, std::uint32_t uid);
+  // Also above the limit: its tasks are older than it.
+  Session& Revive(Random& random, std::uint32_t uid);
   Session* Find(const SessionToken& token);
   void Drop(const Session& session);
 

@@ -45,10 +45,22 @@ void SqliteJournal::RecordReceipt(const Receipt& receipt) {
   Behind([receipt](sqlite::Database& database) { return KeepReceipt(database, receipt); });
 }
 
-void SqliteJournal::RecordEnded(const Task& task) {
-  const auto ended = std::make_shared<const Task>(task);
-  Behind([ended, max = options_.ended](sqlite::Database& database) {
+void SqliteJournal::RecordLive(std::vector<KeptTask> tasks, Done done) {
+  const auto live = std::make_shared<const std::vector<KeptTask>>(std::move(tasks));
+  thread_.Submit([live](sqlite::Database& database) { return KeepLive(database, *live); },
+                 std::move(done));
+}
+
+void SqliteJournal::RecordEnded(std::vector<Task> tasks, Done done) {
+  const auto ended = std::make_shared<const std::vector<Task>>(std::move(tasks));
+  const auto keep = [ended, max = options_.ended](sqlite::Database& database) {
     return KeepEnded(database, *ended, max);
+  };
+  if (!done) return Behind(keep);
+  auto again = lifetime_.Guard([this, keep] { Behind(keep); });
+  thread_.Submit(keep, [again = std::move(again), done = std::move(done)](const Status& status) {
+    if (!status) again();
+    done(status);
   });
 }
 

@@ -7,8 +7,10 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "core/executor.h"
+#include "core/lifetime.h"
 #include "core/limits.h"
 #include "host/sqlite_thread.h"
 #include "node/journal.h"
@@ -41,7 +43,8 @@ class SqliteJournal final : public Journal {
   void ReserveNumbers(std::uint64_t end, Done done) override;
   void RecordApplied(AppliedIntent applied, Done done) override;
   void RecordReceipt(const Receipt& receipt) override;
-  void RecordEnded(const Task& task) override;
+  void RecordLive(std::vector<KeptTask> tasks, Done done) override;
+  void RecordEnded(std::vector<Task> tasks, Done done) override;
   void FindEnded(std::uint64_t number, std::function<void(Result<Task>)> done) override;
   void ListEnded(WallTime since, std::uint64_t after,
                  std::function<void(Result<std::vector<Task>>)> done) override;
@@ -55,6 +58,7 @@ class SqliteJournal final : public Journal {
 
   Executor& executor_;
   const SqliteJournalOptions options_;
+  Lifetime lifetime_;
   SqliteThread thread_;  // Last: its work may use what stands before it.
 };
 

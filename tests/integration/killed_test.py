@@ -261,6 +261,33 @@ class NodeIsKilled(Matrix):
         self.assertEqual(receipt["delivered_at_millis"], delivered)
         self.assertGreaterEqual(receipt["acknowledged_at_millis"], delivered)
 
+    def test_a_program_that_dies_while_it_is_down_leaves_lost_tasks_and_none_is_forgotten(self):
+        program, listening, other = self.program(), self.sdk(), self.program()
+        listening.ask("start t killed/listens")
+        lost = {program.register(), listening.id("t")}
+        running = other.register()
+        time.sleep(0.5)  # lint: allow(sleep): what is written behind gets its time.
+        self.kill_node()
+        program.kill()
+        listening.destroy()
+        self.node_is_back()
+        for task in lost:
+            self.until_state(task, "lost")
+        self.assertEqual(list(self.world.tasks()), [running])
+        other.finish("failure")  # Nothing else is needed of it.
+        self.until_state(running, "failed")
+
+    def test_an_end_that_was_answered_is_never_undone(self):
+        program = self.program()
+        tasks = [program.register() for _ in range(20)]
+        for program.task in tasks:
+            program.finish()
+        self.kill_node()
+        self.node_is_back()
+        ended = self.ended_tasks()
+        self.assertEqual({task: ended.get(task, {}).get("state") for task in tasks}, dict.fromkeys(tasks, "succeeded"))
+        self.assertEqual(self.world.tasks(), {})
+
     def test_at_the_finish_the_end_is_told_when_it_is_back(self):
         program = self.sdk()
         program.ask("start t killed/ends")

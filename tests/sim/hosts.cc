@@ -102,6 +102,9 @@ void NodeHost::Start() {
   world_.Trace("start " + name_ + " life " + std::to_string(life_));
   // A restarted daemon often gets another port.
   info_.address = name_ + ":" + std::to_string(9300 + (world_.dice.Percent(50) ? life_ : 0));
+  cancelled_before.clear();
+  for (const auto& [number, tombstone] : file.tombstones)
+    cancelled_before.insert(number);
   daemon_ = std::make_unique<Daemon>(world_, *this, coordinator_address_);
   Daemon& daemon = *daemon_;
   NodeServices services{daemon.executor, daemon.random, daemon.journal, daemon.watch,
@@ -128,6 +131,7 @@ void NodeHost::CopyData(const NodeId& id, const JournalFile& copied) {
 }
 
 void NodeHost::Crash() {
+  crashes.push_back(world_.now());
   world_.Trace("crash " + name_ + " life " + std::to_string(life_));
   daemon_->executor.Kill();
   world_.network.Close(info_.address);

@@ -4,7 +4,9 @@
 
 #include <functional>
 #include <memory>
+#include <set>
 #include <string>
+#include <vector>
 
 #include "coordinator/coordinator.h"
 #include "node/node.h"
@@ -82,6 +84,9 @@ class NodeHost final : public Host {
   bool stopping() const;
 
   JournalFile file;
+  std::vector<MonoTime> crashes;  // When its lives ended, one way or another.
+  // Numbers that had a tombstone when the present life began.
+  std::set<std::uint64_t> cancelled_before;
   SimProcesses processes;
   // Another living daemon has its id. Empty: then it is a violation.
   std::function<void(const Error&)> on_refused;

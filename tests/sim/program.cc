@@ -250,6 +250,18 @@ void Program::Resume() {
 }
 
 void Program::ResumeRefused(const RegisterRequest& request, const Error& error) {
+  // Its end was durable before the daemon died, and the answer had not come.
+  for (const NewTask& asked : request.tasks) {
+    OwnTask& task = tasks_.at(*asked.resume);
+    const std::string ended = "[" + asked.resume->ToString() + "] has ended as " +
+                              std::string(ToString(task.outcome.value_or(TaskState::kRunning)));
+    if (error.message.find(ended) == std::string::npos) continue;
+    truth_.Ended(*asked.resume);
+    task.finished = true;
+    return Later(1ms, [this] {
+      if (host_.up() && !busy_) Resume();
+    });
+  }
   ++refusals_;
   last_refusal_ = error.message + " (" + std::to_string(request.tasks.size()) + " tasks)";
   world_.Trace("resume refused: " + last_refusal_);
@@ -289,20 +301,33 @@ void Program::Report(const TaskId& id, const OwnTask& task) {
 
 void Program::Finish(const TaskId& id, OwnTask& task, TaskState outcome) {
   task.finishing = true;
+  outcome = *(task.outcome = task.outcome.value_or(outcome));
   const bool called = OnNode(
       [this, weak = weak_from_this(), id, session = session_, who = who_, outcome](Node& node) {
-        const Status finished = node.Finish(id, session, who, outcome);
-        const auto self = weak.lock();
-        if (finished) truth_.Ended(id);
-        if (!self || !self->alive_) return;
-        if (!finished && finished.error().code != ErrorCode::kFailedPrecondition &&
-            life_ == host_.life()) {
-          world_.Violation("finishing " + id.ToString() + " failed: " + finished.error().message);
-        }
-        tasks_.at(id).finished = true;
+        truth_.Ending(id);
+        node.Finish({{id, outcome}}, session, who,
+                    [&truth = truth_, weak, id](const std::vector<Status>& answers) {
+                      if (answers.front()) truth.Ended(id);
+                      const auto self = weak.lock();
+                      if (self && self->alive_) self->Finished(id, answers.front());
+                    });
       });
-  // A daemon that dies before it hears of it hears of it after the task was brought back.
+  // A daemon that dies before it has answered hears of it after the task was brought back.
   if (!called) task.finishing = false;
+}
+
+void Program::Finished(const TaskId& id, const Status& status) {
+  OwnTask& task = tasks_.at(id);
+  const bool disk = !status && (status.error().code == ErrorCode::kResourceExhausted ||
+                                status.error().code == ErrorCode::kInternal);
+  if (disk && world_.config.has(Fault::kJournalError)) {
+    task.finishing = false;  // It says so again.
+    return;
+  }
+  if (!status && status.error().code != ErrorCode::kFailedPrecondition && life_ == host_.life()) {
+    world_.Violation("finishing " + id.ToString() + " failed: " + status.error().message);
+  }
+  task.finished = true;
 }
 
 void Program::Hear(const CancelCommand& command) {

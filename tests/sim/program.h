@@ -35,7 +35,8 @@ class Program final : public std::enable_shared_from_this<Program> {
     std::optional<MonoTime> finish_at;  // By itself.
     bool finishing = false;
     bool finished = false;
-    std::uint64_t life = 0;  // Of the node, in which it was registered last.
+    std::optional<TaskState> outcome;  // As it was said first.
+    std::uint64_t life = 0;            // Of the node, in which it was registered last.
     std::optional<CancelCommand> told;
     std::optional<MonoTime> stop_at;
   };
@@ -56,6 +57,7 @@ class Program final : public std::enable_shared_from_this<Program> {
   void BreakStream();
   void Report(const TaskId& id, const OwnTask& task);
   void Finish(const TaskId& id, OwnTask& task, TaskState outcome);
+  void Finished(const TaskId& id, const Status& status);
   void Hear(const CancelCommand& command);
   void Die();
   std::vector<TaskId> Unfinished() const;

@@ -113,6 +113,7 @@ void Truth::Registered(const Registration& registration, const Result<RegisterRe
       world_.Violation("task " + id.ToString() + " was resumed though it had ended");
     }
     task.admitted = world_.now();
+    task.ending = false;
     task.life = host.life();
     world_.Trace((spec.resume ? "resumed " : "registered ") + id.ToString() + " " + spec.action +
                  (spec.cancellable ? "" : " not cancellable") +
@@ -130,6 +131,10 @@ void Truth::Ended(const TaskId& id) {
   if (!task.ended) task.ended = world_.now();
 }
 
+void Truth::Ending(const TaskId& id) {
+  tasks_.at(id).ending = true;
+}
+
 void Truth::Fading(const TaskId& id) {
   TrueTask& task = tasks_.at(id);
   if (!task.fading) task.fading = world_.now();
@@ -141,14 +146,20 @@ void Truth::Told(const CancelCommand& command) {
   if (task != tasks_.end() && !task->second.told) task->second.told = command;
 }
 
+// A task that comes back may be live already: of a cancel that is just being journaled it hears
+// when that is over.
 bool Truth::IsCancelled(std::size_t host, const NewTask& spec) const {
   const JournalFile& file = nodes_[host]->file;
-  if (spec.resume && file.tombstones.count(spec.resume->number) > 0) return true;
+  const auto in_time = [&](std::uint64_t number) {
+    return !spec.resume || nodes_[host]->cancelled_before.contains(number);
+  };
+  if (spec.resume && in_time(spec.resume->number)) return true;
   const std::vector<TaskId> chain = ChainOf(spec);
   return std::any_of(chain.begin(), chain.end(), [&](const TaskId& ancestor) {
     if (ancestor.node != nodes_[host]->id()) return false;
     const auto tombstone = file.tombstones.find(ancestor.number);
-    return tombstone != file.tombstones.end() && tombstone->second.cascade;
+    return tombstone != file.tombstones.end() && tombstone->second.cascade &&
+           in_time(ancestor.number);
   });
 }
 

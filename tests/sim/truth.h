@@ -39,7 +39,9 @@ struct TrueTask {
   std::uint64_t life = 0;
   std::optional<MonoTime> ended;   // The node took note of its end.
   std::optional<MonoTime> fading;  // Its program is gone: the node may note its end any time now.
+  bool ending = false;             // Likewise: its program has said so, and has no answer.
   std::optional<CancelCommand> told;  // As its program heard it first.
+  bool may_have_ended() const { return ended || fading || ending; }
 };
 
 // What an operator asked for, and what became of it.
@@ -90,6 +92,7 @@ class Truth {
   // The node has answered it.
   void Registered(const Registration& registration, const Result<RegisterReply>& reply);
   void Ended(const TaskId& id);
+  void Ending(const TaskId& id);
   void Fading(const TaskId& id);
   // The program heard of a cancel. To be told of one that the node delivered to nobody is fine.
   void Told(const CancelCommand& command);
@@ -141,6 +144,7 @@ class Truth {
   // A task may be shown before its registration is answered.
   bool MayBeRegistering(const TaskId& id) const;
   const StoreFile::Kept* StoredFor(const std::string& reason) const;
+  void JudgeBooks(const std::set<TaskId, ByNumber>& listed) const;
   void JudgePromise(const Request& request, const std::function<bool(const TrueTask&)>& still_runs);
 
   World& world_;

@@ -140,7 +140,7 @@ void Truth::CheckListed(const Request& request, const Gathered& answer,
       if (await != nullptr && await->running == 0 && !IsTerminal(task.state)) {
         world_.Violation(what + " runs, and all are said to have ended");
       }
-      if (IsTerminal(task.state) && !truth.ended && !truth.fading) {
+      if (IsTerminal(task.state) && !truth.may_have_ended()) {
         world_.Violation(what + " has not ended");
       }
       if (request.detailed && task.description != truth.spec.description) {
@@ -152,7 +152,7 @@ void Truth::CheckListed(const Request& request, const Gathered& answer,
     const std::uint64_t life = request.lives.at(host->id());
     for (const auto& [id, truth] : tasks_) {
       if (nodes_[truth.host].get() != host || truth.life != life) continue;
-      if (truth.admitted >= request.called || truth.ended || truth.fading) continue;
+      if (truth.admitted >= request.called || truth.may_have_ended()) continue;
       if (host->life() != life || !Matches(request.filter, truth)) continue;
       if (seen.count(id) == 0)
         world_.Violation(Name(request) + ": task " + id.ToString() + " is missing");
@@ -215,7 +215,7 @@ void Truth::AnsweredGet(Request& request, const Result<GetAnswer>& answer,
   const TrueTask& truth = known->second;
   const NodeHost& host = *nodes_[truth.host];
   const bool lives = truth.life == request.lives.at(id->node) && host.life() == truth.life &&
-                     truth.admitted < request.called && !truth.ended && !truth.fading;
+                     truth.admitted < request.called && !truth.may_have_ended();
   if (lives && host.member()) world_.Violation(Name(request) + ": a live task was not found");
 }
 
@@ -223,7 +223,7 @@ void Truth::CheckGotten(const Request& request, const SeenTask& task, const GetA
   const TrueTask& truth = tasks_.at(task.id);
   const std::string what = Name(request) + ": task " + task.id.ToString();
   if (answer.ended != IsTerminal(task.state)) world_.Violation(what + ": ended, or is it?");
-  if (answer.ended && !truth.ended && !truth.fading) world_.Violation(what + " has not ended");
+  if (answer.ended && !truth.may_have_ended()) world_.Violation(what + " has not ended");
   if (!answer.ended && truth.ended && *truth.ended < request.called) {
     world_.Violation(what + " had ended before");
   }

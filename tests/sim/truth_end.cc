@@ -1,6 +1,7 @@
 // What must have come true in the end, once everything is healed.
 #include <algorithm>
 
+#include "core/limits.h"
 #include "tests/sim/truth.h"
 
 namespace quell::sim {
@@ -80,7 +81,7 @@ void Truth::JudgeLastList(MonoTime asked, const std::vector<SeenTask>& seen,
     const TrueTask& truth = known->second;
     const std::string what = "the last list: task " + task.id.ToString();
     const bool just_ended = truth.ended && *truth.ended >= asked;
-    if (!still_runs(truth) && !truth.fading && !just_ended) {
+    if (!still_runs(truth) && !truth.fading && !truth.ending && !just_ended) {
       world_.Violation(what + " does not run");
     }
     // A program is told also when the journal fails; a crash can then undo the mark, if what it
@@ -93,6 +94,27 @@ void Truth::JudgeLastList(MonoTime asked, const std::vector<SeenTask>& seen,
     if (still_runs(task) && listed.count(id) == 0) {
       world_.Violation("the last list: task " + id.ToString() + " is missing");
     }
+  }
+  JudgeBooks(listed);
+}
+
+// Each task is live, or ended. Nobody knows one whose node died in the moment of its registration,
+// and its program before it could bring the task back.
+void Truth::JudgeBooks(const std::set<TaskId, ByNumber>& listed) const {
+  for (const Fault slows : {Fault::kPause, Fault::kSlowDisk, Fault::kJournalError}) {
+    if (world_.config.has(slows)) return;  // A moment may be long.
+  }
+  for (const auto& [id, task] : tasks_) {
+    const NodeHost& host = HostOf(task);
+    if (listed.contains(id) || host.file.ended.contains(id.number)) continue;
+    const MonoTime kept = task.admitted + limits::kDiskDelay + 20ms;
+    const bool too_early =
+        std::any_of(host.crashes.begin(), host.crashes.end(),
+                    [&](MonoTime crash) { return crash >= task.admitted && crash <= kept; });
+    if (task.fading && too_early) continue;
+    // Its lease may be over this very moment.
+    if (task.ending || (task.fading && task.spec.pid == 0)) continue;
+    world_.Violation("task " + id.ToString() + " is neither live nor ended");
   }
 }
 

@@ -63,6 +63,8 @@ JournalState JournalFile::Open() {
     const auto receipt = receipts.find({number, tombstone.mark.intent});
     if (receipt != receipts.end()) state.receipts.push_back(receipt->second);
   }
+  for (const auto& [number, kept] : live)
+    state.live.push_back(kept);
   return state;
 }
 
@@ -81,15 +83,37 @@ void MemoryJournal::RecordReceipt(const Receipt& receipt) {
   });
 }
 
-void MemoryJournal::RecordEnded(const Task& task) {
-  const std::uint64_t number = task.id.number;
-  ended_behind_[number] = task;
-  queue_.Behind([this, number] {
-    const auto behind = ended_behind_.find(number);
-    if (behind == ended_behind_.end()) return;
-    file_.ended[number] = std::move(behind->second);
-    ended_behind_.erase(behind);
-  });
+void MemoryJournal::RecordLive(std::vector<KeptTask> tasks, Done done) {
+  queue_.Commit(
+      [this, tasks = std::move(tasks)] {
+        for (const KeptTask& kept : tasks)
+          file_.live.insert_or_assign(kept.task.id.number, kept);
+      },
+      std::move(done));
+}
+
+void MemoryJournal::RecordEnded(std::vector<Task> tasks, Done done) {
+  std::vector<std::uint64_t> numbers;
+  for (Task& task : tasks) {
+    const std::uint64_t number = task.id.number;
+    numbers.push_back(number);
+    ended_behind_.insert_or_assign(number, std::move(task));
+  }
+  if (!done) return queue_.Behind([this, numbers] { KeepEnded(numbers); });
+  queue_.Commit([this, numbers] { KeepEnded(numbers); },
+                [this, numbers, done = std::move(done)](const Status& status) {
+                  if (!status) queue_.Behind([this, numbers] { KeepEnded(numbers); });
+                  done(status);
+                });
+}
+
+void MemoryJournal::KeepEnded(const std::vector<std::uint64_t>& numbers) {
+  for (const std::uint64_t number : numbers) {
+    auto behind = ended_behind_.extract(number);
+    if (!behind) continue;
+    file_.ended[number] = std::move(behind.mapped());
+    file_.live.erase(number);
+  }
 }
 
 void MemoryJournal::FindEnded(std::uint64_t number, std::function<void(Result<Task>)> done) {

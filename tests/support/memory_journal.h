@@ -23,6 +23,7 @@ struct JournalFile {
       tombstones;  // By task number; the first mark stays, and grows.
   std::map<std::pair<std::uint64_t, IntentId>, Receipt> receipts;
   std::map<std::uint64_t, Task> ended;
+  std::map<std::uint64_t, KeptTask> live;
   SimDisk disk;
 
   // The next start of the daemon: raises the incarnation, durably.
@@ -38,12 +39,16 @@ class MemoryJournal final : public Journal {
   void ReserveNumbers(std::uint64_t end, Done done) override;
   void RecordApplied(AppliedIntent applied, Done done) override;
   void RecordReceipt(const Receipt& receipt) override;
-  void RecordEnded(const Task& task) override;
+  void RecordLive(std::vector<KeptTask> tasks, Done done) override;
+  void RecordEnded(std::vector<Task> tasks, Done done) override;
   void FindEnded(std::uint64_t number, std::function<void(Result<Task>)> done) override;
   void ListEnded(WallTime since, std::uint64_t after,
                  std::function<void(Result<std::vector<Task>>)> done) override;
 
  private:
+  // Makes what stands in ended_behind_ durable.
+  void KeepEnded(const std::vector<std::uint64_t>& numbers);
+
   JournalFile& file_;
   SimDiskQueue queue_;
   std::map<std::uint64_t, Task> ended_behind_;  // Read back before it is durable.

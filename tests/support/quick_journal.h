@@ -18,7 +18,10 @@ class QuickJournal final : public Journal {
   void ReserveNumbers(std::uint64_t, Done done) override { Answer(std::move(done)); }
   void RecordApplied(AppliedIntent, Done done) override { Answer(std::move(done)); }
   void RecordReceipt(const Receipt&) override {}
-  void RecordEnded(const Task&) override {}
+  void RecordLive(std::vector<KeptTask>, Done done) override { Answer(std::move(done)); }
+  void RecordEnded(std::vector<Task>, Done done) override {
+    if (done) Answer(std::move(done));
+  }
   void FindEnded(std::uint64_t, std::function<void(Result<Task>)> done) override {
     executor_.Post([done] { done(Error{ErrorCode::kNotFound, "no such task"}); });
   }

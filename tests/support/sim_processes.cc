@@ -36,6 +36,15 @@ void SimProcesses::Kill(std::int32_t pid) {
   }
 }
 
+void SimProcesses::Reuse(std::int32_t pid, std::uint32_t uid) {
+  alive_[pid] = uid;
+  ++reused_[pid];
+}
+
+std::uint64_t SimProcessWatch::BirthOf(std::int32_t pid) {
+  return processes_.alive(pid) ? 1 + processes_.reused_[pid] : 0;
+}
+
 Result<std::shared_ptr<void>> SimProcessWatch::Watch(std::int32_t pid, std::uint32_t uid,
                                                      std::function<void()> exited) {
   const auto process = processes_.alive_.find(pid);

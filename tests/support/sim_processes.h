@@ -12,10 +12,12 @@ namespace quell {
 // The process table; outlives the node daemon.
 class SimProcesses {
  public:
-  // Starts a process; numbers grow from 1000 and are never used again.
+  // Starts a process; numbers grow from 1000.
   std::int32_t Spawn(std::uint32_t uid);
   // Ends it: whoever watches it hears of that.
   void Kill(std::int32_t pid);
+  // Another process gets the pid of one that has ended.
+  void Reuse(std::int32_t pid, std::uint32_t uid);
   bool alive(std::int32_t pid) const { return alive_.count(pid) > 0; }
 
  private:
@@ -27,7 +29,8 @@ class SimProcesses {
   };
 
   std::int32_t next_ = 1000;
-  std::map<std::int32_t, std::uint32_t> alive_;  // Pid to uid.
+  std::map<std::int32_t, std::uint32_t> alive_;   // Pid to uid.
+  std::map<std::int32_t, std::uint64_t> reused_;  // Pid to how often.
   std::map<std::uint64_t, std::weak_ptr<Watcher>> watchers_;
   std::uint64_t next_watcher_ = 1;
 };
@@ -38,6 +41,7 @@ class SimProcessWatch final : public ProcessWatch {
       : executor_(executor), processes_(processes) {}
   Result<std::shared_ptr<void>> Watch(std::int32_t pid, std::uint32_t uid,
                                       std::function<void()> exited) override;
+  std::uint64_t BirthOf(std::int32_t pid) override;
 
  private:
   Executor& executor_;

@@ -155,8 +155,7 @@ TEST_F(AnswersTest, NobodyListensAfterTheDeadline) {
 
 TEST_F(AnswersTest, AListShowsWhatHasEndedSinceAlsoInAnEarlierLife) {
   const auto end = [this](const TaskId& task) {
-    ASSERT_THAT(world_.node->Finish(task, std::nullopt, NodeWorld::User(), TaskState::kFailed),
-                IsOk());
+    ASSERT_THAT(world_.Finish(task, TaskState::kFailed), IsOk());
   };
   const TaskId too_old = world_.RegisterOne(world_.Work("a")).id;
   end(too_old);
@@ -210,8 +209,7 @@ TEST_F(AnswersTest, ATaskThatEndsWhileItIsListedIsShownOnce) {
   // The live ones are listed, the journal has not answered.
   ASSERT_THAT(writer->tasks, SizeIs(1));
   ASSERT_FALSE(writer->reply.has_value()) << "it has ended too early for this test";
-  ASSERT_THAT(world_.node->Finish(task, std::nullopt, NodeWorld::User(), TaskState::kFailed),
-              IsOk());
+  ASSERT_THAT(world_.Finish(task, TaskState::kFailed), IsOk());
   world_.Settle();
   EXPECT_TRUE(writer->reply.has_value()) << "no end";
   EXPECT_THAT(writer->tasks, SizeIs(1));
@@ -221,8 +219,7 @@ TEST_F(AnswersTest, AnEndedTaskCanBeAskedForAlsoAfterARestart) {
   const TaskId task = world_.RegisterOne(world_.Work()).id;
   world_.Ask(ApplyRequest{{world_.Cancel(task)}});
   world_.scheduler.Advance(3s);
-  ASSERT_THAT(world_.node->Finish(task, std::nullopt, NodeWorld::User(), TaskState::kCancelled),
-              IsOk());
+  ASSERT_THAT(world_.Finish(task, TaskState::kCancelled), IsOk());
   for (const bool restarted : {false, true}) {
     if (restarted) {
       world_.scheduler.Advance(1s);

@@ -100,8 +100,7 @@ TEST_F(ApplyTest, CancelsDescendantsAtAnyDepthAlsoBelowOnesThatEnded) {
   const TaskId middle = world_.RegisterChild(top).id;
   const TaskId low = world_.RegisterChild(middle).id;
   const TaskId other = world_.RegisterOne(world_.Work()).id;
-  ASSERT_THAT(world_.node->Finish(middle, std::nullopt, NodeWorld::User(), TaskState::kSucceeded),
-              IsOk());
+  ASSERT_THAT(world_.Finish(middle, TaskState::kSucceeded), IsOk());
   const IntentAck ack = Apply(world_.Cancel(top));
   EXPECT_THAT(Of(ack), UnorderedElementsAre(top.number, low.number));
   EXPECT_THAT(shown_, ElementsAre(top.number)) << "descendants are no targets";
@@ -144,8 +143,7 @@ TEST_F(ApplyTest, AChildThatRegistersWhileTheCancelIsBeingJournaledIsBornCancell
 TEST_F(ApplyTest, LeavesATombstoneForATaskThatHasEnded) {
   const TaskId top = world_.RegisterOne(world_.Work()).id;
   const TaskId child = world_.RegisterChild(top).id;
-  ASSERT_THAT(world_.node->Finish(top, std::nullopt, NodeWorld::User(), TaskState::kSucceeded),
-              IsOk());
+  ASSERT_THAT(world_.Finish(top, TaskState::kSucceeded), IsOk());
   const IntentAck ack = Apply(world_.Cancel(top));
   EXPECT_THAT(shown_, IsEmpty()) << "it was not cancelled, it had ended";
   ASSERT_THAT(Of(ack), ElementsAre(top.number, child.number));
@@ -292,8 +290,7 @@ TEST_F(ApplyTest, WhatTheJournalRefusedIsWrittenWithTheNextAttempt) {
   const Intent intent = world_.Cancel(top);
   world_.Ask(ApplyRequest{{intent}});
   const TaskId child = world_.RegisterChild(top).id;
-  ASSERT_THAT(world_.node->Finish(top, std::nullopt, NodeWorld::User(), TaskState::kCancelled),
-              IsOk());
+  ASSERT_THAT(world_.Finish(top, TaskState::kCancelled), IsOk());
   EXPECT_THAT(Of(Apply(intent)), UnorderedElementsAre(top.number, child.number));
   EXPECT_EQ(world_.file.tombstones.count(top.number), 1u);
   EXPECT_EQ(world_.file.tombstones.count(child.number), 1u);

@@ -154,6 +154,22 @@ RegisteredTask NodeWorld::RegisterChild(const TaskId& parent) {
   return RegisterOne(std::move(task));
 }
 
+Status NodeWorld::Finish(const TaskId& task, TaskState outcome) {
+  return FinishAll({{task, outcome}}).front();
+}
+
+std::vector<Status> NodeWorld::FinishAll(std::vector<TaskEnd> ends, const Principal& who,
+                                         std::optional<SessionToken> session) {
+  std::vector<Status> none(ends.size(), Error{ErrorCode::kInternal, "the node has not answered"});
+  std::optional<std::vector<Status>> answer;
+  node->Finish(std::move(ends), session, who, [&answer](std::vector<Status> answers) {
+    EXPECT_FALSE(answer.has_value()) << "answered twice";
+    answer = std::move(answers);
+  });
+  scheduler.RunUntil([&answer] { return answer.has_value(); }, 10s);
+  return answer.value_or(none);
+}
+
 Intent NodeWorld::Cancel(const TaskId& task) {
   Intent intent;
   intent.id = IntentId::Make(random);

@@ -106,6 +106,11 @@ class NodeWorld {
   RegisteredTask RegisterOne(NewTask task);
   RegisteredTask RegisterChild(const TaskId& parent);
 
+  // Says how they went; runs until that is answered.
+  Status Finish(const TaskId& task, TaskState outcome = TaskState::kSucceeded);
+  std::vector<Status> FinishAll(std::vector<TaskEnd> ends, const Principal& who = User(),
+                                std::optional<SessionToken> session = {});
+
   Intent Cancel(const TaskId& task);
   Intent Cancel(TaskFilter filter);
   // As a coordinator's push; runs until the node has answered, or nothing happens any more.

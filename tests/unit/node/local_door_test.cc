@@ -26,8 +26,11 @@ namespace quell {
 namespace {
 
 using namespace std::chrono_literals;
+using testing::AllOf;
 using testing::HasSubstr;
 using testing::IsEmpty;
+using testing::MatchesRegex;
+using testing::SizeIs;
 using testing::StartsWith;
 
 class NoProcesses final : public ProcessWatch {
@@ -35,6 +38,7 @@ class NoProcesses final : public ProcessWatch {
   Result<std::shared_ptr<void>> Watch(std::int32_t, std::uint32_t, std::function<void()>) override {
     return Error{ErrorCode::kNotFound, "no such process"};
   }
+  std::uint64_t BirthOf(std::int32_t) override { return 0; }
 };
 
 class NullWriter final : public ReplyWriter {
@@ -55,7 +59,7 @@ class LocalDoorTest : public testing::Test {
     info.roles = {"data"};
     node_ = std::make_unique<Node>(NodeOptions{info},
                                    NodeServices{executor_, random_, journal_, processes_, nullptr},
-                                   JournalState{Incarnation{3}, 1, {}, {}, {}, {}});
+                                   JournalState{Incarnation{3}, 1, {}, {}, {}, {}, {}});
     door_ = std::make_unique<LocalDoor>(*node_, executor_, LocalDoorOptions{"node.db"});
     door_->AddRoutes(router_);
     server_ = std::make_unique<http::Server>(context_, router_, http::ServerLimits{});
@@ -183,9 +187,11 @@ TEST_F(LocalDoorTest, RegistersOneTaskAndKnowsWhoAsks) {
   Principal other;
   other.door = Principal::Door::kUnixSocket;
   other.uid = ::getuid() + 1;
-  EXPECT_THAT(node_->Finish(*TaskId::Parse(Field(answer, "id")), std::nullopt, other,
-                            TaskState::kSucceeded),
-              FailsWith(ErrorCode::kPermissionDenied));
+  std::vector<Status> refused;
+  node_->Finish({{*TaskId::Parse(Field(answer, "id"))}}, std::nullopt, other,
+                [&refused](std::vector<Status> answers) { refused = std::move(answers); });
+  ASSERT_THAT(refused, SizeIs(1));
+  EXPECT_THAT(refused[0], FailsWith(ErrorCode::kPermissionDenied));
 }
 
 TEST_F(LocalDoorTest, RegistersManyInOneSession) {
@@ -275,6 +281,40 @@ TEST_F(LocalDoorTest, TakesWhatATaskHasUsedAndRefusesWhatCannotBe) {
   refuse(R"({"cpu_time_in_nanos":9,"executions":2,"active":3})", "more executions are active");
   refuse(R"({"cpu_time_in_nanos":9,"executions":2})", "in this order");
   refuse(R"({"executions":1})", "need \\\"cpu_time_in_nanos\\\"");
+}
+
+TEST_F(LocalDoorTest, FinishesManyAndARefusalSpoilsNothing) {
+  const Registered task = Register();
+  const Registered other = Register();
+  const Registered before = Register();
+  const std::string gone = node_->info().id.ToString() + ":77";
+  const auto end = [](const std::string& id) {
+    return R"({"id":")" + id + R"(","outcome":"success"})";
+  };
+  EXPECT_THAT(Post("/v1/tasks/finish", "[" + end(before.task) + "]"), StartsWith("200"));
+  EXPECT_THAT(Post("/v1/tasks/finish", "[" + end(task.task) + "," + end(gone) + "," +
+                                           end(before.task) + "," + end(other.task) + "]"),
+              MatchesRegex(R"re(200 \{"tasks":\[\{\},\{"error":.*not_found.*"status":404\},)re"
+                           R"re(\{"error":.*has ended as succeeded.*"status":409\},\{\}\]\})re"));
+  EXPECT_EQ(Post("/v1/tasks/finish", "[]"), "200 {\"tasks\":[]}");
+}
+
+TEST_F(LocalDoorTest, MalformedEndsFinishNothing) {
+  const Registered task = Register();
+  const std::string fine = R"({"id":")" + task.task + R"(","outcome":"success"})";
+  const auto refuse = [&](const std::string& body, const char* what) {
+    EXPECT_THAT(Post("/v1/tasks/finish", body), AllOf(StartsWith("400"), HasSubstr(what)));
+  };
+  refuse(fine, "array");
+  refuse("[" + fine + ",7]", "task 1");
+  refuse("[" + fine + R"(,{"outcome":"success"}])", "task 1: the id is missing");
+  refuse("[" + fine + R"(,{"id":"x","outcome":"success"}])", "task 1");
+  refuse("[" + fine + R"(,{"id":")" + task.task + R"(","outcome":"fine"}])", "task 1");
+  std::string many = "[{}";
+  for (std::size_t i = 0; i < limits::kFinishBatchMax; ++i)
+    many += ",{}";
+  refuse(many + "]", "10000");
+  EXPECT_EQ(Post("/v1/tasks/" + task.task + "/finish", R"({"outcome":"success"})"), "200 {}");
 }
 
 TEST_F(LocalDoorTest, RefusesATokenThatIsNone) {

@@ -14,8 +14,7 @@ class OverdueTest : public testing::Test {
  protected:
   void Cancel(const TaskId& task) { world_.Ask(ApplyRequest{{world_.Cancel(task)}}); }
   void Finish(const TaskId& task) {
-    EXPECT_THAT(world_.node->Finish(task, std::nullopt, NodeWorld::User(), TaskState::kCancelled),
-                IsOk());
+    EXPECT_THAT(world_.Finish(task, TaskState::kCancelled), IsOk());
   }
   // As the next heartbeat says.
   CancelledRunning Told() {

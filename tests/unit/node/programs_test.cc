@@ -33,7 +33,7 @@ class ProgramsTest : public testing::Test {
     return world_.node->Report(task, std::nullopt, NodeWorld::User(), std::move(report));
   }
   Status Finish(const TaskId& task, TaskState outcome = TaskState::kSucceeded) {
-    return world_.node->Finish(task, std::nullopt, NodeWorld::User(), outcome);
+    return world_.Finish(task, outcome);
   }
   Receipt ReceiptOf(const TaskId& task) {
     const Result<NodeReply> reply = world_.Get(task);
@@ -143,6 +143,55 @@ TEST_F(ProgramsTest, ATaskEndsOnce) {
   EXPECT_THAT(Finish(world_.Id(77)), FailsWith(ErrorCode::kNotFound));
   EXPECT_THAT(world_.List(), IsEmpty());
   EXPECT_EQ(world_.Show(task).state, TaskState::kFailed);
+}
+
+TEST_F(ProgramsTest, AnEndIsAnsweredWhenTheJournalHasIt) {
+  const TaskId task = Start(world_.Work());
+  world_.file.disk.commit_min = world_.file.disk.commit_max = 30ms;
+  std::size_t answers = 0;
+  world_.node->Finish({{task}}, std::nullopt, NodeWorld::User(), [&](const auto&) { ++answers; });
+  world_.scheduler.Advance(29ms);
+  EXPECT_EQ(answers, 0u);
+  EXPECT_THAT(world_.file.ended, IsEmpty());
+  world_.scheduler.Advance(1ms);
+  EXPECT_EQ(answers, 1u);
+  EXPECT_THAT(world_.file.ended, SizeIs(1));
+}
+
+TEST_F(ProgramsTest, ManyEndTogetherAndARefusalSpoilsNothing) {
+  const TaskId first = Start(world_.Work());
+  const TaskId others = world_.RegisterOne(world_.Work()).id;
+  std::vector<TaskEnd> ends = {{first}, {world_.Id(99'999)}, {others, TaskState::kRunning}};
+  RegisterRequest many;
+  many.tasks.assign(2 * limits::kChangesPerTurn, world_.Work());
+  const auto reply = world_.Register(many);
+  ASSERT_THAT(reply, IsOk());
+  for (const RegisteredTask& task : reply->tasks)
+    ends.push_back({task.id, TaskState::kFailed});
+  ends.push_back({first, TaskState::kFailed});
+  const std::vector<Status> answers = world_.FinishAll(ends);
+  ASSERT_THAT(answers, SizeIs(ends.size()));
+  EXPECT_THAT(answers[0], IsOk());
+  EXPECT_THAT(answers[1], FailsWith(ErrorCode::kNotFound));
+  EXPECT_THAT(answers[2], FailsWith(ErrorCode::kInvalidArgument, "no outcome"));
+  for (std::size_t i = 3; i + 1 < answers.size(); ++i)
+    ASSERT_THAT(answers[i], IsOk()) << i;
+  EXPECT_THAT(answers.back(), FailsWith(ErrorCode::kFailedPrecondition, "succeeded"));
+  EXPECT_EQ(Numbers(world_.List()), std::vector<std::uint64_t>{others.number});
+  EXPECT_THAT(world_.FinishAll({}), IsEmpty());
+}
+
+TEST_F(ProgramsTest, AnEndThatTheDiskRefusesIsSaidAgainUntilItIsKept) {
+  const TaskId task = Start(world_.Work());
+  world_.file.disk.fail_next = 2;
+  world_.file.disk.behind_max = 1h;
+  EXPECT_THAT(Finish(task), FailsWith(ErrorCode::kResourceExhausted, "say it once more"));
+  EXPECT_THAT(world_.List(), IsEmpty()) << "it has ended all the same";
+  EXPECT_THAT(Finish(task, TaskState::kFailed), FailsWith(ErrorCode::kFailedPrecondition));
+  EXPECT_THAT(Finish(task), FailsWith(ErrorCode::kResourceExhausted));
+  EXPECT_THAT(Finish(task), IsOk());
+  EXPECT_THAT(world_.file.ended, SizeIs(1));
+  EXPECT_THAT(Finish(task), FailsWith(ErrorCode::kFailedPrecondition, "succeeded"));
 }
 
 TEST_F(ProgramsTest, OnlyItsUserRootOrItsTokenSpeaksForATask) {

@@ -31,7 +31,11 @@ class SessionTest : public testing::Test {
  protected:
   SessionTest() { session_.lease_end = kNow + limits::kSessionLease; }
   std::shared_ptr<NamedProcess> Add(const Task& task) {
-    auto process = task.pid != 0 ? std::make_shared<NamedProcess>() : nullptr;
+    std::shared_ptr<NamedProcess> process;
+    if (task.pid != 0) {
+      process = std::make_shared<NamedProcess>();
+      process->name = {task.pid, 1};
+    }
     session_.Add(task, process);
     return process;
   }

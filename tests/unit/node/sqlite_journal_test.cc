@@ -29,6 +29,7 @@ using namespace std::chrono_literals;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
+using testing::Optional;
 using testing::SizeIs;
 
 const NodeId kNode = *NodeId::Parse("NNNNNNNNNNNNNNNNNNNNNg");
@@ -125,6 +126,15 @@ class SqliteJournalTest : public testing::Test {
     task.owner_uid = 4'000'000'000;
     task.pid = 42;
     return task;
+  }
+
+  KeptTask Live(std::uint64_t number) const {
+    KeptTask kept;
+    kept.task = Ended(number);
+    kept.task.on_parent_lost = OnParentLost::kCancel;
+    kept.key = "the key";
+    kept.lives_by = {43, 0xFFFF'FFFF'FFFF'FFF0U};
+    return kept;
   }
 
   std::string directory_;
@@ -277,10 +287,49 @@ TEST_F(SqliteJournalTest, WhatWasNotMeasuredOfAnEndedTaskStaysAbsent) {
   Task memory = Ended(6);
   memory.resources.Take({{}, 4096});
   for (const Task& task : {cpu, memory, Ended(7)})
-    journal_->RecordEnded(task);
+    journal_->RecordEnded({task}, {});
   EXPECT_EQ(FindEnded(5)->resources, cpu.resources);
   EXPECT_EQ(FindEnded(6)->resources, memory.resources);
   EXPECT_FALSE(FindEnded(7)->resources.measured());
+}
+
+TEST_F(SqliteJournalTest, BringsBackWhatLives) {
+  Open();
+  KeptTask kept = Live(5);
+  journal_->RecordLive({Live(9), Live(5)}, [](const Status&) {});
+  kept.lives_by.pid = 44;
+  journal_->RecordLive({kept}, [](const Status&) {});
+  Open();
+  ASSERT_THAT(state_.live, SizeIs(2));
+  const KeptTask& found = state_.live[0];
+  EXPECT_EQ(state_.live[1].task.id.number, 9u);
+  EXPECT_EQ(found.task.id, kept.task.id);
+  EXPECT_EQ(found.task.type, kept.task.type);
+  EXPECT_EQ(found.task.action, kept.task.action);
+  EXPECT_EQ(found.task.description, kept.task.description);
+  EXPECT_EQ(found.task.state, TaskState::kRunning);
+  EXPECT_EQ(found.task.cancellable, kept.task.cancellable);
+  EXPECT_EQ(found.task.start_wall, kept.task.start_wall);
+  EXPECT_EQ(found.task.ancestors, kept.task.ancestors);
+  EXPECT_EQ(found.task.headers, kept.task.headers);
+  EXPECT_EQ(found.task.owner_uid, kept.task.owner_uid);
+  EXPECT_EQ(found.task.pid, kept.task.pid);
+  EXPECT_EQ(found.task.on_parent_lost, kept.task.on_parent_lost);
+  EXPECT_EQ(found.key, kept.key);
+  EXPECT_EQ(found.lives_by, kept.lives_by);
+}
+
+TEST_F(SqliteJournalTest, WhatHasEndedLivesNoLonger) {
+  Open();
+  journal_->RecordLive({Live(5), Live(6), Live(7)}, [](const Status&) {});
+  journal_->RecordEnded({Ended(5)}, {});
+  std::optional<Status> done;
+  journal_->RecordEnded({Ended(6)}, Keep(done));
+  Drain();
+  EXPECT_THAT(done, Optional(IsOk()));
+  Open();
+  ASSERT_THAT(state_.live, SizeIs(1));
+  EXPECT_EQ(state_.live[0].task.id.number, 7u);
 }
 
 TEST_F(SqliteJournalTest, FindsAnEndedTaskAtOnceAndAfterARestart) {
@@ -289,7 +338,7 @@ TEST_F(SqliteJournalTest, FindsAnEndedTaskAtOnceAndAfterARestart) {
   task.cancel = CancelMark{IntentId::Make(random_), kWall, "me", "why", 10s, true};
   for (const std::uint64_t bytes : {4096U, 8192U, 4097U})
     task.resources.Take({CpuUse{5s, 1s, 3s, 3, 0}, bytes});
-  journal_->RecordEnded(task);
+  journal_->RecordEnded({task}, {});
   for (int life = 1; life <= 2; ++life) {
     const Result<Task> found = FindEnded(5);
     ASSERT_THAT(found, IsOk()) << life;
@@ -320,7 +369,7 @@ TEST_F(SqliteJournalTest, ForgetsTheOldestEndedTasks) {
   options.ended.count = 2;
   Open(options);
   for (const std::uint64_t number : {9, 5, 7})
-    journal_->RecordEnded(Ended(number));
+    journal_->RecordEnded({Ended(number)}, {});
   EXPECT_THAT(FindEnded(9), FailsWith(ErrorCode::kNotFound));
   EXPECT_THAT(FindEnded(5), IsOk());
   EXPECT_THAT(FindEnded(7), IsOk());
@@ -332,12 +381,12 @@ TEST_F(SqliteJournalTest, ForgetsTheOldestWhenEndedTasksTakeTooMuchRoom) {
   Open(options);
   Task large = Ended(9);
   large.description.assign(1000, 'd');
-  journal_->RecordEnded(large);
-  journal_->RecordEnded(Ended(5));
+  journal_->RecordEnded({large}, {});
+  journal_->RecordEnded({Ended(5)}, {});
   EXPECT_THAT(FindEnded(9), IsOk());
   large.id.number = 7;
   large.description.assign(3000, 'd');
-  journal_->RecordEnded(large);
+  journal_->RecordEnded({large}, {});
   EXPECT_THAT(FindEnded(9), FailsWith(ErrorCode::kNotFound));
   EXPECT_THAT(FindEnded(7), IsOk());
 }
@@ -346,14 +395,14 @@ TEST_F(SqliteJournalTest, ForgetsEndedTasksThatAreTooOld) {
   SqliteJournalOptions options;
   options.ended.age = 60s;
   Open(options);
-  journal_->RecordEnded(Ended(9));
+  journal_->RecordEnded({Ended(9)}, {});
   Task later = Ended(5);
   *later.end_wall += 60s;
-  journal_->RecordEnded(later);
+  journal_->RecordEnded({later}, {});
   EXPECT_THAT(FindEnded(9), IsOk());
   later.id.number = 7;
   *later.end_wall += 1s;
-  journal_->RecordEnded(later);
+  journal_->RecordEnded({later}, {});
   EXPECT_THAT(FindEnded(9), FailsWith(ErrorCode::kNotFound));
   EXPECT_THAT(FindEnded(5), IsOk());
 }
@@ -364,7 +413,7 @@ TEST_F(SqliteJournalTest, ListsWhatHasEndedSinceInPages) {
   for (std::uint64_t number = 1; number <= limits::kPageTasks + 2; ++number) {
     Task task = Ended(number);
     if (number == 2) *task.end_wall -= 1s;  // Too early.
-    journal_->RecordEnded(task);
+    journal_->RecordEnded({task}, {});
   }
   const auto list = [this, &first](std::uint64_t after) {
     std::vector<Task> tasks;

@@ -38,7 +38,7 @@ class WaitsTest : public testing::Test {
     return request;
   }
   void End(const TaskId& task, TaskState outcome = TaskState::kSucceeded) {
-    ASSERT_THAT(world_.node->Finish(task, std::nullopt, NodeWorld::User(), outcome), IsOk());
+    ASSERT_THAT(world_.Finish(task, outcome), IsOk());
     world_.Settle();
   }
   static std::uint64_t Running(const Writer& writer) {
@@ -197,8 +197,7 @@ TEST_F(WaitsTest, ManyTasksAreWaitedForInPieces) {
   const Writer writer = Await(For(filter));
   EXPECT_FALSE(writer->reply.has_value());
   for (const RegisteredTask& task : tasks->tasks) {
-    ASSERT_THAT(world_.node->Finish(task.id, std::nullopt, NodeWorld::User(), TaskState::kFailed),
-                IsOk());
+    ASSERT_THAT(world_.Finish(task.id, TaskState::kFailed), IsOk());
   }
   world_.scheduler.Advance(1s);
   ASSERT_TRUE(writer->reply.has_value()) << "all have ended";

@@ -27,6 +27,7 @@ class Immortal final : public ProcessWatch {
   Result<std::shared_ptr<void>> Watch(std::int32_t, std::uint32_t, std::function<void()>) override {
     return std::shared_ptr<void>(std::make_shared<int>());
   }
+  std::uint64_t BirthOf(std::int32_t) override { return 1; }
 };
 
 class ListWriter final : public ReplyWriter {
@@ -95,6 +96,16 @@ class DoorNode::Impl {
     context_.reset();
   }
 
+  void SetDiskFull(bool full) {
+    std::promise<void> done;
+    executor_->Post([&] {
+      journal_->error.reset();
+      if (full) journal_->error = Error{ErrorCode::kResourceExhausted, "node.db: no space"};
+      done.set_value();
+    });
+    done.get_future().wait();
+  }
+
   std::vector<SeenTask> List() {
     std::promise<std::vector<SeenTask>> promise;
     auto listed = promise.get_future();
@@ -160,6 +171,10 @@ void DoorNode::Stop() {
 
 void DoorNode::Start() {
   impl_->Start();
+}
+
+void DoorNode::SetDiskFull(bool full) {
+  impl_->SetDiskFull(full);
 }
 
 std::vector<SeenTask> DoorNode::List() {

@@ -23,6 +23,9 @@ class DoorNode {
   void Stop();
   void Start();
 
+  // Whether its disk takes anything.
+  void SetDiskFull(bool full);
+
   std::vector<SeenTask> List();
   void Cancel(const TaskId& task, const std::string& reason);
   void CancelAll();

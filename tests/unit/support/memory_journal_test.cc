@@ -134,7 +134,7 @@ TEST_F(MemoryJournalTest, FindsAnEndedTaskBeforeItIsDurableAndMayLoseIt) {
   Task task;
   task.id.number = 5;
   task.action = "ended";
-  journal_->RecordEnded(task);
+  journal_->RecordEnded({task}, {});
   std::vector<std::string> found;
   const auto note = [&found](const Result<Task>& result) {
     found.push_back(result ? result->action : std::string(ToString(result.error().code)));

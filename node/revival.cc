@@ -1,0 +1,138 @@
+#include "node/revival.h"
+
+#include <algorithm>
+#include <cstdint>
+#include <map>
+#include <tuple>
+#include <utility>
+
+#include "core/limits.h"
+
+namespace quell {
+namespace {
+
+class Reviver {
+ public:
+  Reviver(NodeState& state, Programs& programs, Applier& applier)
+      : state_(state), programs_(programs), applier_(applier) {}
+
+  void Add(KeptTask kept) {
+    Task& task = kept.task;
+    const auto age = std::max(state_.wall() - task.start_wall, WallClock::duration::zero());
+    task.start_mono = state_.now() - age;
+    Session& session = SessionOf(task.owner_uid, kept.lives_by);
+    LiveTask& live = state_.registry.Add(std::move(task), std::move(kept.key));
+    live.session = &session;
+    session.Add(live.task, nullptr);
+    applier_.OnRegistered(live, true, births_);
+  }
+
+  void End() {
+    // What made these marks is durable, and would make them again: their programs hear of them as
+    // soon as they are back.
+    for (const auto& [intent, record] : births_) {
+      for (const Tombstone& tombstone : record.tombstones)
+        state_.registry.Find(tombstone.number)->may_tell = true;
+    }
+    applier_.RecordBirths(std::move(births_), [] {});
+    for (const auto& [key, session] : sessions_)
+      programs_.Settle(*session);
+  }
+
+ private:
+  // Which tasks came by one session is not kept: those that live by one process share one.
+  Session& SessionOf(std::uint32_t uid, const ProcessName& lives_by) {
+    const auto [found, fresh] =
+        sessions_.try_emplace(std::tuple(uid, lives_by.pid, lives_by.birth), nullptr);
+    if (!fresh) return *found->second;
+    Session& session = state_.sessions.Revive(state_.random, uid);
+    programs_.Renew(session);
+    session.stream_ended = state_.now() + limits::kComeBack;
+    if (lives_by.pid != 0) session.LiveBy(programs_.WatchAgain(lives_by, uid));
+    found->second = &session;
+    return session;
+  }
+
+  NodeState& state_;
+  Programs& programs_;
+  Applier& applier_;
+  std::map<std::tuple<std::uint32_t, std::int32_t, std::uint64_t>, Session*> sessions_;
+  Applier::Births births_;
+};
+
+// Without what its program brings with it, or what the journal has elsewhere.
+KeptTask ToKeep(const LiveTask& live) {
+  KeptTask kept;
+  kept.task.id = live.task.id;
+  kept.task.type = live.task.type;
+  kept.task.action = live.task.action;
+  kept.task.description = live.task.description;
+  kept.task.cancellable = live.task.cancellable;
+  kept.task.start_wall = live.task.start_wall;
+  kept.task.ancestors = live.task.ancestors;
+  kept.task.headers = live.task.headers;
+  kept.task.owner_uid = live.task.owner_uid;
+  kept.task.pid = live.task.pid;
+  kept.task.on_parent_lost = live.task.on_parent_lost;
+  kept.key = live.key;
+  kept.lives_by = live.session->ProcessOf(live.task);
+  return kept;
+}
+
+}  // namespace
+
+void Keeper::Changed(std::uint64_t number) {
+  waiting_.push_back(number);
+  WriteLater();
+}
+
+void Keeper::WriteLater() {
+  if (writing_ || timer_ != TimerId::kNone || waiting_.empty()) return;
+  timer_ = state_.executor.After(limits::kDiskDelay, state_.lifetime.Guard([this] {
+    timer_ = TimerId::kNone;
+    Write();
+  }));
+}
+
+std::vector<KeptTask> Keeper::TakePiece() {
+  std::vector<KeptTask> piece;
+  while (!waiting_.empty() && piece.size() < limits::kPageTasks) {
+    if (const LiveTask* live = state_.registry.Find(waiting_.front()))
+      piece.push_back(ToKeep(*live));
+    waiting_.pop_front();
+  }
+  return piece;
+}
+
+void Keeper::Write() {
+  std::vector<KeptTask> piece = TakePiece();
+  if (piece.empty()) return;
+  writing_ = true;
+  std::vector<std::uint64_t> numbers;
+  for (const KeptTask& kept : piece)
+    numbers.push_back(kept.task.id.number);
+  state_.journal.RecordLive(
+      std::move(piece),
+      state_.lifetime.Guard([this, numbers = std::move(numbers)](const Status& kept) {
+        writing_ = false;
+        if (kept) return Write();
+        waiting_.insert(waiting_.end(), numbers.begin(), numbers.end());
+        WriteLater();
+      }));
+}
+
+void Keeper::Flush() {
+  state_.executor.Cancel(timer_);
+  timer_ = TimerId::kNone;
+  while (!waiting_.empty())
+    state_.journal.RecordLive(TakePiece(), [](const Status&) {});
+}
+
+void Revive(std::vector<KeptTask> kept, NodeState& state, Programs& programs, Applier& applier) {
+  Reviver reviver(state, programs, applier);
+  for (KeptTask& one : kept)
+    reviver.Add(std::move(one));
+  reviver.End();
+}
+
+}  // namespace quell

@@ -40,6 +40,9 @@ const OUTCOMES = ['success', 'failure', 'cancelled', 'timeout'];
 
 const current = new AsyncLocalStorage();
 
+/** It may be another status the next time. */
+const isAway = (status) => status === 408 || status === 429 || status >= 500;
+
 /** What task.signal is aborted with, and what throwIfCancelled() throws. */
 export class Cancelled extends Error {
   constructor(cancel) {
@@ -378,7 +381,7 @@ class Engine {
     if (this.#streamBroken) throw new Error('away');
     await this.#register();
     for (const task of [...this.#tasks]) await this.#report(task);
-    for (const task of [...this.#tasks]) await this.#end(task);
+    await this.#end();
   }
 
   #post(target, body) {
@@ -399,7 +402,7 @@ class Engine {
         response.on('error', reject);
         response.on('end', () => {
           const status = response.statusCode;
-          if (status === 408 || status === 429 || status >= 500) {
+          if (isAway(status)) {
             reject(new Error('away'));
             return;
           }
@@ -533,11 +536,25 @@ class Engine {
     this.#lookTimer = { at, timer };
   }
 
-  async #end(task) {
-    const state = task._;
-    if (state.outcome === undefined || !(state.registered || state.refused)) return;
-    if (!state.refused) await this.#post(`/v1/tasks/${state.id}/finish`, { outcome: state.outcome });
-    state.toldEnd = true;
+  async #end() {
+    const ended = [...this.#tasks].filter(({ _: s }) => s.outcome !== undefined && (s.registered || s.refused));
+    for (const task of ended.filter(({ _: s }) => s.refused)) this.#over(task);
+    const told = ended.filter(({ _: s }) => !s.refused);
+    for (let i = 0; i < told.length; i += BATCH) await this.#endBatch(told.slice(i, i + BATCH));
+  }
+
+  async #endBatch(batch) {
+    const { status, answer } = await this.#post('/v1/tasks/finish',
+      batch.map(({ _: s }) => ({ id: s.id, outcome: s.outcome })));
+    if (status !== 200) throw new Error('away');
+    batch.forEach((task, i) => {
+      if (isAway(answer.tasks[i].status ?? 200)) this.#later(BACKOFF_MAX_MS);  // Its disk is full, say.
+      else this.#over(task);
+    });
+  }
+
+  #over(task) {
+    task._.toldEnd = true;
     this.#tasks.delete(task);
   }
 

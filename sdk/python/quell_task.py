@@ -421,6 +421,11 @@ class _Away(Exception):
     """The daemon did not answer."""
 
 
+def _is_away(status: int) -> bool:
+    """It may be another status the next time."""
+    return status in (408, 429) or status >= 500
+
+
 class _Engine:
     """The one thread that tells the node what the program said; a second one hears the commands."""
 
@@ -508,8 +513,7 @@ class _Engine:
         self._register()
         for task in self.snapshot():
             self._report(task)
-        for task in self.snapshot():
-            self._end(task)
+        self._end()
         return True
 
     def _post(self, target: str, body: Any) -> "tuple[int, Any]":
@@ -522,7 +526,7 @@ class _Engine:
         self._door.request("POST", target, body=data, headers=headers)
         response = self._door.getresponse()
         text = response.read()
-        if response.status in (408, 429) or response.status >= 500:
+        if _is_away(response.status):
             raise _Away()
         return response.status, json.loads(text or b"{}")
 
@@ -649,13 +653,31 @@ class _Engine:
         self._look_at = again if self._look_at is None else min(self._look_at, again)
         return tell
 
-    def _end(self, task: Task) -> None:
-        with task._lock:
-            if task._outcome is None or not (task._registered or task._refused):
-                return
-            outcome, refused = task._outcome, task._refused
-        if not refused:
-            self._post(f"/v1/tasks/{task._id}/finish", {"outcome": outcome})
+    def _end(self) -> None:
+        batch: List[Task] = []
+        for task in self.snapshot():
+            with task._lock:
+                if task._outcome is None or not (task._registered or task._refused):
+                    continue
+            if task._refused:
+                self._over(task)
+            else:
+                batch.append(task)
+        for first in range(0, len(batch), _BATCH):
+            self._end_batch(batch[first:first + _BATCH])
+
+    def _end_batch(self, batch: List[Task]) -> None:
+        status, answer = self._post("/v1/tasks/finish", [{"id": task._id, "outcome": task._outcome} for task in batch])
+        if status != 200:
+            raise _Away()
+        for task, end in zip(batch, answer["tasks"]):
+            if _is_away(end.get("status", 200)):  # Its disk is full, say: once more.
+                due = time.monotonic() + _BACKOFF_MAX_S
+                self._due = due if self._due is None else min(due, self._due)
+            else:
+                self._over(task)
+
+    def _over(self, task: Task) -> None:
         task._told_end = True
         self._forget(task)
 

@@ -12,6 +12,7 @@
 #include <sys/random.h>
 #include <unistd.h>
 #include <unordered_set>
+#include <utility>
 
 namespace quell::sdk {
 namespace {
@@ -514,28 +515,41 @@ bool Engine::TellEnds() {
 }
 
 bool Engine::TellEnds(std::vector<std::shared_ptr<Record>>& over) {
+  std::vector<std::shared_ptr<Record>> batch;
   for (const auto& record : Snapshot()) {
-    std::string id;
-    quell_outcome outcome = QUELL_SUCCESS;
     {
       std::lock_guard lock(record->mutex);
-      if (!record->outcome) continue;
-      if (record->refused) {
-        record->told_end = true;
-      } else if (!record->registered) {
-        continue;
-      }
-      id = record->id;
-      outcome = *record->outcome;
+      if (!record->outcome || (!record->registered && !record->refused)) continue;
+      record->told_end = record->refused;
     }
-    if (!record->refused) {
-      const std::string body = std::string("{\"outcome\":\"") + OutcomeText(outcome) + "\"}";
-      const auto reply = door_.Post("/v1/tasks/" + id + "/finish", session_, body, Now() + kCall);
-      if (!reply || (reply->status != 200 && !IsFinal(reply->status))) return false;
-      std::lock_guard lock(record->mutex);
-      record->told_end = true;
+    (record->refused ? over : batch).push_back(record);
+    if (batch.size() == kBatch && !TellEndsOf(std::exchange(batch, {}), over)) return false;
+  }
+  return batch.empty() || TellEndsOf(batch, over);
+}
+
+bool Engine::TellEndsOf(const std::vector<std::shared_ptr<Record>>& batch,
+                        std::vector<std::shared_ptr<Record>>& over) {
+  std::string body = "[";
+  for (const auto& record : batch) {
+    std::lock_guard lock(record->mutex);
+    body += body.size() > 1 ? ",{" : "{";
+    AppendField(body, "id", record->id);
+    AppendField(body, "outcome", OutcomeText(*record->outcome));
+    body += '}';
+  }
+  const auto reply = door_.Post("/v1/tasks/finish", session_, body + "]", Now() + kCall);
+  const auto statuses =
+      reply && reply->status == 200 ? ParseFinishAnswer(reply->body) : std::nullopt;
+  if (!statuses || statuses->size() != batch.size()) return false;
+  for (std::size_t i = 0; i < batch.size(); ++i) {
+    if ((*statuses)[i] == 200 || IsFinal((*statuses)[i])) {
+      std::lock_guard lock(batch[i]->mutex);
+      batch[i]->told_end = true;
+      over.push_back(batch[i]);
+    } else {
+      next_due_ = Now() + kBackoffMax;  // Its disk is full, say: once more.
     }
-    over.push_back(record);
   }
   return true;
 }

@@ -51,8 +51,10 @@ class Engine {
   std::string NewFigures(Record& record, Steady now, bool together);
   bool IsLookDue(const Record& record, Steady now, bool is_new, bool together);
   bool TellEnds();
-  // `over`: whose end the node knows.
+  // `over`: whose end the node knows, or will never take.
   bool TellEnds(std::vector<std::shared_ptr<Record>>& over);
+  bool TellEndsOf(const std::vector<std::shared_ptr<Record>>& batch,
+                  std::vector<std::shared_ptr<Record>>& over);
   void Forget(const std::vector<std::shared_ptr<Record>>& over);
   void HearCommands();
   void Arrived(const Cancel& cancel);

@@ -136,6 +136,20 @@ std::optional<RegisterAnswer> ParseRegisterAnswer(std::string_view text) {
   return answer;
 }
 
+std::optional<std::vector<int>> ParseFinishAnswer(std::string_view text) {
+  const auto value = Parse(text);
+  if (!value || !value->is_object()) return std::nullopt;
+  const json::value* tasks = value->get_object().if_contains("tasks");
+  if (tasks == nullptr || !tasks->is_array()) return std::nullopt;
+  std::vector<int> statuses;
+  for (const json::value& item : tasks->get_array()) {
+    if (!item.is_object()) return std::nullopt;
+    const bool taken = item.get_object().if_contains("error") == nullptr;
+    statuses.push_back(taken ? 200 : static_cast<int>(Number(item.get_object(), "status")));
+  }
+  return statuses;
+}
+
 std::optional<Cancel> ParseCommand(std::string_view line) {
   const auto value = Parse(line);
   if (!value || !value->is_object()) return std::nullopt;

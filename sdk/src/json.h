@@ -36,6 +36,8 @@ struct RegisterAnswer {
 
 // nullopt: not what the door answers.
 std::optional<RegisterAnswer> ParseRegisterAnswer(std::string_view text);
+// What became of each end, as HTTP statuses; nullopt likewise.
+std::optional<std::vector<int>> ParseFinishAnswer(std::string_view text);
 // A line of the command stream; nullopt: a keep-alive, or a command of a newer node.
 std::optional<Cancel> ParseCommand(std::string_view line);
 

@@ -27,6 +27,7 @@ namespace quell {
 namespace {
 
 using namespace std::chrono_literals;
+using testing::IsEmpty;
 using testing::SizeIs;
 
 // The library finds its node once, by the environment: one for all tests of this program.
@@ -108,6 +109,32 @@ TEST_F(LibraryTest, TellsTheNodeAndHearsFromIt) {
   EXPECT_STREQ(info.reason, "enough");
   quell_task_finish(child, QUELL_CANCELLED);
   quell_task_release(child);
+  quell_task_release(task);
+}
+
+TEST_F(LibraryTest, ManyEndsAreToldTogether) {
+  std::vector<quell_task*> tasks;
+  for (int i = 0; i < 1200; ++i)
+    tasks.push_back(StartTask("sdk/many"));
+  EXPECT_EQ(quell_flush(60'000), 1);
+  node_.CancelAll();
+  EXPECT_TRUE(Until([&] { return quell_task_cancelled(tasks.back()) == 1; }));
+  for (quell_task* task : tasks) {
+    quell_task_finish(task, QUELL_CANCELLED);
+    quell_task_release(task);
+  }
+  EXPECT_EQ(quell_flush(60'000), 1);
+  EXPECT_THAT(node_.List(), IsEmpty());
+}
+
+TEST_F(LibraryTest, AnEndThatTheDiskRefusesIsToldAgain) {
+  quell_task* task = StartTask("sdk/full");
+  EXPECT_EQ(quell_flush(60'000), 1);
+  node_.SetDiskFull(true);
+  quell_task_finish(task, QUELL_SUCCESS);
+  EXPECT_EQ(quell_flush(100), 0) << "the node has not kept it";
+  node_.SetDiskFull(false);
+  EXPECT_EQ(quell_flush(60'000), 1);
   quell_task_release(task);
 }
 

@@ -102,6 +102,10 @@ TEST(JsonTest, ReadsAnAnswerOrNothing) {
                            R"({"session":"S","tasks":[{}]})", R"({"session":"S","tasks":[1]})"}) {
     EXPECT_FALSE(ParseRegisterAnswer(text).has_value()) << text;
   }
+  EXPECT_EQ(ParseFinishAnswer(R"({"tasks":[{},{"error":{"type":"x"},"status":409}]})"),
+            (std::vector<int>{200, 409}));
+  for (const char* text : {"", "7", "{}", R"({"tasks":7})", R"({"tasks":[7]})"})
+    EXPECT_EQ(ParseFinishAnswer(text), std::nullopt) << text;
   EXPECT_FALSE(ParseCommand("").has_value());
   EXPECT_FALSE(ParseCommand(R"({"dance":{}})").has_value());
   EXPECT_EQ(ParseCommand(R"({"cancel":{"task":"N:1","by":"me"}})")->task, "N:1");

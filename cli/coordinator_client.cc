@@ -333,8 +333,10 @@ Result<CoordinatorClient> CoordinatorClient::Make(const std::string& address) {
   return CoordinatorClient(std::move(*parsed));
 }
 
-Result<http::Response> CoordinatorClient::Call(http::Method method, std::string target) const {
+Result<http::Response> CoordinatorClient::Call(http::Method method, std::string target,
+                                               std::vector<Header> headers) const {
   http::ClientRequest request;
+  request.headers = std::move(headers);
   request.method = method;
   request.target = std::move(target);
   auto response = http::Fetch(address_, request, kCallTimeout);
@@ -351,7 +353,9 @@ Result<http::Response> CoordinatorClient::Call(http::Method method, std::string 
 }
 
 Result<Answer> CoordinatorClient::List(const Selection& selection) const {
-  return AnswerOf(Call(http::Method::kGet, "/_tasks" + QueryOf(selection, {}, true)));
+  std::vector<Header> headers;
+  if (selection.actions.empty()) headers.push_back({"Quell-Requests", "hidden"});
+  return AnswerOf(Call(http::Method::kGet, "/_tasks" + QueryOf(selection, {}, true), headers));
 }
 
 Result<Answer> CoordinatorClient::ListAll(const Selection& selection, milliseconds since) const {

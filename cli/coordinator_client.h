@@ -122,6 +122,7 @@ class CoordinatorClient {
   // Errors: kInvalidArgument.
   static Result<CoordinatorClient> Make(const std::string& address);
 
+  // Requests to the coordinator are tasks too: they are left out unless actions are chosen.
   Result<Answer> List(const Selection& selection) const;
   // Those that ended within `since` too.
   Result<Answer> ListAll(const Selection& selection, std::chrono::milliseconds since) const;
@@ -133,7 +134,8 @@ class CoordinatorClient {
 
  private:
   explicit CoordinatorClient(http::Address address) : address_(std::move(address)) {}
-  Result<http::Response> Call(http::Method method, std::string target) const;
+  Result<http::Response> Call(http::Method method, std::string target,
+                              std::vector<Header> headers = {}) const;
 
   http::Address address_;
 };

@@ -96,8 +96,8 @@ struct Canceller::Operation {
 };
 
 Canceller::Canceller(const CoordinatorServices& services, const Membership& members,
-                     PendingIntents& pending)
-    : services_(services), members_(members), pending_(pending) {}
+                     PendingIntents& pending, const RequestTasks& requests)
+    : services_(services), members_(members), pending_(pending), requests_(requests) {}
 
 void Canceller::Cancel(CancelQuery query, const Principal& who, MonoClock::duration timeout,
                        TaskSinkFactory sinks, std::function<void(Result<Gathered>)> done) {
@@ -140,7 +140,9 @@ void Canceller::CancelTask(const Op& op, const TaskIdText& id) {
   slot.joined = member->joined;
   std::optional<TaskId> target = id.Resolve();
   if (member->is_self || !target) {
-    slot.slot.failure = TaskNotFound(member->info, id.ToString());
+    const bool runs = target && requests_.Find(target->number) != nullptr;
+    slot.slot.failure = runs ? NotCancellable(member->info, id.ToString())
+                             : TaskNotFound(member->info, id.ToString());
     return Push(op, {});
   }
   op->intent.target = *target;
@@ -271,7 +273,8 @@ void Canceller::Await(const Op& op, std::vector<Slot> slots) {
     slot.sink = op->sinks(*slot.node);
     if (pushed->numbers().empty()) continue;
     slot.reply.reset();
-    waits[i].request = AwaitRequest{pushed->numbers(), true, true, WaitWithin(left)};
+    waits[i].request =
+        AwaitRequest{pushed->numbers(), true, true, WaitWithin(left), op->query.as_task};
   }
   GiveUpWith(op->query.caller,
              FanOut(services_.executor, services_.nodes, kCancelAction, std::move(waits),

@@ -16,11 +16,13 @@ namespace quell {
 // Not thread-safe: everything on the executor. All that is handed in must outlive it.
 class Canceller {
  public:
-  Canceller(const CoordinatorServices& services, const Membership& members,
-            PendingIntents& pending);
+  // `requests`: the coordinator's own tasks.
+  Canceller(const CoordinatorServices& services, const Membership& members, PendingIntents& pending,
+            const RequestTasks& requests);
 
-  // As Coordinator::Cancel(). `done` is never called inside the call, and at the latest at
-  // now + timeout. Of a wait, half of that and at most limits::kNodeDeadline is for the cancel.
+  // As Coordinator::Cancel(); query.as_task is the part on each node by which it waits. `done` is
+  // never called inside the call, and at the latest at now + timeout. Of a wait, half of that and
+  // at most limits::kNodeDeadline is for the cancel.
   void Cancel(CancelQuery query, const Principal& who, MonoClock::duration timeout,
               TaskSinkFactory sinks, std::function<void(Result<Gathered>)> done);
 
@@ -45,6 +47,7 @@ class Canceller {
   const CoordinatorServices services_;
   const Membership& members_;
   PendingIntents& pending_;
+  const RequestTasks& requests_;
   Lifetime lifetime_;
 };
 

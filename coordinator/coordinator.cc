@@ -61,14 +61,18 @@ class Coordinator::Impl {
  public:
   Impl(CoordinatorOptions options, const CoordinatorServices& services, StoreState recovered)
       : services_(services),
+        numbers_([&store = services.store](
+                     std::uint64_t end, auto done) { store.ReserveNumbers(end, std::move(done)); },
+                 recovered.next_number),
         members_(std::move(options.self), std::move(recovered.nodes)),
         pending_(std::move(recovered.intents)),
-        canceller_(services, members_, pending_),
+        canceller_(services, members_, pending_, requests_),
         joins_(services, members_, pending_, canceller_) {}
 
   void List(ListQuery query, MonoClock::duration timeout, const TaskSinkFactory& sinks,
             std::function<void(Result<Gathered>)> done) {
-    done = Admit(query.wait, std::move(done));
+    const Held own = Begin(query.as_task, kListRequest);
+    done = Admit(query.wait, own, std::move(done));
     if (!done) return;
     timeout = Bounded(timeout, query.wait);
     Result<std::vector<Selected>> selected = SelectNodes(query.nodes, members_);
@@ -81,6 +85,8 @@ class Coordinator::Impl {
                                "[after]"});
     }
     const std::uint64_t share = ShareOf(query.share, selected->size());
+    const std::optional<RequestTask> part = PartOf(own, kListAction);
+    Held own_part;
     std::vector<FanOutSlot> slots;
     slots.reserve(selected->size());
     for (const Selected& one : *selected) {
@@ -94,19 +100,23 @@ class Coordinator::Impl {
       slot.joined = one.member->joined;
       if (one.member->is_self) {
         slot.slot.reply = ListReply{};
+        own_part = BeginOwnPart(part);
       } else if (query.wait) {
-        slot.request = AwaitRequest{query.filter, false, query.detailed, WaitWithin(timeout)};
+        slot.request = AwaitRequest{query.filter, false, query.detailed, WaitWithin(timeout), part};
       } else {
-        slot.request = ListRequest{query.filter, query.detailed, starts[slots.size() - 1], share,
-                                   EndedSince(query)};
+        slot.request = ListRequest{query.filter, query.detailed,    starts[slots.size() - 1],
+                                   share,        EndedSince(query), part};
       }
     }
     GiveUpWith(query.caller,
                FanOut(services_.executor, services_.nodes, kListAction, std::move(slots),
-                      DeadlineIn(timeout), [done](std::vector<Slot> gathered) {
+                      DeadlineIn(timeout),
+                      lifetime_.Guard([this, done, own, own_part,
+                                       filter = query.filter](std::vector<Slot> gathered) {
+                        if (own != nullptr) ShowRequests(filter, gathered);
                         const std::uint64_t running = StillRunning(gathered);
                         done(Gathered{std::move(gathered), {}, running});
-                      }));
+                      })));
   }
 
   // Never before 1970, which is as early as a message can say.
@@ -117,9 +127,10 @@ class Coordinator::Impl {
     return now - first < *query.ended_within ? first : now - *query.ended_within;
   }
 
-  void Get(const GetQuery& query, MonoClock::duration timeout, const TaskSinkFactory& sinks,
+  void Get(GetQuery query, MonoClock::duration timeout, const TaskSinkFactory& sinks,
            std::function<void(Result<GetAnswer>)> done) {
-    done = Admit(query.wait, std::move(done));
+    const Held own = Begin(query.as_task, kGetRequest);
+    done = Admit(query.wait, own, std::move(done));
     if (!done) return;
     const TaskIdText& id = query.id;
     const std::string text = id.ToString();
@@ -134,7 +145,8 @@ class Coordinator::Impl {
     const Error missing{ErrorCode::kNotFound,
                         "task [" + text + "] isn't running and hasn't stored its results"};
     std::optional<TaskId> task = id.Resolve();
-    if (member->is_self || !task) return Refuse(done, missing);
+    if (!task) return Refuse(done, missing);
+    if (member->is_self) return GetRequestTask(*task, query.wait, missing, sinks, done);
     FanOutSlot get;
     get.slot.node = member->info;
     get.slot.sink = sinks(member->info);
@@ -147,7 +159,8 @@ class Coordinator::Impl {
     // Once it has ended, or the wait is over, it is asked for like any other.
     FanOutSlot await = get;
     await.slot.sink = nullptr;
-    await.request = AwaitRequest{std::vector{task->number}, false, false, WaitWithin(timeout)};
+    await.request = AwaitRequest{std::vector{task->number}, false, false, WaitWithin(timeout),
+                                 PartOf(own, kGetAction)};
     const auto then = lifetime_.Guard([this, get, deadline, missing, done](std::vector<Slot> over) {
       if (over[0].failure) return done(ErrorOf(*over[0].failure));
       GetOne(get, deadline, missing, done);
@@ -157,8 +170,10 @@ class Coordinator::Impl {
 
   void Cancel(CancelQuery query, const Principal& who, MonoClock::duration timeout,
               TaskSinkFactory sinks, std::function<void(Result<Gathered>)> done) {
-    done = Admit(query.wait, std::move(done));
+    const Held own = Begin(query.as_task, kCancelRequest);
+    done = Admit(query.wait, own, std::move(done));
     if (!done) return;
+    query.as_task = PartOf(own, kCancelAction);
     timeout = Bounded(timeout, query.wait);
     canceller_.Cancel(std::move(query), who, timeout, std::move(sinks), std::move(done));
   }
@@ -190,6 +205,63 @@ class Coordinator::Impl {
   Joins& joins() { return joins_; }
 
  private:
+  using Held = RequestTasks::Held;
+
+  // The request as a task of this coordinator; null: it is not shown.
+  Held Begin(std::optional<RequestTask>& request, std::string_view action) {
+    if (!request) return nullptr;
+    request->action = action;
+    return requests_.Begin(self().id, numbers_, std::move(*request), services_.executor.clock());
+  }
+
+  // What a node shows of the request `own`; none if that is not shown.
+  static std::optional<RequestTask> PartOf(const Held& own, std::string_view action) {
+    if (own == nullptr) return std::nullopt;
+    RequestTask part{std::string(action), {}, own->id, own->headers};
+    std::erase_if(part.headers, [](const Header& header) {
+      return header.value.size() > limits::kHeaderValueMax;
+    });
+    return part;
+  }
+
+  Held BeginOwnPart(std::optional<RequestTask> part) {
+    if (!part) return nullptr;
+    part->type = "direct";
+    return requests_.Begin(self().id, numbers_, std::move(*part), services_.executor.clock());
+  }
+
+  // Into the coordinator's own slot.
+  void ShowRequests(const TaskFilter& filter, std::vector<Slot>& slots) const {
+    const MonoTime now = services_.executor.clock().Now();
+    for (Slot& slot : slots) {
+      if (!slot.node || slot.node->id != self().id) continue;
+      std::vector<TaskView> views;
+      requests_.Scan(0, TaskId::kNumberMax + 1, [&](const Task& request) {
+        if (filter.Matches(request)) views.push_back(View(request, now));
+        return true;
+      });
+      slot.sink->OnTasks(views);
+      slot.reply = ListReply{views.size(), false};
+    }
+  }
+
+  void GetRequestTask(const TaskId& id, bool wait, const Error& missing,
+                      const TaskSinkFactory& sinks,
+                      const std::function<void(Result<GetAnswer>)>& done) {
+    const Task* request = requests_.Find(id.number);
+    if (request == nullptr) return Refuse(done, missing);
+    if (wait) {
+      return Refuse(done, {ErrorCode::kFailedPrecondition,
+                           "task [" + id.ToString() +
+                               "] is a request to this coordinator, which is not waited for: ask "
+                               "without [wait_for_completion]"});
+    }
+    const std::shared_ptr<TaskSink> sink = sinks(self());
+    const TaskView view = View(*request, services_.executor.clock().Now());
+    sink->OnTasks({&view, 1});
+    services_.executor.Post([done, answer = GetAnswer{self(), false, {}, sink}] { done(answer); });
+  }
+
   MemberStatus StatusOf(const Member& member) const {
     const MonoTime now = services_.executor.clock().Now();
     return {member.info,
@@ -203,17 +275,18 @@ class Coordinator::Impl {
   // Takes a place among those in flight and gives it back with the answer. Empty: there is none,
   // and the caller is told.
   template <typename T>
-  std::function<void(Result<T>)> Admit(bool wait, std::function<void(Result<T>)> done) {
+  std::function<void(Result<T>)> Admit(bool wait, Held own, std::function<void(Result<T>)> done) {
     if (AtCapacity(wait)) {
       services_.executor.Post([done = std::move(done), wait] { done(Busy(wait)); });
       return nullptr;
     }
     std::size_t& places = wait ? waiting_ : in_flight_;
     ++places;
-    return lifetime_.Guard([&places, done = std::move(done)](Result<T> result) {
-      --places;
-      done(std::move(result));
-    });
+    return lifetime_.Guard(
+        [&places, own = std::move(own), done = std::move(done)](Result<T> result) {
+          --places;
+          done(std::move(result));
+        });
   }
 
   std::function<void()> AskOne(FanOutSlot slot, MonoTime deadline,
@@ -256,6 +329,8 @@ class Coordinator::Impl {
   }
 
   const CoordinatorServices services_;
+  Numbers numbers_;
+  RequestTasks requests_;
   Membership members_;
   PendingIntents pending_;
   Canceller canceller_;
@@ -278,7 +353,7 @@ void Coordinator::List(ListQuery query, MonoClock::duration timeout, TaskSinkFac
 
 void Coordinator::Get(GetQuery query, MonoClock::duration timeout, TaskSinkFactory sinks,
                       std::function<void(Result<GetAnswer>)> done) {
-  impl_->Get(query, timeout, sinks, std::move(done));
+  impl_->Get(std::move(query), timeout, sinks, std::move(done));
 }
 
 void Coordinator::Cancel(CancelQuery query, const Principal& who, MonoClock::duration timeout,

@@ -19,6 +19,7 @@
 #include "core/node_info.h"
 #include "core/principal.h"
 #include "core/random.h"
+#include "core/request_tasks.h"
 #include "transport/membership.h"
 #include "transport/node_client.h"
 
@@ -80,12 +81,18 @@ struct ListQuery {
   std::shared_ptr<Caller> caller = nullptr;
   // Those that have ended within this time too, as far as their nodes remember them.
   std::optional<WallClock::duration> ended_within = {};
+  // This request as a task of the coordinator, which names its action. Then requests are listed
+  // too: this one, its parts, and those of others. None: it is not shown, and shows none.
+  std::optional<RequestTask> as_task = {};
 };
 
+// A request to this coordinator is a task too; it is not waited for, and once it has been answered
+// nobody remembers it.
 struct GetQuery {
   TaskIdText id;
   bool wait = false;
   std::shared_ptr<Caller> caller = nullptr;
+  std::optional<RequestTask> as_task = {};  // As in ListQuery.
 };
 
 struct GetAnswer {
@@ -102,6 +109,7 @@ struct CancelQuery {
   std::chrono::milliseconds grace{0};  // 0: limits::kGraceDefault.
   bool wait = false;                   // Descendants on the same node too.
   std::shared_ptr<Caller> caller = nullptr;
+  std::optional<RequestTask> as_task = {};  // As in ListQuery.
 };
 
 struct MemberStatus {
@@ -141,8 +149,9 @@ class Coordinator final : public MembershipHandler {
             std::function<void(Result<Gathered>)> done);
 
   // Errors: kNotFound (nobody has that node part, or its node does not know the number),
-  // kUnavailable and kDeadlineExceeded (the node is silent: it may well exist). A wait that runs
-  // out is no error: the task has not ended.
+  // kUnavailable and kDeadlineExceeded (the node is silent: it may well exist),
+  // kFailedPrecondition (a wait for a request to this coordinator). A wait that runs out is no
+  // error: the task has not ended.
   void Get(GetQuery query, MonoClock::duration timeout, TaskSinkFactory sinks,
            std::function<void(Result<GetAnswer>)> done);
 

@@ -45,7 +45,12 @@ CREATE TRIGGER pending_gone AFTER DELETE ON pending
   BEGIN UPDATE intents SET open = open - 1 WHERE seq = OLD.intent; END;
 )sql";
 
-constexpr std::array<std::string_view, 1> kMigrations = {kFirst};
+constexpr std::string_view kNumbers = R"sql(
+CREATE TABLE numbers(next INTEGER NOT NULL);
+INSERT INTO numbers VALUES(1);
+)sql";
+
+constexpr std::array<std::string_view, 2> kMigrations = {kFirst, kNumbers};
 
 // Settled intents that are removed together when room is needed.
 constexpr int kRoom = 100;
@@ -261,6 +266,12 @@ std::span<const std::string_view> StoreMigrations() {
 Result<StoreState> LoadState(sqlite::Database& database) {
   StoreState state;
   bool damaged = false;
+  Result<sqlite::Statement> numbers = database.Prepare("SELECT next FROM numbers");
+  if (!numbers) return numbers.error();
+  const Result<bool> found = numbers->Step();
+  if (!found) return found.error();
+  if (!*found || numbers->integer(0) < 1) return Damaged(database, "number");
+  state.next_number = numbers->number(0);
   Result<sqlite::Statement> nodes = database.Prepare(
       "SELECT id, incarnation, name, address, host, roles, attributes, version, boot_id, "
       "next_number, has_left FROM nodes ORDER BY id");
@@ -368,6 +379,10 @@ Status KeepNode(sqlite::Database& database, const KnownNode& node) {
       node.info.id.view(), node.info.incarnation, node.info.name, node.info.address, node.info.host,
       TextList(node.info.roles), HeaderList(node.info.attributes), node.info.version,
       node.info.boot_id, node.next_number, node.left);
+}
+
+Status KeepReserved(sqlite::Database& database, std::uint64_t end) {
+  return database.Run("UPDATE numbers SET next = max(next, ?1)", end);
 }
 
 Status DropNode(sqlite::Database& database, const NodeId& node) {

@@ -28,6 +28,8 @@ Result<StoredIntent> KeepIntent(sqlite::Database& database, const Intent& intent
 Status DropPending(sqlite::Database& database, const NodeId& node, const IntentId& intent);
 Status KeepReceipts(sqlite::Database& database, std::span<const Receipt> receipts,
                     const IntentLimits& limits);
+// Never less than what was kept before.
+Status KeepReserved(sqlite::Database& database, std::uint64_t end);
 Status KeepNode(sqlite::Database& database, const KnownNode& node);
 Status DropNode(sqlite::Database& database, const NodeId& node);
 

@@ -53,6 +53,11 @@ void SqliteStore::Acknowledge(const NodeId& node, const IntentId& intent,
   }
 }
 
+void SqliteStore::ReserveNumbers(std::uint64_t end, std::function<void(Status)> done) {
+  thread_.Submit([end](sqlite::Database& database) { return KeepReserved(database, end); },
+                 std::move(done));
+}
+
 void SqliteStore::PutNode(KnownNode node, std::function<void(Status)> done) {
   thread_.Submit(
       [node = std::move(node)](sqlite::Database& database) { return KeepNode(database, node); },

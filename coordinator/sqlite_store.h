@@ -40,6 +40,7 @@ class SqliteStore final : public Store {
                     std::function<void(Result<StoredIntent>)> done) override;
   void Acknowledge(const NodeId& node, const IntentId& intent,
                    const std::vector<Receipt>& receipts) override;
+  void ReserveNumbers(std::uint64_t end, std::function<void(Status)> done) override;
   void PutNode(KnownNode node, std::function<void(Status)> done) override;
   void ForgetNode(const NodeId& node, std::function<void(Status)> done) override;
 

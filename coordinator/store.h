@@ -30,6 +30,7 @@ struct StoredIntent {
 };
 
 struct StoreState {
+  std::uint64_t next_number = 1;  // Task numbers below it may have been given out.
   std::vector<KnownNode> nodes;
   std::vector<StoredIntent> intents;  // Those with somebody pending.
 };
@@ -49,6 +50,8 @@ class Store {
   // repetition.
   virtual void Acknowledge(const NodeId& node, const IntentId& intent,
                            const std::vector<Receipt>& receipts) = 0;
+  // Task numbers of the coordinator's own below `end` may be given out once `done` says so.
+  virtual void ReserveNumbers(std::uint64_t end, std::function<void(Status)> done) = 0;
   // Durable when `done` says so.
   virtual void PutNode(KnownNode node, std::function<void(Status)> done) = 0;
   virtual void ForgetNode(const NodeId& node, std::function<void(Status)> done) = 0;

@@ -35,6 +35,7 @@ struct Answers::Listing {
   ListRequest request;
   MonoTime deadline;
   std::shared_ptr<ReplyWriter> writer;
+  RequestTasks::Held own;    // This request, if it is shown.
   std::uint64_t cursor = 0;  // The last task that was looked at.
   std::size_t bytes = 0;     // Of all pages.
   ListReply reply;
@@ -47,6 +48,7 @@ void Answers::List(ListRequest request, MonoTime deadline, std::shared_ptr<Reply
   listing->deadline = deadline;
   listing->writer = std::move(writer);
   listing->cursor = listing->request.after;
+  listing->own = state_.Begin(listing->request.as_task);
   GoOn(listing);
 }
 
@@ -57,7 +59,18 @@ void Answers::GoOn(const std::shared_ptr<Listing>& listing) {
   std::size_t looks = limits::kLooksPerTurn;
   const std::uint64_t wanted = l.request.limit == 0 ? std::numeric_limits<std::uint64_t>::max()
                                                     : l.request.limit - l.reply.count;
+  const auto room = [&] { return !page.full() && page.views().size() < wanted; };
+  const auto requests_before = [&](std::uint64_t number) {
+    if (!l.request.as_task) return true;
+    return state_.requests.Scan(l.cursor, number, [&](const Task& request) {
+      l.cursor = request.id.number;
+      if (!l.request.filter.Matches(request)) return true;
+      page.Add(View(request, state_.now()));
+      return room();
+    });
+  };
   const auto look = [&](const LiveTask& live) {
+    if (!requests_before(live.task.id.number)) return false;
     l.cursor = live.task.id.number;
     if (l.request.filter.Matches(live.task)) {
       TaskView view = facts_.ViewOf(live);
@@ -65,11 +78,12 @@ void Answers::GoOn(const std::shared_ptr<Listing>& listing) {
       page.Add(view);
       if (l.request.ended_since) l.shown.insert(l.cursor);
     }
-    return --looks > 0 && !page.full() && page.views().size() < wanted;
+    return --looks > 0 && room();
   };
-  const bool all = l.request.filter.parent
-                       ? state_.registry.ScanBelow(*l.request.filter.parent, l.cursor, look)
-                       : state_.registry.Scan(l.cursor, look);
+  const bool all =
+      (l.request.filter.parent ? state_.registry.ScanBelow(*l.request.filter.parent, l.cursor, look)
+                               : state_.registry.Scan(l.cursor, look)) &&
+      requests_before(std::numeric_limits<std::uint64_t>::max());
   l.reply.count += page.views().size();
   l.bytes += page.bytes();
   const bool enough =
@@ -144,6 +158,11 @@ void Answers::Get(std::uint64_t number, std::shared_ptr<ReplyWriter> writer) {
     writer->Tasks({&view, 1}, [] {});
     return writer->Finish(GetReply{true, ended->receipt});
   }
+  if (const Task* request = state_.requests.Find(number)) {
+    const TaskView view = View(*request, state_.now());
+    writer->Tasks({&view, 1}, [] {});
+    return writer->Finish(GetReply{});
+  }
   if (number == 0 || number >= state_.numbers.next()) {
     return ShowFound(Error{ErrorCode::kNotFound,
                            "task [" + state_.IdOf(number).ToString() + "] was never registered"},
@@ -178,6 +197,7 @@ void Answers::ShowFound(const Result<Task>& found,
 struct Answers::Showing {
   Selection selection;
   std::size_t next = 0;
+  std::uint64_t request = 0;  // The last one that was looked at.
   std::uint64_t shown = 0;
   std::function<NodeReply(std::uint64_t)> reply;
   std::shared_ptr<ReplyWriter> writer;
@@ -214,14 +234,23 @@ void Answers::GoOn(const std::shared_ptr<Showing>& showing) {
     }
     ++s.next;
   }
+  bool more = s.more();
+  if (!more && s.selection.requests) {
+    constexpr std::uint64_t kLast = std::numeric_limits<std::uint64_t>::max();
+    more = !state_.requests.Scan(s.request, kLast, [&](const Task& request) {
+      s.request = request.id.number;
+      if (s.selection.requests->Matches(request)) add(View(request, state_.now()));
+      return !page.full();
+    });
+  }
   s.shown += page.views().size();
   auto go_on = state_.lifetime.Guard([this, showing] { GoOn(showing); });
   if (!page.views().empty()) {
-    if (s.more()) return s.writer->Tasks(page.views(), std::move(go_on));
+    if (more) return s.writer->Tasks(page.views(), std::move(go_on));
     s.writer->Tasks(page.views(), [] {});
   } else if (look_up) {
     return LookUp(showing);
-  } else if (s.more()) {
+  } else if (more) {
     return state_.executor.Post(std::move(go_on));
   }
   s.writer->Finish(s.reply(s.shown));

@@ -4,8 +4,10 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <vector>
 
+#include "core/filter.h"
 #include "node/facts.h"
 #include "node/state.h"
 #include "transport/node_handler.h"
@@ -17,15 +19,17 @@ class Answers {
  public:
   Answers(NodeState& state, const Facts& facts) : state_(state), facts_(facts) {}
 
-  // The live tasks that match, in ascending order, then the ended ones if they are wanted; a page
-  // at a time, each when the one before it was taken; nothing more after `deadline`.
+  // The live tasks that match, and requests if they are wanted, in ascending order, then the ended
+  // ones if they are wanted; a page at a time, each when the one before it was taken; nothing more
+  // after `deadline`.
   void List(ListRequest request, MonoTime deadline, std::shared_ptr<ReplyWriter> writer);
   // One task, from the registry or else from the journal.
   void Get(std::uint64_t number, std::shared_ptr<ReplyWriter> writer);
   struct Selection {
-    std::vector<std::uint64_t> numbers;  // Ascending.
-    bool detailed = true;                // With description and status.
-    bool journal = false;                // Also those that only the journal remembers.
+    std::vector<std::uint64_t> numbers;       // Ascending.
+    bool detailed = true;                     // With description and status.
+    bool journal = false;                     // Also those that only the journal remembers.
+    std::optional<TaskFilter> requests = {};  // Those that match, after the others.
   };
   // Those that live, or have ended and are remembered; then what `reply` makes of their count.
   void Show(Selection selection, std::function<NodeReply(std::uint64_t shown)> reply,

@@ -2,16 +2,18 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <unordered_map>
 
 #include "core/executor.h"
 #include "core/lifetime.h"
 #include "core/node_info.h"
+#include "core/numbers.h"
 #include "core/random.h"
+#include "core/request_tasks.h"
 #include "node/coordinator_clock.h"
 #include "node/journal.h"
 #include "node/node.h"
-#include "node/numbers.h"
 #include "node/registry.h"
 #include "node/sessions.h"
 #include "node/tombstones.h"
@@ -25,7 +27,9 @@ struct NodeState {
         random(services.random),
         journal(services.journal),
         processes(services.processes),
-        numbers(journal, recovered.next_number),
+        numbers(
+            [this](std::uint64_t end, auto done) { journal.ReserveNumbers(end, std::move(done)); },
+            recovered.next_number),
         tombstones(recovered.tombstones) {
     info.incarnation = recovered.incarnation;
     for (const Receipt& receipt : recovered.receipts)
@@ -35,6 +39,11 @@ struct NodeState {
   MonoTime now() const { return executor.clock().Now(); }
   WallTime wall() const { return executor.clock().Wall(); }
   TaskId IdOf(std::uint64_t number) const { return {info.id, number}; }
+  // As RequestTasks::Begin(); null for none.
+  RequestTasks::Held Begin(const std::optional<RequestTask>& request) {
+    if (!request) return nullptr;
+    return requests.Begin(info.id, numbers, *request, executor.clock());
+  }
   // The number of a task that is this node's own; 0: it is another's.
   std::uint64_t OwnNumber(const TaskId& id) const { return id.node == info.id ? id.number : 0; }
 
@@ -44,6 +53,7 @@ struct NodeState {
   Journal& journal;
   ProcessWatch& processes;
   Numbers numbers;
+  RequestTasks requests;  // Parts of coordinators' requests.
   Registry registry;
   Tombstones tombstones;
   Sessions sessions;

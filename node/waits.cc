@@ -22,6 +22,7 @@ struct Waits::Wait {
   std::uint64_t order = 0;
   AwaitRequest request;
   std::shared_ptr<ReplyWriter> writer;
+  RequestTasks::Held own;   // This request, if it is shown.
   TaskNumbers shown;        // In the answer; ascending.
   TaskNumbers awaited;      // Those with an entry, or that have ended since.
   std::size_t running = 0;  // Of awaited: not ended.
@@ -49,6 +50,7 @@ void Waits::Await(AwaitRequest request, MonoTime deadline, std::shared_ptr<Reply
   wait->request = std::move(request);
   wait->writer = std::move(writer);
   wait->end = state_.numbers.next();
+  wait->own = state_.Begin(wait->request.as_task);
   open_.emplace(wait->order, wait);
   const auto end = state_.lifetime.Guard([this, weak = std::weak_ptr<Wait>(wait)] {
     if (const WaitPtr left = weak.lock()) Close(left);
@@ -148,9 +150,13 @@ void Waits::Answer(const WaitPtr& wait) {
   if (!wait->open) return;
   Close(wait);
   const std::uint64_t running = wait->running;
+  Answers::Selection selection{std::move(wait->shown), wait->request.detailed, true};
+  if (wait->request.as_task && std::holds_alternative<TaskFilter>(wait->request.which)) {
+    selection.requests = std::get<TaskFilter>(wait->request.which);
+  }
   answers_.Show(
-      {std::move(wait->shown), wait->request.detailed, true},
-      [running](std::uint64_t shown) {
+      std::move(selection),
+      [running, own = std::move(wait->own)](std::uint64_t shown) {
         return AwaitReply{shown, running};
       },
       std::move(wait->writer));

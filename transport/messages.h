@@ -15,6 +15,7 @@
 #include "core/intent.h"
 #include "core/node_info.h"
 #include "core/receipt.h"
+#include "core/request_tasks.h"
 
 namespace quell {
 
@@ -32,6 +33,8 @@ struct ListRequest {
   // clock, as far as it remembers them. `after` and `limit` speak of
   // the live ones. None: those alone.
   std::optional<WallTime> ended_since = {};
+  // This request's part on the node as a task: then requests are listed too. None: they are not.
+  std::optional<RequestTask> as_task = {};
 };
 
 // One task, live or ended. The task itself comes as a page of one.
@@ -58,6 +61,8 @@ struct AwaitRequest {
   bool descendants = false;  // What lives below the numbers is waited for too; it does not come.
   bool detailed = false;     // Description and status too.
   std::chrono::microseconds limit{0};  // At most limits::kWaitMax; from its arrival on.
+  // As in ListRequest. Requests are never waited for; by a filter they come when the wait is over.
+  std::optional<RequestTask> as_task = {};
 };
 
 using NodeRequest = std::variant<ListRequest, GetRequest, ApplyRequest, ProbeRequest, AwaitRequest>;

@@ -14,13 +14,18 @@
 namespace quell::opensearch {
 namespace {
 
-void RepeatIds(const ExchangePtr& exchange, http::Response& response) {
+std::vector<Header> IdsOf(const http::Request& request) {
   std::vector<Header> headers;
   for (const char* name : {"X-Opaque-Id", "X-Request-Id"}) {
-    if (const std::optional<std::string_view> id = exchange->request().HeaderValue(name)) {
+    if (const std::optional<std::string_view> id = request.HeaderValue(name)) {
       headers.push_back({name, std::string(*id)});
     }
   }
+  return headers;
+}
+
+void RepeatIds(const ExchangePtr& exchange, http::Response& response) {
+  const std::vector<Header> headers = IdsOf(exchange->request());
   response.headers.insert(response.headers.begin(), headers.begin(), headers.end());
 }
 
@@ -168,6 +173,34 @@ void SendProblem(const ExchangePtr& exchange, const Style& style, const Problem&
   Style whole = style;
   whole.filter = nullptr;
   Send(exchange, whole, problem.status, RenderProblem(problem), std::move(headers));
+}
+
+namespace {
+
+// Bytes over 127 are Latin-1 to a real server.
+std::string FromLatin1(std::string_view bytes) {
+  std::string text;
+  for (const char c : bytes) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (byte < 0x80) {
+      text += c;
+    } else {
+      text += static_cast<char>(0xC0 | (byte >> 6));
+      text += static_cast<char>(0x80 | (byte & 0x3F));
+    }
+  }
+  return text;
+}
+
+}  // namespace
+
+std::optional<RequestTask> AsTask(const http::Request& request, std::string description) {
+  if (request.HeaderValue("Quell-Requests") == "hidden") return std::nullopt;
+  RequestTask task;
+  task.description = std::move(description);
+  for (const Header& header : IdsOf(request))
+    task.headers.push_back({header.name, FromLatin1(header.value)});
+  return task;
 }
 
 Problem Invalid(std::string reason) {

@@ -14,6 +14,7 @@
 #include "coordinator/opensearch/problem.h"
 #include "coordinator/opensearch/profile.h"
 #include "core/ids.h"
+#include "core/request_tasks.h"
 #include "transport/http/exchange.h"
 
 namespace quell::opensearch {
@@ -57,6 +58,11 @@ void StartStream(const ExchangePtr& exchange, std::vector<Header> headers);
 void SendText(const ExchangePtr& exchange, std::string body, std::vector<Header> headers = {});
 void SendProblem(const ExchangePtr& exchange, const Style& style, const Problem& problem,
                  std::vector<Header> headers = {});
+
+// The request as a task, with the headers by which clients know it; its action is the coordinator's
+// to say. None if the header Quell-Requests is "hidden": who looks every second need not be seen,
+// nor see others who look.
+std::optional<RequestTask> AsTask(const http::Request& request, std::string description = {});
 
 Problem Invalid(std::string reason);
 Problem ValidationFailed(const std::string& what);

@@ -263,6 +263,7 @@ void CatTasks(Coordinator& coordinator, const ExchangePtr& exchange, Profile pro
   };
   query.wait = wait.wanted;
   query.caller = CallerOf(exchange, wait);
+  query.as_task = AsTask(request);
   coordinator.List(std::move(query), wait.timeout, sinks, std::move(done));
 }
 

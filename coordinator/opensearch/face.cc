@@ -148,6 +148,24 @@ void RefuseEmptyFilters(const http::Request& request, Params& params, const Canc
   }
 }
 
+// As a real server describes the task that a cancel is.
+std::string Describe(const CancelWords& words) {
+  const auto list = [](const std::vector<std::string>& texts) {
+    std::string text;
+    for (const std::string& one : texts)
+      text += (text.empty() ? "" : ", ") + one;
+    return "[" + text + "]";
+  };
+  const std::optional<TaskId>& parent = words.filter.parent;
+  std::string text = "reason[" + (words.reason.empty() ? "by user request" : words.reason) +
+                     "], waitForCompletion[" + (words.wait.wanted ? "true" : "false") +
+                     "], taskId[" + (words.id.unset ? "unset" : words.id.ToString()) +
+                     "], parentTaskId[" + (parent ? parent->ToString() : "unset") + "], nodes" +
+                     list(words.nodes) + ", actions" + list(words.filter.actions);
+  if (text.size() > limits::kDescriptionMax) text.resize(limits::kDescriptionMax);
+  return text;
+}
+
 CancelWords ReadCancel(const http::Request& request, Params& params, const Style& style,
                        bool path_id) {
   CancelWords words;
@@ -305,6 +323,9 @@ void Face::List(const ExchangePtr& exchange) {
   query.share = {groups.grouping == Grouping::kParents ? 0 : limits::kListHeld, size};
   query.wait = wait.wanted;
   query.caller = CallerOf(exchange, wait);
+  // A page holds tasks of programs alone: a new request would be the last task of its node on each
+  // page anew, and the next node's turn would never come.
+  if (size == 0) query.as_task = AsTask(request);
   StreamedList rest{groups.grouping, query, wait.timeout, sinks};
   coordinator_.List(
       std::move(query), wait.timeout, sinks,
@@ -372,7 +393,8 @@ void Face::Get(const ExchangePtr& exchange) {
     AddWaitHeader(headers, wait, ran_out ? 1 : 0);
     Send(exchange, style, 200, std::move(body), std::move(headers));
   };
-  coordinator_.Get({id, wait.wanted, CallerOf(exchange, wait)}, wait.timeout, sinks, done);
+  coordinator_.Get({id, wait.wanted, CallerOf(exchange, wait), AsTask(request)}, wait.timeout,
+                   sinks, done);
 }
 
 void Face::Cancel(const ExchangePtr& exchange, bool path_id) {
@@ -393,6 +415,7 @@ void Face::Cancel(const ExchangePtr& exchange, bool path_id) {
 
   const bool documented = style.profile == Profile::kDocumented;
   CancelQuery query;
+  query.as_task = AsTask(request, Describe(words));
   if (words.id.unset) {
     query.where = NodeSelection{std::move(words.nodes), documented};
   } else {

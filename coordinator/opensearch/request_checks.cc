@@ -87,6 +87,13 @@ std::optional<Problem> CheckHeaders(const http::Request& request) {
 
 std::optional<Problem> CheckRequest(const http::Request& request) {
   if (std::optional<Problem> problem = CheckHeaders(request)) return problem;
+  const std::string_view shown = request.HeaderValue("Quell-Requests").value_or("shown");
+  if (shown != "shown" && shown != "hidden") {
+    Problem problem;
+    problem.reason = "the header Quell-Requests must be [shown] or [hidden] but was [" +
+                     std::string(shown) + "]";
+    return problem;
+  }
   const std::string_view type = request.HeaderValue("Content-Type").value_or("");
   if (!request.body.empty() && !IsKnownBody(type)) {
     return Text(406, "Content-Type header [" + std::string(type) + "] is not supported");

@@ -159,12 +159,23 @@ class Normal:
             normal = self.value(item, "entry")
             if not keep(normal) or (name == self.names.coordinator and "ephemeral_id" in item):
                 continue  # The state of a cluster: the coordinator is one member more.
-            if isinstance(item, dict) and list(item)[:6] == NODE_FIELDS:
+            if name == self.names.coordinator and "tasks" in item and list(item)[:5] == NODE_FIELDS[:5]:
+                # Nothing else that is compared as the asked node's is about the member itself.
+                entries.append(["{asked}", {"node": "<node>", "tasks": normal.get("tasks")}])
+            elif self.has_only_parts(name, item, normal):
+                continue
+            elif isinstance(item, dict) and list(item)[:6] == NODE_FIELDS:
                 entries += self.node_entry(self.names.text(name), normal)
             else:
                 entries.append([normal.get("node", name) + ":#" if is_task(item)
                                 else self.names.text(name), normal])
         return {name: item for name, item in unique(sorted(entries, key=line_of))}
+
+    def has_only_parts(self, name, node, normal):
+        """The node of the same name as the one that was asked, with nothing but its part of the
+        request."""
+        return (self.names.coordinator and self.names.nodes.get(name) == self.names.asked and
+                isinstance(node, dict) and node.get("tasks") and not normal["tasks"])
 
     def node_entry(self, name, node):
         """The node's fields as one word if they are as they must be."""

@@ -59,6 +59,15 @@ def alive(pid):
     return state_of(pid) not in (None, "Z", "X")
 
 
+def stopped(pid):
+    """Whether each of its threads has met SIGSTOP."""
+    states = []
+    for thread in os.listdir(f"/proc/{pid}/task"):
+        with open(f"/proc/{pid}/task/{thread}/stat", encoding="utf-8") as stat:
+            states.append(stat.read().rpartition(")")[2].split()[0])
+    return set(states) == {"T"}
+
+
 def until_gone(pids, what, deadline=DEADLINE):
     def look():
         left = {pid: state_of(pid) for pid in pids if alive(pid)}
@@ -256,8 +265,8 @@ class Cluster:
         return self.call("POST", path, **kwargs)
 
     def tasks(self, query="detailed=true"):
-        """All tasks that are listed, by id."""
-        answer = self.get("/_tasks?" + query)
+        """All tasks that are listed, by id; not those that are requests to the coordinator."""
+        answer = self.get("/_tasks?" + query, headers={"Quell-Requests": "hidden"})
         if answer.status != 200:
             raise AssertionError(repr(answer))
         return {key: task for node in answer.json["nodes"].values()
@@ -305,6 +314,8 @@ class Cluster:
         os.kill(pid, number)
         if number == signal.SIGKILL:
             until_gone([pid], f"{name} is gone after SIGKILL")
+        elif number == signal.SIGSTOP:
+            until(lambda: stopped(pid), f"{name} has stopped")
 
     def start_again(self, what):
         """`what`: a node or the coordinator as the ready line has it."""

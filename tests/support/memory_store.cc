@@ -20,6 +20,7 @@ StoredIntent Stored(const StoreFile::Kept& kept) {
 
 StoreState StoreFile::Open() const {
   StoreState state;
+  state.next_number = next_number;
   for (const auto& [id, node] : nodes)
     state.nodes.push_back(node);
   std::vector<const Kept*> waiting;
@@ -78,6 +79,10 @@ void MemoryStore::Acknowledge(const NodeId& node, const IntentId& intent,
     for (const Receipt& receipt : receipts)
       kept->second.receipts[receipt.task] = receipt;
   });
+}
+
+void MemoryStore::ReserveNumbers(std::uint64_t end, std::function<void(Status)> done) {
+  Commit([this, end] { file_.next_number = std::max(file_.next_number, end); }, std::move(done));
 }
 
 void MemoryStore::PutNode(KnownNode node, std::function<void(Status)> done) {

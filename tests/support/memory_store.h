@@ -28,6 +28,7 @@ struct StoreFile {
   std::map<IntentId, Kept> intents;
   std::map<TaskId, IntentId> by_task;
   std::set<NodeId> forgotten;
+  std::uint64_t next_number = 1;
   SimDisk disk;
   std::size_t unknown_next = 0;       // The next so many commits end as outcome unknown.
   bool unknown_is_durable = true;     // What becomes of those, without randomness.
@@ -47,6 +48,7 @@ class MemoryStore final : public Store {
                     std::function<void(Result<StoredIntent>)> done) override;
   void Acknowledge(const NodeId& node, const IntentId& intent,
                    const std::vector<Receipt>& receipts) override;
+  void ReserveNumbers(std::uint64_t end, std::function<void(Status)> done) override;
   void PutNode(KnownNode node, std::function<void(Status)> done) override;
   void ForgetNode(const NodeId& node, std::function<void(Status)> done) override;
 

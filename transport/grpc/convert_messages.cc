@@ -112,6 +112,34 @@ Result<ProbeReply> Probed(const v1::ProbeReply& from) {
   return reader.Finish(reply);
 }
 
+void WriteRequestTask(const RequestTask& from, v1::RequestTask* to) {
+  SetText(from.action, to->mutable_action());
+  if (from.parent) ToProto(*from.parent, to->mutable_parent());
+  for (const Header& header : from.headers) {
+    v1::Header* added = to->add_headers();
+    SetText(header.name, added->mutable_name());
+    SetText(header.value, added->mutable_value());
+  }
+}
+
+Result<RequestTask> ReadRequestTask(const v1::RequestTask& from) {
+  Reader reader;
+  RequestTask request;
+  if (from.action().empty()) reader.Fail(Garbage("a request's action", "is empty"));
+  reader.Check(CheckText("a request's action", from.action(), limits::kActionMax));
+  request.action = from.action();
+  if (from.has_parent()) reader.Take(FromProto(from.parent()), &request.parent.emplace());
+  if (static_cast<std::size_t>(from.headers_size()) > limits::kHeadersMax) {
+    return Garbage("a request's headers", "are too many");
+  }
+  for (const v1::Header& header : from.headers()) {
+    reader.Check(CheckText("a header's name", header.name(), limits::kHeaderValueMax));
+    reader.Check(CheckText("a header's value", header.value(), limits::kHeaderValueMax));
+    request.headers.push_back({header.name(), header.value()});
+  }
+  return reader.Finish(std::move(request));
+}
+
 void WriteAwait(const AwaitRequest& from, v1::AwaitRequest* to) {
   if (const auto* numbers = std::get_if<std::vector<std::uint64_t>>(&from.which)) {
     to->mutable_numbers()->mutable_numbers()->Add(numbers->begin(), numbers->end());
@@ -121,6 +149,7 @@ void WriteAwait(const AwaitRequest& from, v1::AwaitRequest* to) {
   to->set_descendants(from.descendants);
   to->set_detailed(from.detailed);
   to->set_limit_micros(static_cast<std::uint64_t>(std::max<std::int64_t>(from.limit.count(), 0)));
+  if (from.as_task) WriteRequestTask(*from.as_task, to->mutable_as_task());
 }
 
 Result<AwaitRequest> Awaited(const v1::AwaitRequest& from) {
@@ -145,6 +174,33 @@ Result<AwaitRequest> Awaited(const v1::AwaitRequest& from) {
   request.detailed = from.detailed();
   constexpr std::uint64_t kLongest = std::chrono::microseconds(limits::kWaitMax).count();
   request.limit = std::chrono::microseconds(std::min(from.limit_micros(), kLongest));
+  if (from.has_as_task()) {
+    reader.Take(ReadRequestTask(from.as_task()), &request.as_task.emplace());
+  }
+  return reader.Finish(std::move(request));
+}
+
+void WriteList(const ListRequest& from, v1::ListRequest* to) {
+  ToProto(from.filter, to->mutable_filter());
+  to->set_detailed(from.detailed);
+  to->set_after(from.after);
+  to->set_limit(from.limit);
+  to->set_ended_since_micros(fields::Micros(from.ended_since));
+  if (from.as_task) WriteRequestTask(*from.as_task, to->mutable_as_task());
+}
+
+Result<ListRequest> Listed(const v1::ListRequest& from) {
+  Reader reader;
+  ListRequest request;
+  reader.Take(FromProto(from.filter()), &request.filter);
+  request.detailed = from.detailed();
+  request.after = from.after();
+  request.limit = from.limit();
+  reader.Take(fields::MaybeWall("a list's beginning", from.ended_since_micros()),
+              &request.ended_since);
+  if (from.has_as_task()) {
+    reader.Take(ReadRequestTask(from.as_task()), &request.as_task.emplace());
+  }
   return reader.Finish(std::move(request));
 }
 
@@ -158,13 +214,7 @@ Result<NodeReply> AsReply(Result<T> from) {
 
 void ToProto(const NodeRequest& from, v1::NodeRequest* to) {
   std::visit(
-      Overloaded{[to](const ListRequest& list) {
-                   ToProto(list.filter, to->mutable_list()->mutable_filter());
-                   to->mutable_list()->set_detailed(list.detailed);
-                   to->mutable_list()->set_after(list.after);
-                   to->mutable_list()->set_limit(list.limit);
-                   to->mutable_list()->set_ended_since_micros(fields::Micros(list.ended_since));
-                 },
+      Overloaded{[to](const ListRequest& list) { WriteList(list, to->mutable_list()); },
                  [to](const GetRequest& get) { to->mutable_get()->set_number(get.number); },
                  [to](const ApplyRequest& apply) {
                    v1::ApplyRequest* message = to->mutable_apply();
@@ -179,12 +229,9 @@ void ToProto(const NodeRequest& from, v1::NodeRequest* to) {
 Result<NodeRequest> FromProto(const v1::NodeRequest& from) {
   switch (from.ask_case()) {
     case v1::NodeRequest::kList: {
-      Result<TaskFilter> filter = FromProto(from.list().filter());
-      if (!filter) return std::move(filter).error();
-      const auto since = fields::MaybeWall("a list's beginning", from.list().ended_since_micros());
-      if (!since) return since.error();
-      return NodeRequest(ListRequest{std::move(*filter), from.list().detailed(),
-                                     from.list().after(), from.list().limit(), *since});
+      Result<ListRequest> list = Listed(from.list());
+      if (!list) return std::move(list).error();
+      return NodeRequest(std::move(*list));
     }
     case v1::NodeRequest::kGet: {
       const Result<std::uint64_t> number =

@@ -18,7 +18,10 @@ using namespace std::chrono_literals;
 
 class FaceTest : public CoordinatorServicesTest {
  protected:
-  FaceTest() {
+  // Without numbers the requests of a test are no tasks, and its lists hold what it put there.
+  static constexpr std::uint64_t kNoNumbers = TaskId::kNumberMax + 1;
+  explicit FaceTest(std::uint64_t next_number = kNoNumbers)
+      : coordinator_({Self()}, {executor_, random_, store_, nodes_}, {next_number, {}, {}}) {
     face_.AddRoutes(router_);
     native_.AddRoutes(router_);
   }
@@ -129,7 +132,7 @@ class FaceTest : public CoordinatorServicesTest {
     return R"({"error":{"root_cause":[)" + cause + "}]," + cause.substr(1) + R"(},"status":400})";
   }
 
-  Coordinator coordinator_{{Self()}, {executor_, random_, store_, nodes_}, {}};
+  Coordinator coordinator_;
   http::Router router_;
   Face face_{coordinator_, {Profile::kDocumented, {"quell", "0.1.0"}}};
   bool ready_ = true;

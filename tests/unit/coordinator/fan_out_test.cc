@@ -25,7 +25,7 @@ class FanOutTest : public testing::Test {
   static FanOutSlot Listed(int n, bool joined = true) {
     FanOutSlot slot;
     slot.slot.node = Info(n);
-    slot.slot.sink = std::make_shared<Numbers>();
+    slot.slot.sink = std::make_shared<NumbersSink>();
     slot.request = ListRequest{};
     slot.joined = joined;
     return slot;
@@ -44,7 +44,7 @@ class FanOutTest : public testing::Test {
     return slots_[i].failure ? slots_[i].failure->cause_type : "it has not failed";
   }
   static std::vector<std::uint64_t> NumbersOf(const Slot& slot) {
-    return static_cast<const Numbers&>(*slot.sink).numbers;
+    return static_cast<const NumbersSink&>(*slot.sink).numbers;
   }
 
   SimScheduler scheduler_;
@@ -100,7 +100,7 @@ TEST_F(FanOutTest, TheOwnTimerAnswersAtTheDeadlineForNodesThatDoNot) {
 
 TEST_F(FanOutTest, WhatComesTwiceOrTooLateIsDropped) {
   FanOutSlot slow = Listed(2);
-  auto rendered = std::static_pointer_cast<Numbers>(slow.slot.sink);
+  auto rendered = std::static_pointer_cast<NumbersSink>(slow.slot.sink);
   Run({Listed(1), std::move(slow)}, 1s);
   auto first = nodes_.Take(1);
   first->sink->OnDone(NodeReply(ListReply{0}));

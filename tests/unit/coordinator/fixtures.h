@@ -61,7 +61,7 @@ inline TaskView MakeTask(int node, std::uint64_t number) {
 }
 
 // Remembers the numbers it got.
-class Numbers final : public TaskSink {
+class NumbersSink final : public TaskSink {
  public:
   void OnTasks(std::span<const TaskView> page) override {
     for (const TaskView& task : page)
@@ -71,7 +71,7 @@ class Numbers final : public TaskSink {
 };
 
 inline TaskSinkFactory NumberSinks() {
-  return [](const NodeInfo&) { return std::make_shared<Numbers>(); };
+  return [](const NodeInfo&) { return std::make_shared<NumbersSink>(); };
 }
 
 // Nodes that keep each ask until the test answers it.

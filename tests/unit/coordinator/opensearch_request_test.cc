@@ -13,6 +13,7 @@ namespace {
 using http::Method;
 using testing::ElementsAre;
 using testing::HasSubstr;
+using testing::Not;
 
 using RequestTest = FaceTest;
 using Headers = std::vector<Header>;
@@ -119,6 +120,49 @@ TEST_F(RequestTest, StrictTakesOneSegmentForAnIndex) {
   EXPECT_EQ(Send(Method::kPut, "/nosuch", Strict()).status, 400);
   EXPECT_EQ(Get("/a/b/c", Strict()).body,
             R"({"error":"no handler found for uri [/a/b/c] and method [GET]"})");
+}
+
+class RequestTaskTest : public FaceTest {
+ protected:
+  RequestTaskTest() : FaceTest(1) { scheduler_.Advance(1s); }
+};
+
+TEST_F(RequestTaskTest, AListShowsItselfWithTheHeadersByWhichItsClientKnowsIt) {
+  const TestResponse got =
+      Get("/_tasks?detailed", {{"X-Opaque-Id", "caf\xE9"}, {"X-Request-Id", "7"}});
+  const std::string self = Self().id.ToString();
+  EXPECT_THAT(got.body, HasSubstr(R"("action":"cluster:monitor/tasks/lists","description":"")"));
+  EXPECT_THAT(got.body, HasSubstr(R"("headers":{"X-Opaque-Id":"café","X-Request-Id":"7"})"));
+  EXPECT_THAT(got.body, HasSubstr(R"("type":"direct","action":"cluster:monitor/tasks/lists[n]")"));
+  EXPECT_THAT(got.body, HasSubstr(R"("parent_task_id":")" + self + R"(:1")"));
+  EXPECT_THAT(Get("/_tasks?size=10").body, Not(HasSubstr("cluster:")));
+  EXPECT_THAT(Get("/quell/v1/tasks").body, Not(HasSubstr("cluster:")));
+  EXPECT_THAT(Get("/_tasks", {{"Quell-Requests", "hidden"}}).body, Not(HasSubstr("cluster:")));
+  EXPECT_EQ(Get("/_tasks", {{"Quell-Requests", "no"}}).body,
+            Refusal("the header Quell-Requests must be [shown] or [hidden] but was [no]"));
+}
+
+TEST_F(RequestTaskTest, ACancelThatWaitsSaysWhatItIsAbout) {
+  Join(Documented(1));
+  tasks_ = {DocumentedTask(1)};
+  NodesAnswer();
+  const std::string id = tasks_[0].id.ToString();
+  nodes_.answer = [answer = nodes_.answer](const AskedNodes::Asked& ask) {
+    if (!std::holds_alternative<AwaitRequest>(ask.request)) answer(ask);
+  };
+  const auto waiting = Begin(router_, http::Method::kPost,
+                             "/_tasks/" + id + "/_cancel?wait_for_completion&reason=old");
+  scheduler_.Advance(100ms);
+  const auto& await = std::get<AwaitRequest>(nodes_.asks.back().request);
+  ASSERT_TRUE(await.as_task);
+  EXPECT_EQ(await.as_task->action, "cluster:admin/tasks/cancel[n]");
+  EXPECT_THAT(Get("/_tasks?detailed&nodes=_local&actions=cluster:admin*").body,
+              HasSubstr(R"("description":"reason[old], waitForCompletion[true], taskId[)" + id +
+                        R"(], parentTaskId[unset], nodes[], actions[]")"));
+  scheduler_.Advance(limits::kWaitDefault);
+  EXPECT_TRUE(waiting->response);
+  EXPECT_THAT(Get("/_tasks?nodes=_local&actions=cluster:admin*").body,
+              Not(HasSubstr("cluster:admin")));
 }
 
 }  // namespace

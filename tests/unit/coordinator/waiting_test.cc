@@ -85,7 +85,7 @@ class WaitingTest : public CoordinatorServicesTest {
     Answer(ask, std::move(numbers), reply);
   }
   std::vector<std::uint64_t> Shown(std::size_t slot) {
-    return static_cast<const Numbers&>(*(**answer_).slots[slot].sink).numbers;
+    return static_cast<const NumbersSink&>(*(**answer_).slots[slot].sink).numbers;
   }
   // Of the slot with this node.
   std::size_t SlotOf(int node) {

@@ -33,7 +33,7 @@ TEST_F(AnswersTest, AListComesInPagesInAscendingOrderAndCountsItself) {
   Register(2 * limits::kPageTasks + 1, world_.Work());
   const auto writer = world_.Ask(ListRequest{});
   EXPECT_THAT(writer->pages, ElementsAre(limits::kPageTasks, limits::kPageTasks, 1));
-  const std::vector<std::uint64_t> numbers = Numbers(writer->tasks);
+  const std::vector<std::uint64_t> numbers = NumbersOf(writer->tasks);
   EXPECT_TRUE(std::is_sorted(numbers.begin(), numbers.end())) << "out of order";
   ASSERT_THAT(*writer->reply, IsOk());
   EXPECT_EQ(std::get<ListReply>(**writer->reply).count, 2 * limits::kPageTasks + 1);
@@ -51,13 +51,13 @@ TEST_F(AnswersTest, AListThatIsAskedForInPartsMissesNothingAndRepeatsNothing) {
     const ListReply reply = std::get<ListReply>(**writer->reply);
     EXPECT_EQ(reply.count, writer->tasks.size());
     sizes.push_back(writer->tasks.size());
-    for (const std::uint64_t number : Numbers(writer->tasks))
+    for (const std::uint64_t number : NumbersOf(writer->tasks))
       seen.push_back(number);
     part.after = seen.back();
     more = reply.more;
   }
   EXPECT_THAT(sizes, ElementsAre(limits::kPageTasks - 1, limits::kPageTasks - 1, 3));
-  EXPECT_EQ(seen, Numbers(world_.List()));
+  EXPECT_EQ(seen, NumbersOf(world_.List()));
 }
 
 TEST_F(AnswersTest, AListWithALimitIsBoundInBytesToo) {
@@ -72,6 +72,34 @@ TEST_F(AnswersTest, AListWithALimitIsBoundInBytesToo) {
   EXPECT_TRUE(reply.more) << reply.count << " tasks";
   EXPECT_THAT(reply.count * limits::kDescriptionMax,
               AllOf(Ge(limits::kListPartBytes * 8 / 10), Le(limits::kListPartBytes * 12 / 10)));
+}
+
+TEST_F(AnswersTest, AListShowsItselfInTheOrderOfNumbersIfItIsToldHow) {
+  Register(2, world_.Work());
+  ListRequest request;
+  request.as_task =
+      RequestTask{"list[n]", {}, TaskId{world_.info.id, 7000}, {{"X-Opaque-Id", "me"}}};
+  const std::vector<SeenTask> seen = world_.List(request);
+  ASSERT_THAT(NumbersOf(seen), ElementsAre(1, 2, 3));
+  EXPECT_EQ(seen[2].action, "list[n]");
+  EXPECT_EQ(seen[2].parent, (TaskId{world_.info.id, 7000}));
+  EXPECT_FALSE(seen[2].cancellable);
+  Register(1, world_.Work());
+  EXPECT_THAT(NumbersOf(world_.List()), ElementsAre(1, 2, 4)) << "the list has been answered";
+  request.filter.actions = {"work"};
+  EXPECT_THAT(NumbersOf(world_.List(request)), ElementsAre(1, 2, 4)) << "it does not match";
+  request.filter.actions = {"list*"};
+  EXPECT_THAT(NumbersOf(world_.List(request)), SizeIs(1));
+  EXPECT_THAT(world_.Get(world_.Id(3)), FailsWith(ErrorCode::kNotFound));
+}
+
+TEST_F(AnswersTest, AListThatFillsItsPagesShowsItselfAllTheSame) {
+  Register(limits::kPageTasks, world_.Work());
+  ListRequest request;
+  request.as_task = RequestTask{"list[n]"};
+  const auto writer = world_.Ask(request);
+  EXPECT_THAT(writer->pages, ElementsAre(limits::kPageTasks, 1));
+  EXPECT_EQ(std::get<ListReply>(**writer->reply).count, limits::kPageTasks + 1);
 }
 
 TEST_F(AnswersTest, ALimitThatIsNotMetLeavesNoMore) {
@@ -115,10 +143,10 @@ TEST_F(AnswersTest, FiltersByActionAndByParent) {
   world_.RegisterChild(child);
   ListRequest by_action;
   by_action.filter.actions = {"build:*", "nothing"};
-  EXPECT_THAT(Numbers(world_.List(by_action)), ElementsAre(top.number));
+  EXPECT_THAT(NumbersOf(world_.List(by_action)), ElementsAre(top.number));
   ListRequest by_parent;
   by_parent.filter.parent = top;
-  EXPECT_THAT(Numbers(world_.List(by_parent)), ElementsAre(child.number));
+  EXPECT_THAT(NumbersOf(world_.List(by_parent)), ElementsAre(child.number));
 }
 
 TEST_F(AnswersTest, AFilterThatMatchesNothingTakesManyTurnsAndNoPage) {
@@ -177,13 +205,13 @@ TEST_F(AnswersTest, AListShowsWhatHasEndedSinceAlsoInAnEarlierLife) {
   request.detailed = true;
   request.ended_since = since;
   const std::vector<SeenTask> seen = world_.List(request);
-  EXPECT_THAT(Numbers(seen), ElementsAre(lives.number, before.number, after.number));
+  EXPECT_THAT(NumbersOf(seen), ElementsAre(lives.number, before.number, after.number));
   EXPECT_EQ(seen[1].state, TaskState::kFailed);
   EXPECT_EQ(seen[1].description, "of the first life");
   request.detailed = false;
   EXPECT_EQ(world_.List(request)[1].description, "");
   request.ended_since.reset();
-  EXPECT_THAT(Numbers(world_.List(request)), ElementsAre(lives.number));
+  EXPECT_THAT(NumbersOf(world_.List(request)), ElementsAre(lives.number));
 }
 
 TEST_F(AnswersTest, ManyEndedTasksComeInPagesAndAreCounted) {

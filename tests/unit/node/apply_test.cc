@@ -24,7 +24,7 @@ class ApplyTest : public testing::Test {
   // Asks and takes the one acknowledgement.
   IntentAck Apply(Intent intent) {
     const auto writer = world_.Ask(ApplyRequest{{std::move(intent)}});
-    shown_ = Numbers(writer->tasks);
+    shown_ = NumbersOf(writer->tasks);
     EXPECT_TRUE(writer->reply.has_value()) << "no answer";
     if (!writer->reply || !*writer->reply) {
       ADD_FAILURE() << (writer->reply ? writer->reply->error().message : "silence");
@@ -249,7 +249,7 @@ TEST_F(ApplyTest, AnswersTheSameIntentAskedTwiceAtOnceTwice) {
   ASSERT_TRUE(writer->reply.has_value()) << "no answer";
   ASSERT_THAT(*writer->reply, IsOk());
   EXPECT_THAT(std::get<ApplyReply>(**writer->reply).acks, SizeIs(2));
-  EXPECT_THAT(Numbers(writer->tasks), ElementsAre(task.number));
+  EXPECT_THAT(NumbersOf(writer->tasks), ElementsAre(task.number));
 }
 
 // ---- The disk fails.

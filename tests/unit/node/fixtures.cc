@@ -214,7 +214,7 @@ Result<NodeReply> NodeWorld::Get(const TaskId& task) {
   return *writer->reply;
 }
 
-std::vector<std::uint64_t> Numbers(const std::vector<SeenTask>& tasks) {
+std::vector<std::uint64_t> NumbersOf(const std::vector<SeenTask>& tasks) {
   std::vector<std::uint64_t> numbers;
   for (const SeenTask& task : tasks)
     numbers.push_back(task.id.number);

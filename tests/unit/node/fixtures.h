@@ -146,6 +146,6 @@ class NodeWorld {
 };
 
 // The task ids of what was listed.
-std::vector<std::uint64_t> Numbers(const std::vector<SeenTask>& tasks);
+std::vector<std::uint64_t> NumbersOf(const std::vector<SeenTask>& tasks);
 
 }  // namespace quell

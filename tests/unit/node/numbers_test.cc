@@ -1,7 +1,7 @@
 // Goal: no number is given out before it is reserved, or twice, whatever the disk and the
 // coordinator do.
 // Method: Numbers over the journal double on simulated time; crashes drop all but the file.
-#include "node/numbers.h"
+#include "core/numbers.h"
 
 #include <memory>
 
@@ -26,7 +26,9 @@ class NumbersTest : public testing::Test {
   void Start() {
     executor_ = std::make_unique<SimExecutor>(scheduler_, clock_);
     journal_ = std::make_unique<MemoryJournal>(*executor_, file_);
-    numbers_ = std::make_unique<Numbers>(*journal_, file_.Open().next_number);
+    numbers_ = std::make_unique<Numbers>(
+        [this](std::uint64_t end, auto done) { journal_->ReserveNumbers(end, std::move(done)); },
+        file_.Open().next_number);
   }
   void Crash() {
     executor_->Kill();
@@ -70,6 +72,16 @@ TEST_F(NumbersTest, AreGivenOutAtOnceWhenTheyAreReserved) {
   Take();
   EXPECT_THAT(taken_, ElementsAre(1, 2, 5));
   EXPECT_EQ(numbers_->next(), 6u);
+}
+
+TEST_F(NumbersTest, WhoMustNotWaitGetsOneOnlyIfItIsReserved) {
+  EXPECT_EQ(numbers_->TryTake(), std::nullopt);
+  scheduler_.Advance(1s);
+  EXPECT_EQ(numbers_->TryTake(), 1u);
+  for (std::uint64_t i = 1; i < limits::kIdBlock; ++i)
+    EXPECT_LE(numbers_->TryTake(), file_.next_number);
+  scheduler_.Advance(1s);
+  EXPECT_EQ(numbers_->TryTake(), limits::kIdBlock + 1);
 }
 
 TEST_F(NumbersTest, AreReservedAheadBeforeTheyRunOut) {

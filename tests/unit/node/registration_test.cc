@@ -195,7 +195,7 @@ TEST_F(RegistrationTest, CopiesTheChainOfALocalParent) {
   const TaskId id = world_.RegisterOne(child).id;
   ListRequest below;
   below.filter.parent = top;
-  EXPECT_THAT(Numbers(world_.List(below)), ElementsAre(id.number));
+  EXPECT_THAT(NumbersOf(world_.List(below)), ElementsAre(id.number));
   world_.Ask(ApplyRequest{{world_.Cancel(top)}});
   EXPECT_TRUE(world_.Show(id).cancelled);
 }

@@ -59,10 +59,38 @@ TEST_F(WaitsTest, TheEndOfTheLastTaskAnswers) {
   End(first, TaskState::kFailed);
   ASSERT_TRUE(writer->reply.has_value()) << "both have ended";
   EXPECT_EQ(Running(writer), 0u);
-  EXPECT_THAT(Numbers(writer->tasks), ElementsAre(first.number, second.number));
+  EXPECT_THAT(NumbersOf(writer->tasks), ElementsAre(first.number, second.number));
   EXPECT_EQ(writer->tasks[0].state, TaskState::kFailed);
   EXPECT_GE(writer->tasks[0].running, 3s);
   EXPECT_EQ(std::get<AwaitReply>(**writer->reply).count, 2u);
+}
+
+TEST_F(WaitsTest, AWaitIsATaskForOtherListsAndWaitsForNoRequest) {
+  const TaskId task = world_.RegisterOne(world_.Work()).id;
+  AwaitRequest request = For(TaskFilter{});
+  request.as_task = RequestTask{"wait[n]"};
+  const Writer writer = Await(request);
+  ListRequest list;
+  list.as_task = RequestTask{"list[n]"};
+  EXPECT_THAT(NumbersOf(world_.List(list)), ElementsAre(1, 2, 3));
+  EXPECT_THAT(NumbersOf(world_.List()), ElementsAre(1)) << "who shows no request sees none";
+  EXPECT_THAT(world_.Get(world_.Id(2)), IsOk());
+  End(task);
+  ASSERT_TRUE(writer->reply.has_value()) << "it waits for itself";
+  EXPECT_THAT(NumbersOf(writer->tasks), ElementsAre(1, 2));
+  EXPECT_EQ(std::get<AwaitReply>(**writer->reply).count, 2u);
+  EXPECT_THAT(world_.Get(world_.Id(2)), FailsWith(ErrorCode::kNotFound));
+}
+
+TEST_F(WaitsTest, AWaitOfACallerWhoHasGoneIsNoTaskAnyMore) {
+  world_.RegisterOne(world_.Work());
+  AwaitRequest request = For({1});
+  request.as_task = RequestTask{"wait[n]"};
+  const Writer writer = Await(request);
+  EXPECT_THAT(world_.Get(world_.Id(2)), IsOk());
+  writer->Leave();
+  world_.Settle();
+  EXPECT_THAT(world_.Get(world_.Id(2)), FailsWith(ErrorCode::kNotFound));
 }
 
 TEST_F(WaitsTest, AWaitThatRunsOutTellsWhatIsKnown) {
@@ -77,7 +105,7 @@ TEST_F(WaitsTest, AWaitThatRunsOutTellsWhatIsKnown) {
   world_.scheduler.Advance(1s);
   ASSERT_TRUE(writer->reply.has_value()) << "too late";
   EXPECT_EQ(Running(writer), 1u);
-  ASSERT_THAT(Numbers(writer->tasks), ElementsAre(ends.number, stays.number));
+  ASSERT_THAT(NumbersOf(writer->tasks), ElementsAre(ends.number, stays.number));
   EXPECT_EQ(writer->tasks[0].state, TaskState::kSucceeded);
   EXPECT_EQ(writer->tasks[1].state, TaskState::kRunning);
 }
@@ -96,7 +124,7 @@ TEST_F(WaitsTest, WhatHasEndedOrNeverWasIsNotWaitedFor) {
   const Writer writer = Await(For({task.number, 4711}));
   ASSERT_TRUE(writer->reply.has_value()) << "nothing runs";
   EXPECT_EQ(Running(writer), 0u);
-  EXPECT_THAT(Numbers(writer->tasks), ElementsAre(task.number));
+  EXPECT_THAT(NumbersOf(writer->tasks), ElementsAre(task.number));
 }
 
 TEST_F(WaitsTest, WhatOnlyTheJournalRemembersIsShown) {
@@ -112,7 +140,7 @@ TEST_F(WaitsTest, WhatOnlyTheJournalRemembersIsShown) {
   End(third);
   ASSERT_TRUE(writer->reply.has_value()) << "all have ended";
   EXPECT_EQ(std::get<AwaitReply>(**writer->reply).count, 3u);
-  EXPECT_THAT(Numbers(writer->tasks), ElementsAre(first.number, second.number, third.number));
+  EXPECT_THAT(NumbersOf(writer->tasks), ElementsAre(first.number, second.number, third.number));
 }
 
 TEST_F(WaitsTest, AFilterWaitsForWhatMatchesWhenItComes) {
@@ -124,7 +152,7 @@ TEST_F(WaitsTest, AFilterWaitsForWhatMatchesWhenItComes) {
   world_.RegisterOne(world_.Work("build"));  // Later: not waited for.
   End(wanted);
   ASSERT_TRUE(writer->reply.has_value()) << "what matched has ended";
-  EXPECT_THAT(Numbers(writer->tasks), ElementsAre(wanted.number));
+  EXPECT_THAT(NumbersOf(writer->tasks), ElementsAre(wanted.number));
 }
 
 TEST_F(WaitsTest, AFilterThatMatchesNothingAnswersAtOnce) {
@@ -145,7 +173,7 @@ TEST_F(WaitsTest, AFilterByParentWaitsForItsChildren) {
   EXPECT_FALSE(writer->reply.has_value());
   End(child);
   ASSERT_TRUE(writer->reply.has_value()) << "the child has ended";
-  EXPECT_THAT(Numbers(writer->tasks), ElementsAre(child.number));
+  EXPECT_THAT(NumbersOf(writer->tasks), ElementsAre(child.number));
 }
 
 TEST_F(WaitsTest, DescendantsAreWaitedForAndNotShown) {
@@ -160,7 +188,7 @@ TEST_F(WaitsTest, DescendantsAreWaitedForAndNotShown) {
   EXPECT_FALSE(writer->reply.has_value()) << "a grandchild still runs";
   End(grandchild);
   ASSERT_TRUE(writer->reply.has_value()) << "nothing runs";
-  EXPECT_THAT(Numbers(writer->tasks), ElementsAre(top.number, child.number));
+  EXPECT_THAT(NumbersOf(writer->tasks), ElementsAre(top.number, child.number));
 }
 
 TEST_F(WaitsTest, OnlyADetailedWaitShowsDescriptionAndStatus) {

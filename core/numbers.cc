@@ -1,4 +1,4 @@
-#include "node/numbers.h"
+#include "core/numbers.h"
 
 #include <algorithm>
 #include <utility>
@@ -8,8 +8,8 @@
 
 namespace quell {
 
-Numbers::Numbers(Journal& journal, std::uint64_t next)
-    : journal_(journal), next_(next), end_(next) {
+Numbers::Numbers(Reserver reserve, std::uint64_t next)
+    : reserve_(std::move(reserve)), next_(next), end_(next) {
   Reserve();
 }
 
@@ -25,6 +25,13 @@ void Numbers::Take(std::size_t count, Taken done) {
   Reserve();
 }
 
+std::optional<std::uint64_t> Numbers::TryTake() {
+  std::optional<std::uint64_t> number;
+  if (waiters_.empty() && left() > 0 && next_ <= TaskId::kNumberMax) number = next_++;
+  if (left() < limits::kIdBlock / 2) Reserve();
+  return number;
+}
+
 void Numbers::RaiseTo(std::uint64_t next) {
   if (next <= next_) return;
   next_ = next;
@@ -37,8 +44,7 @@ void Numbers::Reserve() {
   const std::uint64_t missing = wanted_ > left() ? wanted_ - left() : 0;
   const std::uint64_t end =
       std::max(end_, next_) + std::max<std::uint64_t>(limits::kIdBlock, missing);
-  journal_.ReserveNumbers(
-      end, lifetime_.Guard([this, end](const Status& status) { OnReserved(end, status); }));
+  reserve_(end, lifetime_.Guard([this, end](const Status& status) { OnReserved(end, status); }));
 }
 
 void Numbers::OnReserved(std::uint64_t end, const Status& status) {

@@ -4,25 +4,32 @@
 
 namespace quell {
 
+// On the table for as long as it lives.
+struct RequestTasks::Entry {
+  ~Entry() { table->erase(task.id.number); }
+
+  std::shared_ptr<Table> table;
+  Task task;
+};
+
 RequestTasks::Held RequestTasks::Begin(const NodeId& node, Numbers& numbers, RequestTask request,
                                        const Clock& clock) {
   const std::optional<std::uint64_t> number = numbers.TryTake();
   if (!number) return nullptr;
-  auto task = std::make_unique<Task>();
-  task->id = {node, *number};
-  task->type = std::move(request.type);
-  task->action = std::move(request.action);
-  task->description = std::move(request.description);
-  task->cancellable = false;
-  task->start_wall = clock.Wall();
-  task->start_mono = clock.Now();
-  if (request.parent) task->ancestors.push_back(*request.parent);
-  task->headers = std::move(request.headers);
-  table_->emplace(*number, task.get());
-  return {task.release(), [table = table_](const Task* ended) {
-            table->erase(ended->id.number);
-            delete ended;
-          }};
+  const auto entry = std::make_shared<Entry>();
+  entry->table = table_;
+  Task& task = entry->task;
+  task.id = {node, *number};
+  task.type = std::move(request.type);
+  task.action = std::move(request.action);
+  task.description = std::move(request.description);
+  task.cancellable = false;
+  task.start_wall = clock.Wall();
+  task.start_mono = clock.Now();
+  if (request.parent) task.ancestors.push_back(*request.parent);
+  task.headers = std::move(request.headers);
+  table_->emplace(*number, &task);
+  return {entry, &task};
 }
 
 const Task* RequestTasks::Find(std::uint64_t number) const {

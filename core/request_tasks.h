@@ -51,6 +51,7 @@ class RequestTasks {
             const std::function<bool(const Task&)>& see) const;
 
  private:
+  struct Entry;
   using Table = std::map<std::uint64_t, const Task*>;
   std::shared_ptr<Table> table_ = std::make_shared<Table>();
 };

@@ -132,7 +132,9 @@ TEST_F(RequestTaskTest, AListShowsItselfWithTheHeadersByWhichItsClientKnowsIt) {
       Get("/_tasks?detailed", {{"X-Opaque-Id", "caf\xE9"}, {"X-Request-Id", "7"}});
   const std::string self = Self().id.ToString();
   EXPECT_THAT(got.body, HasSubstr(R"("action":"cluster:monitor/tasks/lists","description":"")"));
-  EXPECT_THAT(got.body, HasSubstr(R"("headers":{"X-Opaque-Id":"café","X-Request-Id":"7"})"));
+  EXPECT_THAT(got.body, HasSubstr(R"("headers":{"X-Opaque-Id":"caf)"
+                                  "\u00e9"
+                                  R"(","X-Request-Id":"7"})"));
   EXPECT_THAT(got.body, HasSubstr(R"("type":"direct","action":"cluster:monitor/tasks/lists[n]")"));
   EXPECT_THAT(got.body, HasSubstr(R"("parent_task_id":")" + self + R"(:1")"));
   EXPECT_THAT(Get("/_tasks?size=10").body, Not(HasSubstr("cluster:")));

@@ -12,7 +12,6 @@
 #include <string>
 #include <sys/wait.h>
 #include <thread>
-#include <time.h>
 #include <unistd.h>
 #include <vector>
 
@@ -21,6 +20,7 @@
 
 #include "host/system_clock.h"
 #include "quell/quell.h"
+#include "tests/support/burn.h"
 #include "tests/unit/sdk/door_node.h"
 
 namespace quell {
@@ -233,26 +233,14 @@ TEST_F(LibraryTest, ManyThreadsGoOnWhileTheDaemonComesAndGoes) {
 
 constexpr auto kBurnt = 30ms;
 
-// Of this thread.
-void Burn() {
-  timespec start{};
-  timespec now{};
-  ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &start);
-  do {
-    ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
-  } while (std::chrono::seconds(now.tv_sec - start.tv_sec) +
-               std::chrono::nanoseconds(now.tv_nsec - start.tv_nsec) <
-           kBurnt);
-}
-
 TEST_F(LibraryTest, OnlyWhatAProgramMeasuresIsToldAndAllOfIt) {
   quell_task* task = StartTask("sdk/measured");
   quell_task* other = StartTask("sdk/not-measured");
   for (int i = 0; i < 2; ++i) {
     std::thread([task] {
-      Burn();  // Before it measures: not the task's.
+      Burn(kBurnt);  // Before it measures: not the task's.
       quell_measure* measure = quell_task_measure_this_thread(task);
-      Burn();
+      Burn(kBurnt);
       quell_measure_end(measure);
     }).join();
   }
@@ -273,7 +261,7 @@ TEST_F(LibraryTest, AThreadThatIsStillAtWorkIsCountedAndComesBackWithARestartedN
   std::atomic<bool> enough{false};
   std::thread thread([&] {
     quell_measure* measure = quell_task_measure_this_thread(task);
-    Burn();
+    Burn(kBurnt);
     while (!enough)
       std::this_thread::yield();
     quell_measure_end(measure);

@@ -6,22 +6,13 @@
 
 #include <gtest/gtest.h>
 
+#include "tests/support/burn.h"
+
 namespace quell::sdk {
 namespace {
 
-constexpr std::int64_t kBurnt = 5'000'000;
-
-std::int64_t ThreadTime() {
-  timespec now{};
-  ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
-  return now.tv_sec * 1'000'000'000 + now.tv_nsec;
-}
-
-void Burn(std::int64_t nanos) {
-  const std::int64_t start = ThreadTime();
-  while (ThreadTime() - start < nanos) {
-  }
-}
+constexpr std::chrono::milliseconds kBurnt{5};
+constexpr std::int64_t kNanos = std::chrono::nanoseconds(kBurnt).count();
 
 TEST(MeterTest, NothingBegunIsNothingUsed) {
   Meter meter;
@@ -31,15 +22,15 @@ TEST(MeterTest, NothingBegunIsNothingUsed) {
 
 TEST(MeterTest, StretchesAddUpAndTheLeastAndTheMostAreKept) {
   Meter meter;
-  for (const std::int64_t times : {2, 1, 4}) {
+  for (const int times : {2, 1, 4}) {
     const auto stretch = meter.Begin();
     Burn(times * kBurnt);
     meter.End(stretch);
   }
   const CpuFigures figures = meter.Read();
-  EXPECT_GE(figures.total, 7 * kBurnt);
-  EXPECT_GE(figures.least, kBurnt);
-  EXPECT_GE(figures.most, 4 * kBurnt);
+  EXPECT_GE(figures.total, 7 * kNanos);
+  EXPECT_GE(figures.least, kNanos);
+  EXPECT_GE(figures.most, 4 * kNanos);
   EXPECT_GE(figures.total, figures.least + figures.most);
   EXPECT_EQ(figures.stretches, 3U);
   EXPECT_EQ(figures.active, 0U);
@@ -54,7 +45,7 @@ TEST(MeterTest, AnotherThreadIsReadWhileItWorksAndItsTimeAloneCounts) {
     Burn(kBurnt);
     worked = meter.Read().total;
   }).join();
-  EXPECT_GE(worked, kBurnt);
+  EXPECT_GE(worked, kNanos);
   Burn(4 * kBurnt);  // Here, not there.
   EXPECT_TRUE(meter.used());
   EXPECT_EQ(meter.Read().active, 1U);

@@ -47,11 +47,26 @@ Result<std::string> ReadProcFile(pid_t pid, const char* name) {
   return text;
 }
 
+Error MalformedStat(std::string_view line) {
+  return {ErrorCode::kInvalidArgument, "malformed process status: " + std::string(line)};
+}
+
+// Calls `each` with the names that are numbers.
+template <typename Each>
+Status ForEachNumberIn(const std::string& path, Each each) {
+  DIR* directory = ::opendir(path.c_str());
+  if (directory == nullptr) return ErrnoError(errno, "read", path);
+  while (const dirent* entry = ::readdir(directory)) {
+    if (const auto number = ParseNumber<pid_t>(entry->d_name)) each(*number);
+  }
+  ::closedir(directory);
+  return {};
+}
+
 }  // namespace
 
 Result<ProcessStat> ParseProcessStat(std::string_view line) {
-  const Error malformed{ErrorCode::kInvalidArgument,
-                        "malformed process status: " + std::string(line)};
+  const Error malformed = MalformedStat(line);
   // The command may hold spaces and parentheses: it goes up to the last one.
   const auto open = line.find(" (");
   const auto close = line.rfind(')');
@@ -83,16 +98,12 @@ Result<ProcessStat> ReadProcess(pid_t pid) {
 }
 
 Result<std::vector<ProcessStat>> ReadProcesses() {
-  DIR* directory = ::opendir("/proc");
-  if (directory == nullptr) return ErrnoError(errno, "read", "/proc");
   std::vector<ProcessStat> all;
-  while (const dirent* entry = ::readdir(directory)) {
-    const auto pid = ParseNumber<pid_t>(entry->d_name);
-    if (!pid) continue;
+  const Status read = ForEachNumberIn("/proc", [&all](pid_t pid) {
     // One that has ended since is simply not there.
-    if (auto process = ReadProcess(*pid)) all.push_back(std::move(*process));
-  }
-  ::closedir(directory);
+    if (auto process = ReadProcess(pid)) all.push_back(std::move(*process));
+  });
+  if (!read) return read.error();
   std::sort(all.begin(), all.end(),
             [](const ProcessStat& a, const ProcessStat& b) { return a.pid < b.pid; });
   return all;
@@ -115,6 +126,50 @@ std::vector<ProcessStat> DescendantsOf(pid_t root, const std::vector<ProcessStat
   for (std::size_t i = 0; i < found.size(); ++i)
     add_children_of(found[i].pid);
   return found;
+}
+
+Result<ProcessUse> ParseProcessUse(std::string_view line) {
+  // From the state on: the times are the stat file's 14th to 17th field, resident pages the 24th.
+  const auto close = line.rfind(')');
+  if (close == std::string_view::npos) return MalformedStat(line);
+  const std::vector<std::string_view> fields = Split(line.substr(close + 1));
+  if (fields.size() < 22) return MalformedStat(line);
+  std::uint64_t ticks = 0;
+  for (const std::size_t field : {11U, 12U, 13U, 14U}) {
+    const auto time = ParseNumber<std::uint64_t>(fields[field]);
+    if (!time) return MalformedStat(line);
+    ticks += *time;
+  }
+  const auto pages = ParseNumber<std::uint64_t>(fields[21]);
+  if (!pages) return MalformedStat(line);
+  static const auto ticks_a_second = static_cast<std::uint64_t>(::sysconf(_SC_CLK_TCK));
+  static const auto page_bytes = static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
+  constexpr std::uint64_t kSecond = 1'000'000'000;
+  return ProcessUse{std::chrono::nanoseconds(ticks * (kSecond / ticks_a_second)),
+                    *pages * page_bytes};
+}
+
+Result<ProcessUse> ReadProcessUse(pid_t pid) {
+  const auto text = ReadProcFile(pid, "stat");
+  if (!text) return text.error();
+  return ParseProcessUse(*text);
+}
+
+Result<std::vector<pid_t>> ReadChildren(pid_t pid) {
+  constexpr std::size_t kMax = std::size_t{1} << 20;
+  const std::string threads = "/proc/" + std::to_string(pid) + "/task";
+  std::vector<pid_t> children;
+  bool told = false;
+  const Status read = ForEachNumberIn(threads, [&](pid_t thread) {
+    const auto text = ReadSmallFile(threads + '/' + std::to_string(thread) + "/children", kMax);
+    if (!text) return;  // It has ended since.
+    told = true;
+    for (const std::string_view word : Split(*text)) {
+      if (const auto child = ParseNumber<pid_t>(word)) children.push_back(*child);
+    }
+  });
+  if (!read || !told) return NoSuchProcess(pid);
+  return children;
 }
 
 Result<std::uint32_t> ProcessUid(pid_t pid) {

@@ -1,6 +1,7 @@
 // Processes of this host, read from /proc and held by pidfd.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -42,6 +43,24 @@ Result<ProcessStat> ReadProcess(pid_t pid);
 Result<std::vector<ProcessStat>> ReadProcesses();
 // Those of `all` that descend from `root`, without it: parents before their children.
 std::vector<ProcessStat> DescendantsOf(pid_t root, const std::vector<ProcessStat>& all);
+
+// What one process uses.
+struct ProcessUse {
+  // User and system: its own, and that of the children it has waited for. In steps of the kernel's
+  // clock, most often 10 ms.
+  std::chrono::nanoseconds cpu{0};
+  std::uint64_t resident = 0;  // Bytes of memory; 0 of one that has ended.
+
+  friend bool operator==(const ProcessUse&, const ProcessUse&) = default;
+};
+
+// The content of a stat file. Errors: kInvalidArgument.
+Result<ProcessUse> ParseProcessUse(std::string_view line);
+// Errors: kNotFound (no such process), kInternal (no /proc).
+Result<ProcessUse> ReadProcessUse(pid_t pid);
+// Its children, without a look at every process of the host. One that is born or handed over
+// meanwhile can be missing. Errors: kNotFound (no such process, or a kernel that does not tell).
+Result<std::vector<pid_t>> ReadChildren(pid_t pid);
 
 // The real user id. Errors: kNotFound, kInternal.
 Result<std::uint32_t> ProcessUid(pid_t pid);

@@ -125,9 +125,9 @@ struct LocalDoor::Shared : std::enable_shared_from_this<LocalDoor::Shared> {
     if (!session) return Fail(exchange, session.error());
     const Result<TaskId> task = TaskOf(request);
     if (!task) return Fail(exchange, task.error());
-    const Result<TaskState> outcome = ParseFinish(request.body);
-    if (!outcome) return Fail(exchange, outcome.error());
-    Finish(exchange, *session, {{*task, *outcome}},
+    const Result<TaskEnd> end = ParseFinish(request.body, *task);
+    if (!end) return Fail(exchange, end.error());
+    Finish(exchange, *session, {*end},
            [self = shared_from_this(), exchange](const std::vector<Status>& answers) {
              if (!answers.front()) return self->Fail(exchange, answers.front().error());
              exchange->Send(Json(200, "{}"));

@@ -287,12 +287,14 @@ Result<TaskState> OutcomeFrom(const std::string& outcome) {
 Status ReadEnd(const JsonValue& value, TaskEnd& end) {
   std::optional<TaskId> id;
   std::string text;
-  Status read = ReadObject(value, "the end of a task", {Id("id", id), Text("outcome", text)});
+  Status read = ReadObject(value, "the end of a task",
+                           {Id("id", id), Text("outcome", text), Resources(end.resources)});
   if (!read) return read;
   if (!id) return Invalid("the id is missing: say which task has ended");
   const Result<TaskState> outcome = OutcomeFrom(text);
   if (!outcome) return outcome.error();
-  end = {*id, *outcome};
+  end.task = *id;
+  end.outcome = *outcome;
   return {};
 }
 
@@ -304,13 +306,19 @@ void WriteError(int status, const Error& error, http::JsonWriter& json) {
 
 }  // namespace
 
-Result<TaskState> ParseFinish(std::string_view body) {
+Result<TaskEnd> ParseFinish(std::string_view body, const TaskId& task) {
   const Result<JsonValue> value = JsonValue::Parse(body);
   if (!value) return value.error();
-  std::string outcome;
-  Status read = ReadObject(*value, "the end of a task", {Text("outcome", outcome)});
+  TaskEnd end;
+  std::string text;
+  Status read =
+      ReadObject(*value, "the end of a task", {Text("outcome", text), Resources(end.resources)});
   if (!read) return read.error();
-  return OutcomeFrom(outcome);
+  const Result<TaskState> outcome = OutcomeFrom(text);
+  if (!outcome) return outcome.error();
+  end.task = task;
+  end.outcome = *outcome;
+  return end;
 }
 
 Result<std::vector<TaskEnd>> ParseFinishMany(std::string_view body) {

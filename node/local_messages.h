@@ -16,7 +16,7 @@ namespace quell {
 // Errors: kInvalidArgument, naming the key.
 Result<RegisterRequest> ParseRegister(std::string_view body);
 Result<ReportRequest> ParseReport(std::string_view body);
-Result<TaskState> ParseFinish(std::string_view body);
+Result<TaskEnd> ParseFinish(std::string_view body, const TaskId& task);
 // Many at once; limits::kFinishBatchMax at most.
 Result<std::vector<TaskEnd>> ParseFinishMany(std::string_view body);
 

@@ -25,7 +25,8 @@ void Overdue::OnTimer() {
   const MonoTime now = state_.now();
   for (std::size_t looks = limits::kLooksPerTurn; looks > 0; --looks) {
     if (waiting_.empty() || waiting_.front().due > now) break;
-    if (LiveTask* live = state_.registry.Find(waiting_.front().number)) {
+    LiveTask* live = state_.registry.Find(waiting_.front().number);
+    if (live != nullptr && !live->overdue) {
       live->overdue = true;
       ++counts_.now;
       ++counts_.total;

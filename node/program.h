@@ -82,6 +82,7 @@ struct ReportReply {
 struct TaskEnd {
   TaskId task;
   TaskState outcome = TaskState::kSucceeded;
+  ResourceReport resources = {};  // The last figures; absent: as reported before.
 };
 
 // The program's open stream.

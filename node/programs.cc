@@ -109,7 +109,7 @@ void Programs::Continue(const std::shared_ptr<Ending>& ending) {
 }
 
 Status Programs::End(Ending& ending, std::size_t index) {
-  const auto& [task, outcome] = ending.ends[index];
+  const auto& [task, outcome, resources] = ending.ends[index];
   if (!IsTerminal(outcome)) {
     return Error{ErrorCode::kInvalidArgument,
                  std::string(ToString(outcome)) + " is no outcome of a task"};
@@ -123,6 +123,7 @@ Status Programs::End(Ending& ending, std::size_t index) {
   }
   Result<LiveTask*> live = FindTask(task, ending.token, ending.who);
   if (!live) return live.error();
+  (*live)->task.resources.Take(resources);
   const SessionToken session = (*live)->session->token;
   Result<Task> ended = facts_.End(**live, outcome);
   if (!ended) return ended.error();

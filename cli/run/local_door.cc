@@ -34,6 +34,17 @@ JobCancel ParseCancel(const json::object& object) {
   return cancel;
 }
 
+// Its tree is one execution, which need not be said.
+void WriteResources(const ResourceReport& resources, http::JsonWriter& writer) {
+  if (resources == ResourceReport{}) return;
+  writer.Key("resources").BeginObject();
+  if (resources.cpu) {
+    writer.Field("cpu_time_in_nanos", std::int64_t{resources.cpu->total.count()});
+  }
+  if (resources.memory) writer.Field("memory_in_bytes", *resources.memory);
+  writer.EndObject();
+}
+
 ErrorCode CodeOf(int status) {
   switch (status) {
     case 400:
@@ -81,6 +92,16 @@ std::string RenderReport(const JobReport& report) {
   if (report.stopping) writer.Field("stopping", true);
   if (report.killed) writer.Field("killed", true);
   if (!report.ignoring.empty()) writer.Field("ignoring", report.ignoring);
+  WriteResources(report.resources, writer);
+  writer.EndObject();
+  return body;
+}
+
+std::string RenderEnd(std::string_view outcome, const ResourceReport& resources) {
+  std::string body;
+  http::JsonWriter writer(body);
+  writer.BeginObject().Field("outcome", outcome);
+  WriteResources(resources, writer);
   writer.EndObject();
   return body;
 }
@@ -169,10 +190,13 @@ Status LocalDoor::Report(const JobSession& session, const JobReport& report,
 }
 
 Status LocalDoor::Finish(const JobSession& session, std::string_view outcome,
-                         milliseconds timeout) const {
-  std::string body;
-  http::JsonWriter(body).BeginObject().Field("outcome", outcome).EndObject();
-  const auto answer = Post("/v1/tasks/" + session.task + "/finish", session.token, body, timeout);
+                         const ResourceReport& resources, milliseconds timeout) const {
+  const std::string target = "/v1/tasks/" + session.task + "/finish";
+  auto answer = Post(target, session.token, RenderEnd(outcome, resources), timeout);
+  // An older node refuses what it does not know.
+  if (!answer && answer.error().code == ErrorCode::kInvalidArgument) {
+    answer = Post(target, session.token, RenderEnd(outcome, {}), timeout);
+  }
   if (!answer) return answer.error();
   return {};
 }

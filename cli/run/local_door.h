@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "core/ids.h"
+#include "core/resource_use.h"
 #include "core/result.h"
 #include "transport/http/client.h"
 
@@ -47,11 +48,15 @@ struct JobReport {
   bool stopping = false;
   bool killed = false;
   std::string ignoring;  // Empty: nothing to say.
+  ResourceReport resources = {};
+
+  friend bool operator==(const JobReport&, const JobReport&) = default;
 };
 
 // The bodies. Errors: kInternal (not what the local door answers).
 std::string RenderRegistration(const JobTask& task);
 std::string RenderReport(const JobReport& report);
+std::string RenderEnd(std::string_view outcome, const ResourceReport& resources);
 Result<JobSession> ParseRegistered(std::string_view json);
 // A line of the command stream. nullopt: nothing for `task` (a keep-alive, something newer).
 std::optional<JobCancel> ParseCommand(std::string_view line, std::string_view task);
@@ -70,9 +75,9 @@ class LocalDoor {
                                                          std::chrono::milliseconds timeout) const;
   Status Report(const JobSession& session, const JobReport& report,
                 std::chrono::milliseconds timeout) const;
-  // `outcome`: success, failure, cancelled.
+  // `outcome`: success, failure, cancelled. `resources`: the last figures.
   Status Finish(const JobSession& session, std::string_view outcome,
-                std::chrono::milliseconds timeout) const;
+                const ResourceReport& resources, std::chrono::milliseconds timeout) const;
 
  private:
   Result<std::string> Post(std::string target, const std::string& token, std::string body,

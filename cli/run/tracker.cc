@@ -8,6 +8,9 @@
 #include <unistd.h>
 #include <utility>
 
+#include "cli/run/tree_use.h"
+#include "host/system_clock.h"
+
 namespace quell::cli {
 namespace {
 
@@ -37,6 +40,9 @@ struct Tracker::State {
   void Pause(milliseconds& backoff);
   // The reports' thread.
   void RunReports();
+  bool SendReport(const JobSession& to, const JobReport& what);
+  void Measure(std::unique_lock<std::mutex>& lock);
+  bool HasNews() const;
 
   void PushCancel(JobCancel next);
   void Fail(Error error);
@@ -55,11 +61,15 @@ struct Tracker::State {
   std::optional<JobCancel> cancel;
   JobReport report;  // What the node should know...
   JobReport told;    // ...and what it has heard.
+  UsePace pace;
+  const SystemClock clock;
+  bool measuring = true;  // Until the command has ended.
+  MonoTime next_look = clock.Now() + pace.pause();
 };
 
 namespace {
 
-bool Same(const JobReport& a, const JobReport& b) {
+bool SameOfCancel(const JobReport& a, const JobReport& b) {
   return a.stopping == b.stopping && a.killed == b.killed && a.ignoring == b.ignoring;
 }
 
@@ -176,11 +186,14 @@ void Tracker::State::RunReports() {
   milliseconds backoff = kBackoffMin;
   std::unique_lock lock(mutex);
   for (;;) {
-    changed.wait(lock, [this] { return session && !failure && !Same(report, told); });
+    if (!HasNews()) {
+      Measure(lock);
+      if (!HasNews()) continue;
+    }
     const JobSession to = *session;
     const JobReport what = report;
     lock.unlock();
-    const auto sent = door.Report(to, what, kCallTimeout);
+    const bool sent = SendReport(to, what);
     if (!sent) Pause(backoff);
     lock.lock();
     // A 404 is the session's thread's to mend; the report goes out again once it has.
@@ -190,6 +203,33 @@ void Tracker::State::RunReports() {
     }
     changed.notify_all();
   }
+}
+
+// An older node refuses a report with what it does not know: the rest must not wait for that.
+bool Tracker::State::SendReport(const JobSession& to, const JobReport& what) {
+  const Status sent = door.Report(to, what, kCallTimeout);
+  if (sent) return true;
+  if (sent.error().code != ErrorCode::kInvalidArgument) return false;
+  JobReport rest = what;
+  rest.resources = {};
+  return rest != what && static_cast<bool>(door.Report(to, rest, kCallTimeout));
+}
+
+bool Tracker::State::HasNews() const {
+  return session && !failure && report != told;
+}
+
+// Waits for news, or till the next look at what the tree uses.
+void Tracker::State::Measure(std::unique_lock<std::mutex>& lock) {
+  const auto news = [this] { return HasNews(); };
+  if (!measuring) return changed.wait(lock, news);
+  if (changed.wait_for(lock, next_look - clock.Now(), news)) return;
+  lock.unlock();
+  const ResourceReport look = LookAtTreeUse();
+  lock.lock();
+  if (!measuring) return;
+  if (auto worth = pace.Take(clock.Now(), look)) report.resources = std::move(*worth);
+  next_look = clock.Now() + pace.pause();
 }
 
 Tracker::Tracker(http::Address address, JobTask task, bool parent_required)
@@ -229,22 +269,29 @@ std::optional<JobCancel> Tracker::TakeCancel() {
 void Tracker::Report(const JobReport& report) {
   {
     const std::lock_guard lock(state_->mutex);
+    const ResourceReport measured = state_->report.resources;
     state_->report = report;
+    state_->report.resources = measured;
   }
   state_->changed.notify_all();
 }
 
 void Tracker::Finish(const std::string& outcome, milliseconds budget) {
   std::optional<JobSession> session;
+  ResourceReport last = LookAtTreeUse();
   {
-    // What was said of the cancel comes before the end, so that the receipt is whole.
     std::unique_lock lock(state_->mutex);
+    state_->measuring = false;
+    last = state_->pace.Last(last);
+    // What was said of the cancel comes before the end, so that the receipt is whole.
     state_->changed.wait_for(lock, budget / 2, [this] {
-      return !state_->session || state_->failure || Same(state_->report, state_->told);
+      return !state_->session || state_->failure || SameOfCancel(state_->report, state_->told);
     });
     session = state_->session;
+    const JobReport& untold = state_->report;
+    if (!last.memory && untold != state_->told) last.memory = untold.resources.memory;
   }
-  if (session) (void)state_->door.Finish(*session, outcome, budget);
+  if (session) (void)state_->door.Finish(*session, outcome, last, budget);
 }
 
 }  // namespace quell::cli

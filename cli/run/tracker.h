@@ -18,6 +18,7 @@ class Tracker {
  public:
   // Starts to register `task` at once, and goes on until it works. `parent_required`: a parent that
   // the node does not know makes it give up; else the task loses its parent after kParentPatience.
+  // What the tree below this process uses is measured until Finish(), and told with the reports.
   Tracker(http::Address address, JobTask task, bool parent_required);
   Tracker(const Tracker&) = delete;
   Tracker& operator=(const Tracker&) = delete;
@@ -34,9 +35,11 @@ class Tracker {
   // The newest cancel that has not been taken.
   std::optional<JobCancel> TakeCancel();
 
-  // Told to the node soon; repeated until it has heard it. The members only grow.
+  // Told to the node soon; repeated until it has heard it. The members only grow; `resources` is
+  // not looked at.
   void Report(const JobReport& report);
-  // Tells the node how it ended, if it knows the task; gives up after `budget`.
+  // Tells the node what it has used in all and how it ended, if it knows the task; gives up after
+  // `budget`.
   void Finish(const std::string& outcome, std::chrono::milliseconds budget);
 
  private:

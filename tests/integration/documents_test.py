@@ -78,6 +78,12 @@ class Shell:
         self.process.stdout.close()
 
 
+def measured(cluster):
+    """How many tasks are listed with what they use."""
+    return sum("memory_in_bytes" in task.get("resource_stats", {}).get("total", {})
+               for task in cluster.tasks().values())
+
+
 class DocumentsTest(quelltest.TestCase):
     def follow(self, path):
         commands = commands_of(path)
@@ -102,10 +108,10 @@ class DocumentsTest(quelltest.TestCase):
                     continue
                 if command.endswith("&") and "quell run" in command:
                     # What the job says later must not stand in another command's output.
-                    before = len(cluster.tasks())
+                    before = measured(cluster)
                     command = command.removesuffix("&") + ">jobs 2>&1 &"
                     self.assert_same(shown, shell.run(command))
-                    until(lambda n=before: len(cluster.tasks()) > n, f"{command} is listed")
+                    until(lambda n=before: measured(cluster) > n, f"{command} is listed, and measured")
                     continue
                 self.assert_same(shown, shell.run(command))
 

@@ -145,6 +145,14 @@ TEST(LocalDoorTest, ReportsOnlyWhatThereIsToSay) {
   EXPECT_EQ(RenderReport({true, false, ""}), R"({"stopping":true})");
   EXPECT_EQ(RenderReport({true, true, "pid 5"}),
             R"({"stopping":true,"killed":true,"ignoring":"pid 5"})");
+  const std::chrono::nanoseconds cpu(7);
+  EXPECT_EQ(RenderReport({false, false, "", {CpuUse{cpu, cpu, cpu, 1, 1}, 4096}}),
+            R"({"resources":{"cpu_time_in_nanos":7,"memory_in_bytes":4096}})");
+  EXPECT_EQ(RenderReport({false, false, "", {{}, 4096}}),
+            R"({"resources":{"memory_in_bytes":4096}})");
+  EXPECT_EQ(RenderEnd("success", {}), R"({"outcome":"success"})");
+  EXPECT_EQ(RenderEnd("failure", {CpuUse{cpu, cpu, cpu, 1, 1}, {}}),
+            R"({"outcome":"failure","resources":{"cpu_time_in_nanos":7}})");
 }
 
 TEST(LocalDoorTest, ReadsARegistrationThatIsBornCancelled) {

@@ -71,6 +71,27 @@ TEST(ProcessStatTest, RefusesWhatIsNoStatLine) {
   }
 }
 
+TEST(ProcessUseTest, SumsTheTimesOfAProcessAndOfThoseItWaitedFor) {
+  std::string line(kStat);
+  line.replace(line.find(" 1 2 0 0 20 "), 12, " 7 5 40 8 20 ");
+  const auto use = ParseProcessUse(line);
+  ASSERT_THAT(use, IsOk());
+  EXPECT_EQ(use->cpu, std::chrono::nanoseconds(60'000'000'000) / ::sysconf(_SC_CLK_TCK));
+  EXPECT_EQ(use->resident, static_cast<std::uint64_t>(200 * ::sysconf(_SC_PAGESIZE)));
+  for (const std::string wrong : {"", "4321 (make) S 1", "4321 make S"}) {
+    EXPECT_THAT(ParseProcessUse(wrong), FailsWith(ErrorCode::kInvalidArgument)) << wrong;
+  }
+}
+
+TEST(ProcessUseTest, NamesChildrenOfAProcessAndNoneOfWhatIsGone) {
+  const ChildProcess child;
+  EXPECT_THAT(ReadChildren(::getpid()), IsOkAnd(testing::Contains(child.pid())));
+  EXPECT_THAT(ReadChildren(child.pid()), IsOkAnd(IsEmpty()));
+  EXPECT_THAT(ReadChildren(FreePid()), FailsWith(ErrorCode::kNotFound));
+  EXPECT_THAT(ReadProcessUse(FreePid()), FailsWith(ErrorCode::kNotFound));
+  EXPECT_THAT(ReadProcessUse(::getpid()), IsOk());
+}
+
 TEST(ProcessTest, KnowsAChild) {
   const ChildProcess child([] { return ::prctl(PR_SET_NAME, "a) Z 1 (b") == 0; });
   const auto process = ReadProcess(child.pid());

@@ -281,6 +281,11 @@ TEST_F(LocalDoorTest, TakesWhatATaskHasUsedAndRefusesWhatCannotBe) {
   refuse(R"({"cpu_time_in_nanos":9,"executions":2,"active":3})", "more executions are active");
   refuse(R"({"cpu_time_in_nanos":9,"executions":2})", "in this order");
   refuse(R"({"executions":1})", "need \\\"cpu_time_in_nanos\\\"");
+  const std::string finish = "/v1/tasks/" + task.task + "/finish";
+  EXPECT_THAT(Post(finish, R"({"outcome":"success","resources":{"cpu_time_in_nanos":-1}})"),
+              StartsWith("400"));
+  EXPECT_EQ(Post(finish, R"({"outcome":"success","resources":{"cpu_time_in_nanos":10}})"),
+            "200 {}");
 }
 
 TEST_F(LocalDoorTest, FinishesManyAndARefusalSpoilsNothing) {

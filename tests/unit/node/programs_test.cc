@@ -76,6 +76,19 @@ TEST_F(ProgramsTest, WhatATaskHasUsedIsShownAndStaysWhenItHasEnded) {
   EXPECT_EQ(world_.Show(task).resources.memory->now, 4096U);
 }
 
+TEST_F(ProgramsTest, TheLastFiguresMayComeWithTheEnd) {
+  const TaskId task = Start(world_.Work());
+  ReportRequest report;
+  report.resources = {CpuUse{2s, 2s, 2s, 1, 1}, 4096};
+  ASSERT_THAT(Report(task, report), IsOk());
+  TaskEnd end{task, TaskState::kSucceeded, {CpuUse{3s, 3s, 3s, 1, 1}, {}}};
+  world_.node->Finish({end}, std::nullopt, NodeWorld::User(), [](const auto&) {});
+  world_.Settle();
+  EXPECT_EQ(world_.Show(task).state, TaskState::kSucceeded);
+  EXPECT_EQ(world_.Show(task).resources.cpu, (CpuUse{3s, 3s, 3s, 1, 0}));
+  EXPECT_EQ(world_.Show(task).resources.memory->now, 4096U);
+}
+
 TEST_F(ProgramsTest, AProgramWithoutAStreamHearsOfACancelByReporting) {
   const TaskId task = Start(world_.Work());
   Cancel(task);

@@ -190,7 +190,7 @@ TEST_F(ProgramsTest, ManyEndTogetherAndARefusalSpoilsNothing) {
   for (std::size_t i = 3; i + 1 < answers.size(); ++i)
     ASSERT_THAT(answers[i], IsOk()) << i;
   EXPECT_THAT(answers.back(), FailsWith(ErrorCode::kFailedPrecondition, "succeeded"));
-  EXPECT_EQ(Numbers(world_.List()), std::vector<std::uint64_t>{others.number});
+  EXPECT_EQ(NumbersOf(world_.List()), std::vector<std::uint64_t>{others.number});
   EXPECT_THAT(world_.FinishAll({}), IsEmpty());
 }
 

@@ -177,7 +177,7 @@ TEST_F(RevivalTest, WhatHasEndedStaysSo) {
   const TaskId running = Start(WithPid());
   ASSERT_THAT(world_.Finish(told), IsOk());
   world_.Restart();  // At once: the answer said that it is durable.
-  EXPECT_THAT(Numbers(world_.List()), ElementsAre(running.number));
+  EXPECT_THAT(NumbersOf(world_.List()), ElementsAre(running.number));
   EXPECT_EQ(StateOf(told), TaskState::kSucceeded);
 }
 
@@ -213,7 +213,7 @@ TEST_F(RevivalTest, ACleanStopWritesWhatLives) {
   world_.scheduler.RunUntil([&stopped] { return stopped; }, limits::kStopDeadline);
   world_.scheduler.Advance(5ms);  // What the journal has been given is written before it goes.
   world_.Restart();
-  EXPECT_EQ(Numbers(world_.List()), std::vector<std::uint64_t>{task.number});
+  EXPECT_EQ(NumbersOf(world_.List()), std::vector<std::uint64_t>{task.number});
 }
 
 TEST_F(RevivalTest, ACancelledTaskIsStillCancelledAndWhatIsBelowItToo) {

@@ -14,6 +14,8 @@
 #include <unordered_set>
 #include <utility>
 
+#include "bodies.h"
+
 namespace quell::sdk {
 namespace {
 
@@ -42,62 +44,9 @@ std::string SocketPath() {
   return path != nullptr && *path != '\0' ? path : "/run/quell/node.sock";
 }
 
-const char* OutcomeText(quell_outcome outcome) {
-  switch (outcome) {
-    case QUELL_SUCCESS:
-      return "success";
-    case QUELL_FAILURE:
-      return "failure";
-    case QUELL_CANCELLED:
-      return "cancelled";
-    case QUELL_TIMEOUT:
-      return "timeout";
-  }
-  return "failure";
-}
-
 // The daemon will not say otherwise however often it is asked.
 bool IsFinal(int status) {
   return status >= 400 && status < 500 && status != 408 && status != 429;
-}
-
-void AppendField(std::string& out, std::string_view key, std::string_view text) {
-  if (out.back() != '{') out += ',';
-  AppendQuoted(out, key);
-  out += ':';
-  AppendQuoted(out, text);
-}
-
-// What the door takes as a new or a resumed task. The caller holds the record's mutex.
-std::string NewTaskJson(const Record& record, const std::string& parent,
-                        const std::vector<std::string>& parent_chain) {
-  std::string out = "{";
-  AppendField(out, "action", record.action);
-  AppendField(out, "description", record.description);
-  out += ",\"pid\":" + std::to_string(::getpid());
-  out += ",\"start_time_in_millis\":" + std::to_string(record.start_ms);
-  if (!record.id.empty()) AppendField(out, "id", record.id);
-  if (record.id.empty()) AppendField(out, "key", record.key);
-  if (record.cancel_on_parent_lost) AppendField(out, "on_parent_lost", "cancel");
-  if (!record.cancellable) out += ",\"cancellable\":false";
-  if (!parent.empty()) AppendField(out, "parent", parent);
-  if (!parent_chain.empty()) {
-    out += ",\"ancestors\":[";
-    for (std::size_t i = 0; i < parent_chain.size(); ++i) {
-      if (i > 0) out += ',';
-      AppendQuoted(out, parent_chain[i]);
-    }
-    out += ']';
-  }
-  if (!record.origin.opaque_id.empty() || !record.origin.traceparent.empty()) {
-    std::string headers = "{";
-    if (!record.origin.opaque_id.empty())
-      AppendField(headers, "X-Opaque-Id", record.origin.opaque_id);
-    if (!record.origin.traceparent.empty())
-      AppendField(headers, "traceparent", record.origin.traceparent);
-    out += ",\"headers\":" + headers + "}";
-  }
-  return out + "}";
 }
 
 // When a coarse moment was, in milliseconds since 1970.
@@ -124,25 +73,6 @@ std::string RandomPrefix() {
     text += kHex[byte & 15];
   }
   return text + "-";
-}
-
-std::string ResourcesJson(const CpuFigures& figures) {
-  return "\"resources\":{\"cpu_time_in_nanos\":" + std::to_string(figures.total) +
-         ",\"least_cpu_time_in_nanos\":" + std::to_string(figures.least) +
-         ",\"most_cpu_time_in_nanos\":" + std::to_string(figures.most) +
-         ",\"executions\":" + std::to_string(figures.stretches) +
-         ",\"active\":" + std::to_string(figures.active) + "}";
-}
-
-std::string StatusJson(const Record& record) {
-  std::string out = "{";
-  for (const auto& [name, json] : record.fields) {
-    if (out.size() > 1) out += ',';
-    AppendQuoted(out, name);
-    out += ':';
-    out += json;
-  }
-  return out + "}";
 }
 
 }  // namespace
@@ -456,7 +386,8 @@ bool Engine::TellReport(const std::shared_ptr<Record>& record, Steady now) {
 bool Engine::SendReport(const std::string& target, const std::string& body,
                         const std::string& resources) {
   if (!resources.empty() && !resources_refused_) {
-    const std::string all = body + (body.size() > 1 ? "," : "") + resources + "}";
+    const std::string all =
+        body + (body.size() > 1 ? "," : "") + "\"resources\":" + resources + "}";
     const auto reply = door_.Post(target, session_, all, Now() + kCall);
     if (!reply) return false;
     if (reply->status != 400) return reply->status == 200 || IsFinal(reply->status);

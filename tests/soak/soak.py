@@ -24,8 +24,8 @@ from quelltest import until, until_gone  # noqa: E402  pylint: disable=wrong-imp
 
 NAMES = ["a", "b", "c"]
 WORKERS_PER_NODE = 2
-# The journal writes the ends of tasks behind: a crash may lose those of the last moments before it.
-MAY_BE_FORGOTTEN_S = 2.0
+# What is registered is written behind: if its node dies within this time, and its program too, nobody knows it.
+WRITTEN_BEHIND_S = 0.5
 
 
 class Soak:
@@ -55,13 +55,15 @@ class Soak:
     def living(self):
         return [worker for worker in self.workers if not worker[3]]
 
-    def kill_node(self):
+    def kill_node(self, meanwhile=lambda name: None):
         name = self.random.choice(NAMES)
         self.node_kills[name].append(time.time())
         self.world.kill_node(name)
+        meanwhile(name)
         time.sleep(self.random.uniform(0, 1.5))  # lint: allow(sleep): how long it stays away.
         self.world.start_again(self.world.nodes[name]).wait_joined()
         self.count("node killed")
+        return name
 
     def kill_coordinator(self):
         os.kill(self.world.coordinator["pid"], signal.SIGKILL)
@@ -71,22 +73,20 @@ class Soak:
         self.world.until_answering(len(NAMES) + 1)
         self.count("coordinator killed")
 
-    def kill_worker(self):
-        """Once its tasks are lost nothing can bring them back: the node must live to see that."""
-        worker = self.random.choice(self.living())
-        pid = worker[0].pid
-        until(lambda: len(self.tasks_of(pid)) >= 4, f"the tasks of {pid} are back after the last restart")
+    def kill_worker(self, node=None):
+        worker = self.random.choice([one for one in self.living() if node in (None, one[1])])
         worker[0].kill()
         worker[0].wait()
         worker[3] = True
-        until(lambda: not self.tasks_of(pid), f"the tasks of {pid} are lost")
-        time.sleep(0.5)  # lint: allow(sleep): what is written behind gets its time.
-        self.start_worker(worker[1])
         self.count("program killed")
+        return worker[1]
 
-    def tasks_of(self, pid):
-        return [key for key, task in self.world.tasks("detailed=true&actions=soak/*").items()
-                if task["description"].startswith(f"{pid}-")]
+    def kill_one_of_the_workers(self):
+        self.start_worker(self.kill_worker())
+
+    def kill_node_and_worker(self):
+        """The program dies while its node is down."""
+        self.start_worker(self.kill_node(meanwhile=self.kill_worker))
 
     def cancel(self):
         tasks = list(self.world.tasks("actions=soak/*"))
@@ -104,7 +104,8 @@ class Soak:
             for _ in range(WORKERS_PER_NODE):
                 self.start_worker(name)
         end = time.monotonic() + seconds
-        deeds = [(self.kill_node, 5), (self.kill_coordinator, 2), (self.kill_worker, 2), (self.cancel, 6)]
+        deeds = [(self.kill_node, 5), (self.kill_coordinator, 2), (self.kill_one_of_the_workers, 2),
+                 (self.kill_node_and_worker, 2), (self.cancel, 6)]
         while time.monotonic() < end:
             time.sleep(self.random.uniform(0.2, 2.0))  # lint: allow(sleep): the pace of the soak.
             deed = self.random.choices([deed for deed, _ in deeds], [weight for _, weight in deeds])[0]
@@ -118,6 +119,13 @@ class Soak:
             until(lambda: any(line["fact"] == "settled" for line in self.lines(worker[2])),  # pylint: disable=cell-var-from-loop
                   f"{worker[2]} is settled", 120)
         self.world.until_answering(len(NAMES) + 1)
+        until(lambda: not self.unsettled(), "what nobody works on any more is lost", 120)
+
+    def unsettled(self):
+        """Tasks of programs that were killed, and live."""
+        dead = {str(worker[0].pid) for worker in self.workers if worker[3]}
+        return [key for key, task in self.world.tasks("detailed=true&actions=soak/*").items()
+                if task["description"].split("-")[0] in dead]
 
     # The books.
 
@@ -140,8 +148,10 @@ class Soak:
                     known.setdefault(task["description"], []).append(task)
         return known
 
-    def was_killed_after(self, node, moment):
-        return any(moment - 0.5 <= kill <= moment + MAY_BE_FORGOTTEN_S for kill in self.node_kills[node])
+    def was_killed_in_the_moment_of(self, fact, node):
+        """Of the registration: after it began, and soon after it was known to be over."""
+        return any(fact["begun"]["at"] <= kill <= fact["known"]["at"] + WRITTEN_BEHIND_S
+                   for kill in self.node_kills[node])
 
     def check(self):
         known = self.read_cluster()
@@ -185,11 +195,13 @@ class Soak:
         return [f"{what}: its program was killed and it is {state}"] if state in ("running", "stopping") else []
 
     def check_missing(self, what, fact, node, killed):
-        if "told" in fact and self.was_killed_after(node, fact["told"]["at"]):
-            self.count("end forgotten: told in the last moments before a crash")
-            return []
-        if killed and "known" not in fact:
+        if "told" in fact or not killed:
+            return [f"{what}: nobody knows it; {fact}"]
+        if "known" not in fact:
             self.count("never registered: its program was killed first")
+            return []
+        if self.was_killed_in_the_moment_of(fact, node):
+            self.count("registered in the last moment before its node was killed, and its program with it")
             return []
         return [f"{what}: nobody knows it; {fact}"]
 

@@ -82,6 +82,7 @@ inline constexpr std::size_t kChangesPerTurn = 250;  // Tasks registered, marked
 inline constexpr std::size_t kDiskQueueMax = 10'000;    // Writes that somebody waits for.
 inline constexpr std::size_t kDiskBehindMax = 100'000;  // Writes behind.
 inline constexpr std::size_t kDiskGroup = 1000;         // Writes in one commit.
+inline constexpr auto kDiskTurn = 10ms;    // After that a commit takes in nothing more.
 inline constexpr auto kDiskDelay = 200ms;  // What is written behind waits so long for company.
 
 // Tables of a coordinator.

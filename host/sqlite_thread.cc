@@ -73,6 +73,13 @@ class SqliteThread::Impl {
     Push(std::move(entry));
   }
 
+  void SubmitFirst(Work work, Done done) {
+    const std::lock_guard lock(mutex_);
+    queue_.insert(AfterFirst(), Entry{.work = std::move(work), .done = std::move(done)});
+    ++first_;
+    if (++urgent_ == 1) changed_.notify_all();
+  }
+
   bool SubmitBehind(Work work) {
     const std::lock_guard lock(mutex_);
     if (behind_ >= options_.behind_max) return false;
@@ -97,11 +104,17 @@ class SqliteThread::Impl {
     if (count == 1) changed_.notify_all();
   }
 
+  std::deque<Entry>::iterator AfterFirst() {
+    return queue_.begin() + static_cast<std::ptrdiff_t>(first_);
+  }
+
   void Loop() {
     for (;;) {
       std::vector<Entry> group = NextGroup();
       if (group.empty()) return;
-      const Status whole = Execute(group);
+      std::vector<Entry> rest;
+      const Status whole = Execute(group, rest);
+      PutBackRest(std::move(rest));
       Reply(group, whole);
     }
   }
@@ -109,7 +122,7 @@ class SqliteThread::Impl {
   // Waits for work. Empty: the thread is to end.
   std::vector<Entry> NextGroup() {
     std::unique_lock lock(mutex_);
-    const auto in_a_hurry = [this] { return urgent_ > 0 || stopping_; };
+    const auto in_a_hurry = [this] { return urgent_ > 0 || more_ || stopping_; };
     changed_.wait(lock, [&] { return !queue_.empty() || stopping_; });
     // What is written behind waits for company.
     changed_.wait_for(lock, options_.behind_delay, in_a_hurry);
@@ -117,17 +130,25 @@ class SqliteThread::Impl {
     std::vector<Entry> group(std::make_move_iterator(queue_.begin()),
                              std::make_move_iterator(queue_.begin() + static_cast<long>(count)));
     queue_.erase(queue_.begin(), queue_.begin() + static_cast<long>(count));
+    first_ -= std::min(first_, count);
+    more_ = false;
     for (const Entry& entry : group)
       urgent_ -= entry.behind ? 0 : 1;
     return group;
   }
 
-  // The fate of the commit.
-  Status Execute(std::vector<Entry>& group) {
+  // The fate of the commit. What it had no time for is moved to `rest`.
+  Status Execute(std::vector<Entry>& group, std::vector<Entry>& rest) {
+    const MonoTime end = replies_.clock().Now() + options_.turn;
     Status whole = database_.Begin();
-    for (Entry& entry : group) {
-      if (!whole) break;
-      if (entry.work != nullptr) whole = ExecuteOne(entry);
+    for (std::size_t i = 0; whole && i < group.size(); ++i) {
+      if (i > 0 && replies_.clock().Now() >= end) {
+        const auto from = group.begin() + static_cast<std::ptrdiff_t>(i);
+        rest.assign(std::make_move_iterator(from), std::make_move_iterator(group.end()));
+        group.resize(i);
+      } else if (group[i].work != nullptr) {
+        whole = ExecuteOne(group[i]);
+      }
     }
     if (whole) whole = database_.Commit();
     if (!whole) database_.Rollback();
@@ -178,12 +199,22 @@ class SqliteThread::Impl {
     }
   }
 
+  void PutBackRest(std::vector<Entry> rest) {
+    if (rest.empty()) return;
+    const std::lock_guard lock(mutex_);
+    for (const Entry& entry : rest)
+      urgent_ += entry.behind ? 0 : 1;
+    more_ = true;
+    queue_.insert(AfterFirst(), std::make_move_iterator(rest.begin()),
+                  std::make_move_iterator(rest.end()));
+  }
+
   void PutBack(std::vector<Entry> again, std::size_t settled) {
     const std::lock_guard lock(mutex_);
     if (stopping_) {
       settled += again.size();
     } else {
-      queue_.insert(queue_.begin(), std::make_move_iterator(again.begin()),
+      queue_.insert(AfterFirst(), std::make_move_iterator(again.begin()),
                     std::make_move_iterator(again.end()));
     }
     behind_ -= settled;
@@ -202,6 +233,8 @@ class SqliteThread::Impl {
   std::mutex mutex_;  // Guards what follows.
   std::condition_variable changed_;
   std::deque<Entry> queue_;
+  std::size_t first_ = 0;   // The first ones of it that have overtaken the others.
+  bool more_ = false;       // The last commit had no time for all.
   std::size_t urgent_ = 0;  // Entries of the queue that somebody waits for.
   std::size_t behind_ = 0;  // The others, also while they are being written.
   bool stopping_ = false;
@@ -215,6 +248,9 @@ SqliteThread::SqliteThread(sqlite::Database database, Executor& replies,
 SqliteThread::~SqliteThread() = default;
 void SqliteThread::Submit(Work work, Done done) {
   impl_->Submit(std::move(work), std::move(done));
+}
+void SqliteThread::SubmitFirst(Work work, Done done) {
+  impl_->SubmitFirst(std::move(work), std::move(done));
 }
 bool SqliteThread::SubmitBehind(Work work) {
   return impl_->SubmitBehind(std::move(work));

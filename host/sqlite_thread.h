@@ -17,13 +17,14 @@ struct SqliteThreadOptions {
   std::size_t queue_max = limits::kDiskQueueMax;          // Submitted, not yet begun.
   std::size_t behind_max = limits::kDiskBehindMax;        // Written behind, not yet durable.
   MonoClock::duration behind_delay = limits::kDiskDelay;  // What is written behind waits so long.
+  MonoClock::duration turn = limits::kDiskTurn;  // After that a commit takes in nothing more.
   // Told, on the executor, that work written behind is lost or late.
   std::function<void(const Error&)> behind_failed;
 };
 
-// Works run on the thread, in the order of the calls of all kinds, each within a transaction: it
-// sees what the works before it wrote, and a work that fails leaves nothing behind and does not
-// hurt the others. A work must not begin or end transactions itself.
+// Works run on the thread, in the order of the calls of all kinds but one, each within a
+// transaction: it sees what the works before it wrote, and a work that fails leaves nothing behind
+// and does not hurt the others. A work must not begin or end transactions itself.
 //
 // Thread-safe. The executor must outlive it.
 class SqliteThread {
@@ -42,6 +43,8 @@ class SqliteThread {
   // did not run); and those of a Database, for all works of the commit: after kOutcomeUnknown the
   // work may or may not be found after a crash, after all others it will not.
   void Submit(Work work, Done done);
+  // The same for what depends on nothing before it: it overtakes what has not begun.
+  void SubmitFirst(Work work, Done done);
 
   // Durable within about `behind_delay`. When the commit fails it is tried again with the next one,
   // so it must bear repetition; when the work itself fails it is lost. Returns false, and the work

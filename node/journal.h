@@ -59,9 +59,9 @@ struct JournalState {
   std::vector<KeptTask> live;     // In ascending order of their numbers.
 };
 
-// Callbacks run on the node's executor, exactly once, in the order of the calls, never inside them.
-// An error (kInternal, kResourceExhausted for a full disk; the message names file and remedy) means
-// that nothing of that call is durable.
+// Callbacks run on the node's executor, exactly once, never inside the calls, and in their order;
+// only ReserveNumbers() may overtake the others. An error (kInternal, kResourceExhausted for a full
+// disk; the message names file and remedy) means that nothing of that call is durable.
 class Journal {
  public:
   using Done = std::function<void(Status)>;

@@ -32,6 +32,7 @@ class SqliteThreadTest : public testing::Test {
  protected:
   SqliteThreadTest() {
     Disk::InterceptSqliteWrites();
+    options_.turn = 1h;
     options_.behind_failed = [this](const Error& error) { behind_errors_.push_back(error); };
   }
   ~SqliteThreadTest() override {
@@ -150,6 +151,46 @@ TEST_F(SqliteThreadTest, RepliesInTheOrderOfTheCalls) {
   }
   ASSERT_TRUE(loop_.RunUntil([&] { return order.size() == 200; }));
   EXPECT_TRUE(std::is_sorted(order.begin(), order.end()));
+}
+
+TEST_F(SqliteThreadTest, WhatDependsOnNothingOvertakesTheOthers) {
+  Start();
+  std::vector<int> order;
+  const auto note = [&order](int id) {
+    return [&order, id](sqlite::Database&) -> Status {
+      order.push_back(id);
+      return {};
+    };
+  };
+  Hold();
+  thread_->SubmitBehind(note(1));
+  Submit(note(2));
+  for (const int id : {3, 4})
+    thread_->SubmitFirst(note(id), [this](const Status& status) { replies_.push_back(status); });
+  Release();
+  ASSERT_TRUE(GotReplies(3));
+  thread_.reset();
+  EXPECT_THAT(order, ElementsAre(3, 4, 1, 2));
+}
+
+TEST_F(SqliteThreadTest, ACommitHasItsTurnAndTheRestComesNext) {
+  options_.turn = 0ms;
+  options_.behind_delay = 1h;
+  Start();
+  Hold();
+  thread_->SubmitBehind(Insert(1));
+  thread_->SubmitBehind(Insert(2));
+  Submit(Insert(3));
+  thread_->SubmitBehind(Insert(4));
+  const int before = Disk::syncs;
+  Release();
+  ASSERT_TRUE(GotReplies(1));
+  EXPECT_GE(Disk::syncs - before, 3);
+  EXPECT_THAT(Stored(), ElementsAre(1, 2, 3, 4));
+  thread_->SubmitBehind(Insert(5));
+  thread_->SubmitBehind(Insert(6));
+  thread_->Drain();
+  EXPECT_THAT(Stored(), ElementsAre(1, 2, 3, 4, 5, 6));
 }
 
 TEST_F(SqliteThreadTest, KeepsAFailingWorkToItself) {

@@ -36,7 +36,7 @@ class Soak:
         self.world = quelltest.Cluster(self.directory, NAMES)
         self.workers = []  # [process, node, ledger, killed].
         self.node_kills = {name: [] for name in NAMES}  # When.
-        self.cancels = {}  # Id to operation, of those that were acknowledged.
+        self.cancels = {}  # Of those that were acknowledged: id to operation, and when it had surely arrived.
         self.counts = {}
 
     def count(self, what):
@@ -95,7 +95,8 @@ class Soak:
         task = self.random.choice(tasks)
         answer = self.world.post(f"/_tasks/{task}/_cancel?reason=soak")
         if answer.status == 200 and answer.header("Quell-Operation"):
-            self.cancels[task] = answer.header("Quell-Operation")
+            reached = not answer.json.get("node_failures")
+            self.cancels[task] = (answer.header("Quell-Operation"), time.time() * 1000 if reached else float("inf"))
             self.count("cancelled")
 
     def run(self, seconds):
@@ -179,7 +180,10 @@ class Soak:
         if task_id and task["id"] != task_id:
             return [f"{what}: it is {task['id']} for its node"]
         if task["id"] in self.cancels and not task["cancel"]:
-            return [f"{what}: its cancel {self.cancels[task['id']]} was acknowledged and is forgotten"]
+            operation, arrived = self.cancels[task["id"]]
+            if task.get("end_time_in_millis", float("inf")) > arrived or state in ("running", "stopping"):
+                return [f"{what}: its cancel {operation} was acknowledged and is forgotten"]
+            self.count("cancelled, and had ended before that arrived")
         if "told" in fact:
             wanted = {"success": "succeeded", "failure": "failed", "timeout": "expired",
                       "cancelled": "cancelled"}[fact["told"]["outcome"]]

@@ -132,7 +132,7 @@ void Truth::Ended(const TaskId& id) {
 }
 
 void Truth::Ending(const TaskId& id) {
-  tasks_.at(id).ending = true;
+  tasks_.at(id).ending = tasks_.at(id).said_end = true;
 }
 
 void Truth::Fading(const TaskId& id) {

@@ -140,7 +140,7 @@ void Truth::CheckListed(const Request& request, const Gathered& answer,
       if (await != nullptr && await->running == 0 && !IsTerminal(task.state)) {
         world_.Violation(what + " runs, and all are said to have ended");
       }
-      if (IsTerminal(task.state) && !truth.may_have_ended()) {
+      if (IsTerminal(task.state) && !truth.may_have_ended() && !truth.said_end) {
         world_.Violation(what + " has not ended");
       }
       if (request.detailed && task.description != truth.spec.description) {
@@ -223,7 +223,8 @@ void Truth::CheckGotten(const Request& request, const SeenTask& task, const GetA
   const TrueTask& truth = tasks_.at(task.id);
   const std::string what = Name(request) + ": task " + task.id.ToString();
   if (answer.ended != IsTerminal(task.state)) world_.Violation(what + ": ended, or is it?");
-  if (answer.ended && !truth.may_have_ended()) world_.Violation(what + " has not ended");
+  if (answer.ended && !truth.may_have_ended() && !truth.said_end)
+    world_.Violation(what + " has not ended");
   if (!answer.ended && truth.ended && *truth.ended < request.called) {
     world_.Violation(what + " had ended before");
   }

@@ -486,19 +486,21 @@ class Engine {
     if (Object.keys(body).length) await this.#post(target, body);
   }
 
-  // What is to be told now of what the task uses: with something else, with its end, or for its own sake.
+  // What is to be told now of what the task uses: with something else, or for its own sake. The last figures go
+  // with the end.
   #newFigures(state, together) {
+    if (state.outcome !== undefined) return undefined;
     const told = state.figuresTold;
     const ended = told ? told.executions - told.active : 0;
     if (state.running.size === 0 && state.figures.count === ended) return undefined;
     const left = state.figuresToldAt + MEASURE_MS - Date.now();
-    if (left > 0 && !together && state.outcome === undefined) {
+    if (left > 0 && !together) {
       this.#lookLater(left);
       return undefined;
     }
     state.figuresToldAt = Date.now();
     state.figuresTold = figuresOf(state);
-    if (state.running.size && state.outcome === undefined) this.#lookLater(MEASURE_MS);
+    if (state.running.size) this.#lookLater(MEASURE_MS);
     return state.figuresTold;
   }
 
@@ -545,7 +547,7 @@ class Engine {
 
   async #endBatch(batch) {
     const { status, answer } = await this.#post('/v1/tasks/finish',
-      batch.map(({ _: s }) => ({ id: s.id, outcome: s.outcome })));
+      batch.map(({ _: s }) => ({ id: s.id, outcome: s.outcome, resources: figuresOf(s) })));
     if (status !== 200) throw new Error('away');
     batch.forEach((task, i) => {
       if (isAway(answer.tasks[i].status ?? 200)) this.#later(BACKOFF_MAX_MS);  // Its disk is full, say.

@@ -307,6 +307,17 @@ class Task:
 
     # For the engine.
 
+    def _figures_now(self) -> Dict[str, int]:
+        """What it has used until now, as a report says it; empty: nothing was measured."""
+        total, least, most, count = self._figures
+        running = [measure.read() for measure in self._running]
+        if not count and not running:
+            return {}
+        return {"cpu_time_in_nanos": total + sum(running),
+                "least_cpu_time_in_nanos": min(running + [least] if count else running),
+                "most_cpu_time_in_nanos": max(running + [most]),
+                "executions": count + len(running), "active": len(running)}
+
     def _figures_told_count(self) -> int:
         """How many measures are told as ended."""
         told = self._figures_told
@@ -611,22 +622,15 @@ class _Engine:
             self._post(target, body)
 
     def _new_figures(self, task: Task, together: bool) -> Dict[str, int]:
-        """What is to be told now of the CPU time that counts to the task: with something else, with its end, or
-        for its own sake."""
-        total, least, most, count = task._figures
-        if not task._running and task._figures_told_count() == count:
+        """What is to be told now of the CPU time that counts to the task: with something else, or for its own sake.
+        The last figures go with the end."""
+        if task._outcome is not None or (not task._running and task._figures_told_count() == task._figures[3]):
             return {}
         now, due = time.monotonic(), task._figures_told_at + _MEASURE_S
-        if now < due and not together and task._outcome is None:
+        if now < due and not together:
             self._look_at = due if self._look_at is None else min(self._look_at, due)
             return {}
-        used = [measure.read() for measure in task._running]
-        if used and count:
-            used.append(least)
-        figures = {"cpu_time_in_nanos": total + sum(measure.used for measure in task._running),
-                   "least_cpu_time_in_nanos": min(used) if used else least,
-                   "most_cpu_time_in_nanos": max([most, *used]),
-                   "executions": count + len(task._running), "active": len(task._running)}
+        figures = task._figures_now()
         task._figures_told_at = now
         if task._running:
             due = now + _MEASURE_S
@@ -667,7 +671,11 @@ class _Engine:
             self._end_batch(batch[first:first + _BATCH])
 
     def _end_batch(self, batch: List[Task]) -> None:
-        status, answer = self._post("/v1/tasks/finish", [{"id": task._id, "outcome": task._outcome} for task in batch])
+        ends = []
+        for task in batch:
+            with task._lock:
+                ends.append({"id": task._id, "outcome": task._outcome, "resources": task._figures_now()})
+        status, answer = self._post("/v1/tasks/finish", ends)
         if status != 200:
             raise _Away()
         for task, end in zip(batch, answer["tasks"]):

@@ -399,10 +399,12 @@ bool Engine::SendReport(const std::string& target, const std::string& body,
 }
 
 // What is to be told now of the CPU time that is counted to the task, if anything: `together` with
-// something else, with its end, or for its own sake. The caller holds the record's mutex.
+// something else, or for its own sake; the last figures go with the end. The caller holds the
+// record's mutex.
 std::string Engine::NewFigures(Record& record, Steady now, bool together) {
   const Steady due = record.figures_told_at + kMeasure;
-  if (due > now && !together && !record.outcome) {
+  if (record.outcome) return {};
+  if (due > now && !together) {
     if (!next_look_ || due < *next_look_) next_look_ = due;
     return {};
   }
@@ -467,6 +469,7 @@ bool Engine::TellEndsOf(const std::vector<std::shared_ptr<Record>>& batch,
     body += body.size() > 1 ? ",{" : "{";
     AppendField(body, "id", record->id);
     AppendField(body, "outcome", OutcomeText(*record->outcome));
+    if (record->meter.used()) body += ",\"resources\":" + ResourcesJson(record->meter.Read());
     body += '}';
   }
   const auto reply = door_.Post("/v1/tasks/finish", session_, body + "]", Now() + kCall);

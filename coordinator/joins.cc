@@ -18,7 +18,11 @@ Error Busy(const NodeId& node) {
 
 Joins::Joins(const CoordinatorServices& services, Membership& members, PendingIntents& pending,
              Canceller& canceller)
-    : services_(services), members_(members), pending_(pending), canceller_(canceller) {
+    : owed_(services, members, pending),
+      services_(services),
+      members_(members),
+      pending_(pending),
+      canceller_(canceller) {
   for (const Member* member : members_.present()) {
     if (!member->is_self) services_.nodes.Connect(member->info);
   }
@@ -110,6 +114,7 @@ void Joins::OnHeartbeat(HeartbeatRequest request,
   HeartbeatReply answer;
   if (members_.Heard(request, services_.executor.clock().Now())) {
     canceller_.TakeAcks(request.node, request.acks);
+    answer.settled = owed_.Take(request.node, std::move(request.owed));
     if (members_.TakeNumbersToStore(request.node)) {
       services_.store.PutNode(ToKnown(*members_.Find(request.node)), [](Status) {});
     }

@@ -10,6 +10,7 @@
 #include "coordinator/intents.h"
 #include "coordinator/lifetime.h"
 #include "coordinator/membership.h"
+#include "coordinator/owed.h"
 #include "transport/membership.h"
 
 namespace quell {
@@ -35,6 +36,7 @@ class Joins {
   void AdmitNow(const JoinRequest& request, const JoinDone& reply);
   void Welcome(const NodeId& node, const JoinDone& reply);
 
+  OwedIntents owed_;
   const CoordinatorServices services_;
   Membership& members_;
   PendingIntents& pending_;

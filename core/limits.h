@@ -65,6 +65,8 @@ inline constexpr std::size_t kFiltersKept =
 inline constexpr std::size_t kWaitsPerNodeMax = 1024;  // Requests that wait for tasks to end.
 inline constexpr std::size_t kAwaitedMax =
     2 * kTasksPerNodeMax;  // Tasks they wait for; one that two wait for counts twice.
+inline constexpr std::size_t kOwedMax =
+    10'000;  // Cancels born here that no store has yet; what is born then stays here.
 inline constexpr std::size_t kReceiptsPerAck = 10'000;  // The rest can be asked for.
 inline constexpr std::size_t kNoteMax = 1024;           // Of a receipt; longer ones are cut.
 inline constexpr auto kStillRunsAfter =

@@ -66,11 +66,20 @@ void Applier::Apply(Intent intent, bool want_hits, Done done) {
                       "the node has just started and has not compared its clock with the "
                       "coordinator's yet: it takes the cancel as soon as it has joined"});
   }
+  Begin(std::move(intent), !settled, false, std::move(done));
+}
+
+void Applier::ApplyOwn(Intent intent, bool owed, Done done) {
+  Begin(std::move(intent), true, owed, std::move(done));
+}
+
+void Applier::Begin(Intent intent, bool marks, bool owed, Done done) {
   const auto job = std::make_shared<Job>();
   job->record.intent = intent;
+  job->record.owed = owed;
   job->intent = std::move(intent);
   job->done = std::move(done);
-  job->marks = !settled;
+  job->marks = marks;
   if (job->marks) known_[job->intent.id].job = job;
   Continue(job);
 }

@@ -38,6 +38,8 @@ class Applier {
   // no coordinator's clock to compare with: nothing was done), the journal's (the programs were
   // told all the same). The intent must come again.
   void Apply(Intent intent, bool want_hits, Done done);
+  // One that is born here, on a task of this node; `owed`: as Journal has it.
+  void ApplyOwn(Intent intent, bool owed, Done done);
 
   // Marks that registrations have brought about, by intent; they want to be journaled.
   using Births = std::map<IntentId, AppliedIntent>;
@@ -61,6 +63,7 @@ class Applier {
     std::vector<std::uint64_t> unwritten;  // Tombstones that the journal could not take.
   };
 
+  void Begin(Intent intent, bool marks, bool owed, Done done);
   void Continue(const std::shared_ptr<Job>& job);
   void ContinueSoon(const std::shared_ptr<Job>& job);
   bool Count(Job& job);

@@ -77,8 +77,8 @@ std::vector<IntentAck> JoinLoop::NextAcks() const {
 }
 
 void JoinLoop::Heartbeat() {
-  HeartbeatRequest request{info_.id, info_.incarnation, hooks_.next_number(), NextAcks(),
-                           hooks_.cancelled_running()};
+  HeartbeatRequest request{info_.id,   info_.incarnation,          hooks_.next_number(),
+                           NextAcks(), hooks_.cancelled_running(), hooks_.owed()};
   std::vector<IntentId> told;
   for (const IntentAck& ack : request.acks)
     told.push_back(ack.intent);
@@ -97,7 +97,8 @@ void JoinLoop::OnHeard(const Result<HeartbeatReply>& reply, MonoTime sent,
   if (reply->rejoin) return Join();
   for (const IntentId& id : told)
     acks_.erase(id);
-  const bool more = !acks_.empty() || reply->pending.size() >= limits::kIntentsPerReply;
+  const bool more = !acks_.empty() || !reply->settled.empty() ||
+                    reply->pending.size() >= limits::kIntentsPerReply;
   Again(more ? limits::kJoinBackoffMin : limits::kHeartbeatInterval, &JoinLoop::Heartbeat);
   hooks_.heard(*reply, sent);
 }

@@ -22,6 +22,7 @@ class JoinLoop {
   struct Hooks {
     std::function<std::uint64_t()> next_number;
     std::function<CancelledRunning()> cancelled_running;
+    std::function<std::vector<Intent>()> owed;  // Those that go with the next heartbeat.
     std::function<void(JoinReply reply, MonoTime sent)> joined;
     std::function<void(HeartbeatReply reply, MonoTime sent)> heard;
     std::function<void(Error)> refused;         // Another living daemon has this id: the loop ends.

@@ -30,6 +30,7 @@ struct AppliedIntent {
   Intent intent;
   std::vector<Tombstone> tombstones;  // Its target, and each task that it marked.
   std::vector<Receipt> receipts;
+  bool owed = false;  // It was born here: the store is to hear of it.
 
   friend bool operator==(const AppliedIntent&, const AppliedIntent&) = default;
 };
@@ -56,6 +57,7 @@ struct JournalState {
   std::vector<Tombstone> tombstones;
   std::vector<Intent> filters;    // The newest applied ones that go by filter, oldest first.
   std::vector<Receipt> receipts;  // The last of each tombstone's first intent, as far as known.
+  std::vector<Intent> owed;       // Oldest first.
   std::vector<KeptTask> live;     // In ascending order of their numbers.
 };
 
@@ -73,6 +75,8 @@ class Journal {
   virtual void RecordApplied(AppliedIntent applied, Done done) = 0;
   // Written behind: a crash may lose the last moments of these.
   virtual void RecordReceipt(const Receipt& receipt) = 0;
+  // It is owed no longer. Losing it costs a repetition.
+  virtual void RecordHandedOver(const IntentId& intent) = 0;
   // They live, until RecordEnded(). Durable when `done` says so. Repeating it replaces what was
   // kept.
   virtual void RecordLive(std::vector<KeptTask> tasks, Done done) = 0;

@@ -3,9 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <chrono>
-#include <limits>
 #include <optional>
-#include <sstream>
 #include <string>
 #include <utility>
 #include <vector>
@@ -13,6 +11,7 @@
 #include <boost/json.hpp>
 
 #include "core/limits.h"
+#include "node/resource_text.h"
 
 namespace quell {
 namespace {
@@ -69,7 +68,14 @@ CREATE TABLE live(
   birth INTEGER NOT NULL);
 )sql";
 
-constexpr std::array<std::string_view, 4> kMigrations = {kFirst, kHistory, kResources, kLive};
+// Those that were born here and no store has yet.
+constexpr std::string_view kOwed = R"sql(
+ALTER TABLE intents ADD COLUMN owed INTEGER NOT NULL DEFAULT 0;
+CREATE INDEX owed_intents ON intents(seq) WHERE owed = 1;
+)sql";
+
+constexpr std::array<std::string_view, 5> kMigrations = {kFirst, kHistory, kResources, kLive,
+                                                         kOwed};
 
 Error Damaged(const sqlite::Database& database, std::string_view what) {
   return {ErrorCode::kInternal,
@@ -164,6 +170,22 @@ Status LoadAll(sqlite::Database& database, std::string_view sql, std::string_vie
   return {};
 }
 
+// Columns: id, task, requested_at, requested_by, reason, cascade, grace_ms.
+std::optional<Intent> ReadOwed(const sqlite::Statement& row) {
+  Intent intent;
+  const auto id = IntentId::Parse(row.text(0));
+  const Result<TaskId> task = TaskId::Parse(row.text(1));
+  if (!id || !task) return std::nullopt;
+  intent.id = *id;
+  intent.target = *task;
+  intent.requested_at = WallFromMicros(row.integer(2));
+  intent.by = row.text(3);
+  intent.reason = row.text(4);
+  intent.cascade = row.integer(5) != 0;
+  intent.grace = std::chrono::milliseconds(row.integer(6));
+  return intent;
+}
+
 Status LoadLife(sqlite::Database& database, JournalState& state) {
   Result<sqlite::Statement> row = database.Prepare("SELECT incarnation, next_number FROM life");
   if (!row) return row.error();
@@ -237,44 +259,6 @@ std::optional<std::vector<Header>> ParseHeaders(std::string_view json) {
   for (std::size_t i = 0; i < texts->size(); i += 2)
     headers.push_back({std::move((*texts)[i]), std::move((*texts)[i + 1])});
   return headers;
-}
-
-// Numbers with blanks between them, in the order of the members. Nothing is active any more.
-std::optional<std::string> CpuText(const std::optional<CpuUse>& cpu) {
-  if (!cpu) return std::nullopt;
-  std::ostringstream text;
-  text << cpu->total.count() << ' ' << cpu->least.count() << ' ' << cpu->most.count() << ' '
-       << cpu->executions;
-  return text.str();
-}
-
-std::optional<CpuUse> ParseCpu(std::string_view text) {
-  std::istringstream in{std::string(text)};
-  std::int64_t total = 0;
-  std::int64_t least = 0;
-  std::int64_t most = 0;
-  CpuUse cpu;
-  if (!(in >> total >> least >> most >> cpu.executions)) return std::nullopt;
-  cpu.total = std::chrono::nanoseconds(total);
-  cpu.least = std::chrono::nanoseconds(least);
-  cpu.most = std::chrono::nanoseconds(most);
-  return Check(cpu) ? std::optional(cpu) : std::nullopt;
-}
-
-std::optional<std::string> MemoryText(const std::optional<MemoryUse>& memory) {
-  if (!memory) return std::nullopt;
-  std::ostringstream text;
-  text.precision(std::numeric_limits<double>::max_digits10);
-  text << memory->now << ' ' << memory->average << ' ' << memory->least << ' ' << memory->most
-       << ' ' << memory->reports;
-  return text.str();
-}
-
-std::optional<MemoryUse> ParseMemory(std::string_view text) {
-  std::istringstream in{std::string(text)};
-  MemoryUse memory;
-  in >> memory.now >> memory.average >> memory.least >> memory.most >> memory.reports;
-  return in ? std::optional(memory) : std::nullopt;
 }
 
 // Its monotonic start belongs to an earlier life, or boot.
@@ -388,6 +372,11 @@ Result<JournalState> LoadJournal(sqlite::Database& database, const NodeId& node)
                               return ReadReceipt(row, node);
                             });
   if (!receipts) return receipts.error();
+  Status owed = LoadAll(database,
+                        "SELECT id, task, requested_at, requested_by, reason, cascade, grace_ms "
+                        "FROM intents WHERE owed = 1 AND seq > ?1 ORDER BY seq",
+                        "owed intents", state.owed, ReadOwed);
+  if (!owed) return owed.error();
   Status live = LoadAll(database,
                         "SELECT number, type, action, description, cancellable, started_at, "
                         "ancestors, headers, uid, pid, on_parent_lost, key, lives_by, birth "
@@ -431,15 +420,20 @@ Status KeepApplied(sqlite::Database& database, const AppliedIntent& applied, std
   }
   Status kept = database.Run(
       "INSERT INTO intents(id, task, actions, parent, requested_at, requested_by, reason, cascade, "
-      "grace_ms, marks) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10) ON CONFLICT(id) DO UPDATE "
+      "grace_ms, marks, owed) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11) "
+      "ON CONFLICT(id) DO UPDATE "
       "SET cascade = max(cascade, excluded.cascade), grace_ms = min(grace_ms, excluded.grace_ms), "
       "marks = marks + excluded.marks",
       intent.id.view(), task, actions, parent, MicrosSinceEpoch(intent.requested_at), intent.by,
-      intent.reason, intent.cascade, intent.grace.count(), marks);
+      intent.reason, intent.cascade, intent.grace.count(), marks, applied.owed);
   if (!kept) return kept;
   return database.Run(
       "DELETE FROM intents WHERE marks = 0 AND seq <= (SELECT max(seq) FROM intents) - ?1",
       static_cast<std::int64_t>(max));
+}
+
+Status KeepHandedOver(sqlite::Database& database, const IntentId& intent) {
+  return database.Run("UPDATE intents SET owed = 0 WHERE id = ?1", intent.view());
 }
 
 // A time that is known is never forgotten: a later life may not know it. Only tasks with a

@@ -31,6 +31,7 @@ Result<JournalState> LoadJournal(sqlite::Database& database, const NodeId& node)
 // Within the transaction of the caller.
 Status KeepReserved(sqlite::Database& database, std::uint64_t end);
 Status KeepApplied(sqlite::Database& database, const AppliedIntent& applied, std::size_t max);
+Status KeepHandedOver(sqlite::Database& database, const IntentId& intent);
 Status KeepReceipt(sqlite::Database& database, const Receipt& receipt);
 Status KeepLive(sqlite::Database& database, std::span<const KeptTask> tasks);
 // They live no longer.

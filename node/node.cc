@@ -24,7 +24,8 @@ class Node::Impl {
         trouble_(std::move(options.trouble)),
         facts_(state_),
         applier_(state_, facts_, recovered),
-        orphans_(state_, applier_),
+        owed_(state_.journal, recovered.owed),
+        orphans_(state_, applier_, owed_),
         programs_(state_, facts_, orphans_),
         keeper_(state_),
         registrar_(state_, facts_, applier_, programs_, orphans_, keeper_),
@@ -81,10 +82,12 @@ class Node::Impl {
     return {
         .next_number = [this] { return state_.numbers.next(); },
         .cancelled_running = [this] { return facts_.cancelled_running(); },
+        .owed = [this] { return owed_.Next(); },
         .joined = [this](JoinReply reply, MonoTime sent) { OnJoined(std::move(reply), sent); },
         .heard =
             [this](HeartbeatReply reply, MonoTime sent) {
               CompareClocks(reply.wall, sent);
+              owed_.Settle(reply.settled);
               Pull(std::move(reply.pending));
             },
         .refused =
@@ -159,6 +162,7 @@ class Node::Impl {
   std::function<void(const Error&)> trouble_;
   Facts facts_;
   Applier applier_;
+  Owed owed_;
   Orphans orphans_;
   Programs programs_;
   Keeper keeper_;

@@ -48,7 +48,10 @@ void Orphans::Cancel(const TaskId& child, const TaskId& parent) {
   intent.reason = "its parent [" + parent.ToString() + "] was lost";
   intent.grace = limits::kGraceDefault;
   // If the journal fails, the program is told all the same; after a restart it may run on.
-  applier_.Apply(std::move(intent), false, [](const Result<Applier::Applied>&) {});
+  const bool owed = !owed_.full();
+  applier_.ApplyOwn(intent, owed, [this, intent, owed](const Result<Applier::Applied>& applied) {
+    if (applied && owed) owed_.Add(intent);
+  });
 }
 
 }  // namespace quell

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "node/apply.h"
+#include "node/owed.h"
 #include "node/state.h"
 
 namespace quell {
@@ -12,7 +13,8 @@ namespace quell {
 // Not thread-safe: on the node's executor.
 class Orphans {
  public:
-  Orphans(NodeState& state, Applier& applier) : state_(state), applier_(applier) {}
+  Orphans(NodeState& state, Applier& applier, Owed& owed)
+      : state_(state), applier_(applier), owed_(owed) {}
 
   // The task has just ended as lost. Those of its children that asked for it are cancelled, with
   // everything below them, by an intent that is this node's own.
@@ -27,6 +29,7 @@ class Orphans {
 
   NodeState& state_;
   Applier& applier_;
+  Owed& owed_;
 };
 
 }  // namespace quell

@@ -45,6 +45,10 @@ void SqliteJournal::RecordReceipt(const Receipt& receipt) {
   Behind([receipt](sqlite::Database& database) { return KeepReceipt(database, receipt); });
 }
 
+void SqliteJournal::RecordHandedOver(const IntentId& intent) {
+  Behind([intent](sqlite::Database& database) { return KeepHandedOver(database, intent); });
+}
+
 void SqliteJournal::RecordLive(std::vector<KeptTask> tasks, Done done) {
   const auto live = std::make_shared<const std::vector<KeptTask>>(std::move(tasks));
   thread_.Submit([live](sqlite::Database& database) { return KeepLive(database, *live); },

@@ -43,6 +43,7 @@ class SqliteJournal final : public Journal {
   void ReserveNumbers(std::uint64_t end, Done done) override;
   void RecordApplied(AppliedIntent applied, Done done) override;
   void RecordReceipt(const Receipt& receipt) override;
+  void RecordHandedOver(const IntentId& intent) override;
   void RecordLive(std::vector<KeptTask> tasks, Done done) override;
   void RecordEnded(std::vector<Task> tasks, Done done) override;
   void FindEnded(std::uint64_t number, std::function<void(Result<Task>)> done) override;

@@ -136,12 +136,16 @@ struct HeartbeatRequest {
       acks;  // Of intents that came with a join or heartbeat; repeated until answered.
   std::optional<CancelledRunning> cancelled_running =
       {};  // None: an older node, which does not count.
+  // Cancels that were born at the node, on tasks of its own: it has journaled and carried them out.
+  // Repeated until answered; at most limits::kIntentsPerReply.
+  std::vector<Intent> owed = {};
 };
 
 struct HeartbeatReply {
   bool rejoin = false;  // The coordinator does not know this life of the node: join again.
   std::vector<Intent> pending;
   WallTime wall;
+  std::vector<IntentId> settled = {};  // Of those owed: the store has them.
 };
 
 struct LeaveRequest {

@@ -147,6 +147,7 @@ NewTask Program::ThinkOne(const std::vector<TaskId>& own) {
   task.description = "work of program " + std::to_string(number_);
   task.cancellable = !dice_.Percent(15);
   if (names_pid_) task.pid = who_.pid;
+  if (task.cancellable && dice_.Percent(20)) task.on_parent_lost = OnParentLost::kCancel;
   if (dice_.Percent(40) && !own.empty()) {
     task.parent = own[dice_.Below(own.size())];
   } else if (dice_.Percent(30)) {

@@ -223,6 +223,8 @@ void Truth::CheckMark(const TaskId& id, const std::string& reason, const char* w
                       bool has_ended) {
   const std::string what =
       std::string(where) + ": task " + id.ToString() + " cancelled for '" + reason + "'";
+  const bool registering = tasks_.count(id) == 0 && MayBeRegistering(id);
+  if (WasOrphaned(id, reason) || (registering && reason.starts_with("its parent ["))) return;
   const auto asked = by_reason_.find(reason);
   if (asked == by_reason_.end()) return world_.Violation(what + ", which nobody asked for");
   const auto task = tasks_.find(id);
@@ -242,6 +244,25 @@ void Truth::CheckMark(const TaskId& id, const std::string& reason, const char* w
   if (tombstone != tombstones.end() && tombstone->second.mark.reason != reason) {
     world_.Violation(what + ", but its first mark was '" + tombstone->second.mark.reason + "'");
   }
+}
+
+// It, or a task above it, asked to be cancelled when its parent is lost, and that program died.
+bool Truth::WasOrphaned(const TaskId& id, const std::string& reason) const {
+  const auto task = tasks_.find(id);
+  if (task == tasks_.end()) return false;
+  std::vector<TaskId> chain = task->second.ancestors;
+  chain.insert(chain.begin(), id);
+  for (std::size_t i = 0; i + 1 < chain.size(); ++i) {
+    const auto child = tasks_.find(chain[i]);
+    const auto parent = tasks_.find(chain[i + 1]);
+    if (child == tasks_.end() || parent == tasks_.end()) continue;
+    if (child->second.spec.on_parent_lost == OnParentLost::kCancel && parent->second.fading &&
+        parent->second.host == child->second.host &&
+        reason == "its parent [" + chain[i + 1].ToString() + "] was lost") {
+      return true;
+    }
+  }
+  return false;
 }
 
 void Truth::CheckPage(const std::string& address, std::span<const TaskView> page) {

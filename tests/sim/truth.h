@@ -125,6 +125,9 @@ class Truth {
   void CheckAcks(NodeHost& host, const std::vector<IntentAck>& acks);
   void CheckMark(const TaskId& id, const std::string& reason, const char* where,
                  bool has_ended = false);
+  // Whether a cancel that was born at a node was born rightly.
+  bool WasOrphaned(const TaskId& id, const std::string& reason) const;
+  void JudgeOwed(NodeHost& host) const;
   void CheckSlots(Request& request, const Gathered& answer);
   void CheckListed(const Request& request, const Gathered& answer,
                    const std::vector<std::vector<SeenTask>>& slots);

@@ -190,7 +190,9 @@ void Truth::CheckPromise(Request& request, const Result<Gathered>& answer) {
   for (const Slot& slot : answer->slots) {
     NodeHost* host = slot.node ? HostOf(slot.node->id) : nullptr;
     if (host == nullptr) continue;
-    if (kept->second.asked.count(slot.node->id) == 0) {
+    // A node that gave birth to it has it.
+    if (kept->second.asked.count(slot.node->id) == 0 &&
+        host->file.applied.count(*answer->intent) == 0) {
       world_.Violation(Name(request) + ": the intent is not pending for " + host->name());
     }
     if (slot.reply && host->file.applied.count(*answer->intent) == 0) {

@@ -27,6 +27,8 @@ void Truth::JudgeTheEnd(const std::function<bool(const TrueTask&)>& still_runs) 
     }
     if (request.promised) JudgePromise(request, still_runs);
   }
+  for (const auto& host : nodes_)
+    JudgeOwed(*host);
   for (const auto& [id, task] : tasks_) {
     if (!still_runs(task)) continue;
     const auto& tombstones = HostOf(task).file.tombstones;
@@ -40,6 +42,20 @@ void Truth::JudgeTheEnd(const std::function<bool(const TrueTask&)>& still_runs) 
       if (tombstone == tombstones.end() || !tombstone->second.cascade || task.told) continue;
       world_.Violation(what + " its ancestor " + ancestor.ToString() + " was cancelled");
     }
+  }
+}
+
+// What was born at a node is in the store, unless that was a moment ago.
+void Truth::JudgeOwed(NodeHost& host) const {
+  for (const auto& [id, applied] : host.file.applied) {
+    if (applied.intent.by != "on_parent_lost" || applied.intent.task()->node != host.id()) continue;
+    if (host.clock().Wall() - applied.intent.requested_at < 5s) continue;
+    const bool stored = std::any_of(
+        coordinator_.file.intents.begin(), coordinator_.file.intents.end(),
+        [&](const auto& kept) { return kept.second.intent.target == applied.intent.target; });
+    if (stored && !applied.owed) continue;
+    world_.Violation(host.name() + " has cancelled an orphan, and the store " +
+                     (stored ? "has not told it that it knows" : "knows nothing of it"));
   }
 }
 

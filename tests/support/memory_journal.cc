@@ -57,6 +57,7 @@ JournalState JournalFile::Open() {
     state.applied.push_back(id);
     const Intent& intent = applied.at(id).intent;
     if (intent.filter() != nullptr) state.filters.push_back(intent);
+    if (applied.at(id).owed) state.owed.push_back(intent);
   }
   for (const auto& [number, tombstone] : tombstones) {
     state.tombstones.push_back(tombstone);
@@ -81,6 +82,10 @@ void MemoryJournal::RecordReceipt(const Receipt& receipt) {
   queue_.Behind([this, receipt] {
     file_.receipts[{receipt.task.number, receipt.intent}] = receipt;
   });
+}
+
+void MemoryJournal::RecordHandedOver(const IntentId& intent) {
+  queue_.Behind([this, intent] { file_.applied.at(intent).owed = false; });
 }
 
 void MemoryJournal::RecordLive(std::vector<KeptTask> tasks, Done done) {

@@ -67,6 +67,8 @@ std::deque<v1::HeartbeatRequest> HeartbeatParts(const HeartbeatRequest& request,
   std::deque<v1::HeartbeatRequest> parts;
   const auto next = [&] { ToProto(head, &parts.emplace_back()); };
   next();
+  for (const Intent& intent : request.owed)
+    ToProto(intent, parts.back().add_owed());
   SpreadAcks(
       request.acks, bytes_max, [&] { return parts.back().add_acks(); }, next);
   return parts;

@@ -367,6 +367,8 @@ void ToProto(const HeartbeatRequest& from, v1::HeartbeatRequest* to) {
   to->set_next_number(from.next_number);
   for (const IntentAck& ack : from.acks)
     ToProto(ack, to->add_acks());
+  for (const Intent& intent : from.owed)
+    ToProto(intent, to->add_owed());
   if (!from.cancelled_running) return;
   to->mutable_cancelled_running()->set_now(from.cancelled_running->now);
   to->mutable_cancelled_running()->set_total(from.cancelled_running->total);
@@ -380,6 +382,7 @@ Result<HeartbeatRequest> FromProto(const v1::HeartbeatRequest& from) {
   reader.Check(CheckNextNumber(from.next_number()));
   request.next_number = from.next_number();
   reader.Check(AppendAcks(from.acks(), &request.acks));
+  reader.Take(Intents(from.owed()), &request.owed);
   if (from.has_cancelled_running()) {
     request.cancelled_running =
         CancelledRunning{from.cancelled_running().now(), from.cancelled_running().total()};
@@ -388,6 +391,8 @@ Result<HeartbeatRequest> FromProto(const v1::HeartbeatRequest& from) {
 }
 
 void ToProto(const HeartbeatReply& from, v1::HeartbeatReply* to) {
+  for (const IntentId& id : from.settled)
+    to->add_settled(id.ToString());
   to->set_rejoin(from.rejoin);
   for (const Intent& intent : from.pending)
     ToProto(intent, to->add_pending());
@@ -400,6 +405,8 @@ Result<HeartbeatReply> FromProto(const v1::HeartbeatReply& from) {
   reply.rejoin = from.rejoin();
   reader.Take(Intents(from.pending()), &reply.pending);
   reader.Take(fields::Wall("the coordinator's clock", from.wall_micros()), &reply.wall);
+  for (const std::string& id : from.settled())
+    reader.Take(ParseId<IntentId>("a settled intent", id), &reply.settled.emplace_back());
   return reader.Finish(std::move(reply));
 }
 

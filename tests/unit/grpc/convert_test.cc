@@ -207,6 +207,8 @@ TEST_P(ConvertTest, MembershipArrivesAsItWasMade) {
       beat.acks.push_back(random_.Ack());
     if (random_.Coin())
       beat.cancelled_running = CancelledRunning{random_.Number(), random_.Number()};
+    for (std::uint64_t i = random_.Below(4); i > 0; --i)
+      beat.owed.push_back(random_.AnIntent());
     const auto beaten = FromProto(Sent<v1::HeartbeatRequest>(beat));
     ASSERT_THAT(beaten, IsOk());
     EXPECT_EQ(beaten->node, beat.node);
@@ -214,14 +216,18 @@ TEST_P(ConvertTest, MembershipArrivesAsItWasMade) {
     EXPECT_EQ(beaten->next_number, beat.next_number);
     EXPECT_EQ(beaten->acks, beat.acks);
     EXPECT_EQ(beaten->cancelled_running, beat.cancelled_running);
+    EXPECT_EQ(beaten->owed, beat.owed);
 
     HeartbeatReply echo{random_.Coin(), {}, random_.Time()};
     for (std::uint64_t i = random_.Below(4); i > 0; --i)
       echo.pending.push_back(random_.AnIntent());
+    for (std::uint64_t i = random_.Below(4); i > 0; --i)
+      echo.settled.push_back(random_.AnIntent().id);
     const auto echoed = FromProto(Sent<v1::HeartbeatReply>(echo));
     ASSERT_THAT(echoed, IsOk());
     EXPECT_EQ(echoed->rejoin, echo.rejoin);
     EXPECT_EQ(echoed->pending, echo.pending);
+    EXPECT_EQ(echoed->settled, echo.settled);
     EXPECT_EQ(echoed->wall, echo.wall);
 
     const LeaveRequest leave{random_.Node(), Incarnation{1 + random_.Below(9)}};

@@ -45,6 +45,9 @@ void FakeCoordinator::Heartbeat(HeartbeatRequest request, MonoTime deadline,
   if (!error && !silent) {
     reply.rejoin = std::exchange(rejoin, false);
     if (!reply.rejoin) reply.pending = std::exchange(pending, {});
+    for (const Intent& intent : heartbeats.back().owed) {
+      if (settles) reply.settled.push_back(intent.id);
+    }
   }
   Answer(deadline, std::move(done), std::move(reply));
 }

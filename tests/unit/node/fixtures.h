@@ -36,6 +36,7 @@ class FakeCoordinator final : public MembershipClient {
 
   std::optional<Error> error;     // Every call fails with it.
   std::vector<Intent> pending;    // Handed over once, with the next answer.
+  bool settles = false;           // Its store takes what is owed.
   bool rejoin = false;            // The next heartbeat is told to join again.
   std::uint64_t next_number = 1;  // Of a join's answer.
   std::string boot_id = "boot";   // Of this host: one clock, unless it differs.

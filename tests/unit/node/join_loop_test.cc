@@ -6,6 +6,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "node/owed.h"
 #include "tests/unit/node/fixtures.h"
 
 namespace quell {
@@ -126,6 +127,64 @@ TEST_F(JoinLoopTest, AcknowledgesNothingThatTheJournalCouldNotTake) {
   for (const HeartbeatRequest& beat : coordinator().heartbeats)
     EXPECT_THAT(beat.acks, IsEmpty());
   EXPECT_THAT(world_.troubles, SizeIs(1));
+}
+
+// A child that is cancelled because its parent was lost.
+TaskId LoseParent(NodeWorld& world) {
+  NewTask work = world.Work();
+  work.pid = world.processes.Spawn(NodeWorld::kUid);
+  NewTask child = world.Work();
+  child.parent = world.RegisterOne(work).id;
+  child.on_parent_lost = OnParentLost::kCancel;
+  const TaskId id = world.RegisterOne(child).id;
+  world.processes.Kill(work.pid);
+  world.scheduler.Advance(limits::kLostAfter + limits::kHeartbeatInterval + 100ms);
+  return id;
+}
+
+TEST_F(JoinLoopTest, OwesACancelThatWasBornHereUntilTheStoreHasIt) {
+  const TaskId child = LoseParent(world_);
+  ASSERT_THAT(coordinator().heartbeats.back().owed, SizeIs(1));
+  const Intent owed = coordinator().heartbeats.back().owed[0];
+  ASSERT_NE(owed.task(), nullptr);
+  EXPECT_EQ(*owed.task(), child);
+  EXPECT_EQ(owed.by, "on_parent_lost");
+  world_.Restart();
+  world_.scheduler.Advance(2s);
+  EXPECT_THAT(coordinator().heartbeats.back().owed, ElementsAre(owed)) << "it is forgotten";
+  coordinator().settles = true;
+  world_.scheduler.Advance(3s);
+  EXPECT_THAT(coordinator().heartbeats.back().owed, IsEmpty());
+  world_.Restart();
+  world_.scheduler.Advance(2s);
+  EXPECT_THAT(coordinator().heartbeats.back().owed, IsEmpty());
+}
+
+TEST_F(JoinLoopTest, OwesNothingThatACoordinatorAskedFor) {
+  const TaskId task = world_.RegisterOne(world_.Work()).id;
+  world_.Ask(ApplyRequest{{world_.Cancel(task)}});
+  world_.scheduler.Advance(2s);
+  EXPECT_THAT(coordinator().heartbeats.back().owed, IsEmpty());
+}
+
+TEST_F(JoinLoopTest, OwesInPartsAndKeepsNoMoreThanItsBound) {
+  MemoryJournal journal(*world_.executor, world_.file);
+  Owed owed(journal, {}, limits::kIntentsPerReply + 1);
+  std::vector<Intent> all;
+  while (!owed.full()) {
+    all.push_back(world_.Cancel(world_.Id(1 + all.size())));
+    owed.Add(all.back());
+  }
+  EXPECT_THAT(all, SizeIs(limits::kIntentsPerReply + 1));
+  std::vector<IntentId> first;
+  for (const Intent& intent : owed.Next())
+    first.push_back(intent.id);
+  EXPECT_THAT(first, SizeIs(limits::kIntentsPerReply));
+  for (const IntentId& id : first)
+    world_.file.applied[id].owed = true;
+  owed.Settle(first);
+  EXPECT_THAT(owed.Next(), ElementsAre(all.back()));
+  world_.Settle();
 }
 
 TEST_F(JoinLoopTest, AsksForMoreAtOnceWhenTheAnswerWasFull) {

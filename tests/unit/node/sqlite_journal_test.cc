@@ -293,6 +293,25 @@ TEST_F(SqliteJournalTest, WhatWasNotMeasuredOfAnEndedTaskStaysAbsent) {
   EXPECT_FALSE(FindEnded(7)->resources.measured());
 }
 
+TEST_F(SqliteJournalTest, BringsBackWhatIsOwedUntilItIsHandedOver) {
+  Open();
+  AppliedIntent owed = Applied({5});
+  owed.owed = true;
+  AppliedIntent other = Applied({7});
+  other.owed = true;
+  ASSERT_THAT(Record(Applied({6})), IsOk());
+  ASSERT_THAT(Record(other), IsOk());
+  ASSERT_THAT(Record(owed), IsOk());
+  AppliedIntent birth = owed;
+  birth.owed = false;
+  ASSERT_THAT(Record(birth), IsOk());
+  Open();
+  EXPECT_THAT(state_.owed, ElementsAre(other.intent, owed.intent));
+  journal_->RecordHandedOver(other.intent.id);
+  Open();
+  EXPECT_THAT(state_.owed, ElementsAre(owed.intent));
+}
+
 TEST_F(SqliteJournalTest, BringsBackWhatLives) {
   Open();
   KeptTask kept = Live(5);

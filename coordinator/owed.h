@@ -1,0 +1,39 @@
+// Cancels that were born at a node, such as those of orphans: carried out there, and committed here
+// like any other, so that they reach the other nodes.
+#pragma once
+
+#include <map>
+#include <vector>
+
+#include "coordinator/coordinator.h"
+#include "coordinator/intents.h"
+#include "coordinator/lifetime.h"
+#include "coordinator/membership.h"
+
+namespace quell {
+
+// Not thread-safe: everything on the executor. All that is handed in must outlive it.
+class OwedIntents {
+ public:
+  OwedIntents(const CoordinatorServices& services, const Membership& members,
+              PendingIntents& pending)
+      : services_(services), members_(members), pending_(pending) {}
+
+  // What `node` owes, as its heartbeat says. Returns those of them that the store has, or that it
+  // will never take, because they are not on the node's own tasks: the node need not say them
+  // again. The others are being committed, pending for all other nodes.
+  std::vector<IntentId> Take(const NodeId& node, std::vector<Intent> owed);
+
+ private:
+  enum class State : std::uint8_t { kCommitting, kStored };
+  void Commit(const NodeId& node, Intent intent);
+
+  const CoordinatorServices services_;
+  const Membership& members_;
+  PendingIntents& pending_;
+  // Of each node those that its last heartbeat has named.
+  std::map<NodeId, std::map<IntentId, State>> known_;
+  Lifetime lifetime_;
+};
+
+}  // namespace quell

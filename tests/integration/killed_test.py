@@ -422,5 +422,25 @@ class LostInTime(Matrix):
         self.assertEqual(self.state(keeps), "running")
 
 
+class Orphans(quelltest.TestCase):
+    def test_what_is_below_an_orphan_on_another_host_hears_of_it_when_the_coordinator_is_back(self):
+        world = self.cluster(["a", "b"])
+        here, far = world.nodes["a"]["socket"], world.nodes["b"]["socket"]
+        parent, child, below = Program(here), Program(here), Program(far)
+        for program in (parent, child, below):
+            self.addCleanup(program.kill)
+        lost = parent.register()
+        orphan = child.register(parent=lost, on_parent_lost="cancel")
+        child.listen()
+        below.register(parent=orphan, ancestors=[lost])
+        below.listen()
+        os.kill(world.coordinator["pid"], signal.SIGKILL)
+        until_gone([world.coordinator["pid"]], "the coordinator is gone")
+        parent.kill()
+        self.assertEqual(child.hear()["task"], orphan)
+        world.start_again(world.coordinator)
+        self.assertEqual(below.hear()["reason"], f"its parent [{lost}] was lost")
+
+
 if __name__ == "__main__":
     quelltest.main()

@@ -61,6 +61,7 @@ class Coordinator::Impl {
  public:
   Impl(CoordinatorOptions options, const CoordinatorServices& services, StoreState recovered)
       : services_(services),
+        life_(IntentId::Make(services.random)),
         numbers_([&store = services.store](
                      std::uint64_t end, auto done) { store.ReserveNumbers(end, std::move(done)); },
                  recovered.next_number),
@@ -97,7 +98,7 @@ class Coordinator::Impl {
       }
       slot.slot.node = one.member->info;
       slot.slot.sink = sinks(one.member->info);
-      slot.joined = one.member->joined;
+      slot.joined = one.member->joined && !one.member->lost;
       if (one.member->is_self) {
         slot.slot.reply = ListReply{};
         own_part = BeginOwnPart(part);
@@ -111,8 +112,9 @@ class Coordinator::Impl {
     GiveUpWith(query.caller,
                FanOut(services_.executor, services_.nodes, kListAction, std::move(slots),
                       DeadlineIn(timeout),
-                      lifetime_.Guard([this, done, own, own_part,
+                      lifetime_.Guard([this, done, own, own_part, began = Now(),
                                        filter = query.filter](std::vector<Slot> gathered) {
+                        NoteBroken(began, gathered);
                         if (own != nullptr) ShowRequests(filter, gathered);
                         const std::uint64_t running = StillRunning(gathered);
                         done(Gathered{std::move(gathered), {}, running});
@@ -150,7 +152,7 @@ class Coordinator::Impl {
     FanOutSlot get;
     get.slot.node = member->info;
     get.slot.sink = sinks(member->info);
-    get.joined = member->joined;
+    get.joined = member->joined && !member->lost;
     get.request = GetRequest{task->number};
     timeout = Bounded(timeout, query.wait);
     const MonoTime deadline = DeadlineIn(timeout);
@@ -175,7 +177,11 @@ class Coordinator::Impl {
     if (!done) return;
     query.as_task = PartOf(own, kCancelAction);
     timeout = Bounded(timeout, query.wait);
-    canceller_.Cancel(std::move(query), who, timeout, std::move(sinks), std::move(done));
+    const auto note = [this, began = Now(), done](Result<Gathered> gathered) {
+      if (gathered) NoteBroken(began, gathered->slots);
+      done(std::move(gathered));
+    };
+    canceller_.Cancel(std::move(query), who, timeout, std::move(sinks), lifetime_.Guard(note));
   }
 
   std::vector<MemberStatus> Members() const {
@@ -194,6 +200,10 @@ class Coordinator::Impl {
       if (one.member != nullptr) chosen.push_back(StatusOf(*one.member));
     }
     return chosen;
+  }
+
+  MembersVersion members_version() const {
+    return {members_.version(), life_.ToString() + "." + std::to_string(members_.version())};
   }
 
   bool Knows(std::string_view node) const { return members_.FindPresent(node) != nullptr; }
@@ -232,7 +242,7 @@ class Coordinator::Impl {
 
   // Into the coordinator's own slot.
   void ShowRequests(const TaskFilter& filter, std::vector<Slot>& slots) const {
-    const MonoTime now = services_.executor.clock().Now();
+    const MonoTime now = Now();
     for (Slot& slot : slots) {
       if (!slot.node || slot.node->id != self().id) continue;
       std::vector<TaskView> views;
@@ -257,16 +267,16 @@ class Coordinator::Impl {
                                "without [wait_for_completion]"});
     }
     const std::shared_ptr<TaskSink> sink = sinks(self());
-    const TaskView view = View(*request, services_.executor.clock().Now());
+    const TaskView view = View(*request, Now());
     sink->OnTasks({&view, 1});
     services_.executor.Post([done, answer = GetAnswer{self(), false, {}, sink}] { done(answer); });
   }
 
   MemberStatus StatusOf(const Member& member) const {
-    const MonoTime now = services_.executor.clock().Now();
+    const MonoTime now = Now();
     return {member.info,
             member.is_self,
-            members_.IsAlive(member, now),
+            members_.IsAlive(member, now) && !member.lost,
             member.heard,
             pending_.CountFor(member.info.id),
             member.cancelled_running};
@@ -299,7 +309,8 @@ class Coordinator::Impl {
 
   void GetOne(FanOutSlot get, MonoTime deadline, const Error& missing,
               const std::function<void(Result<GetAnswer>)>& done) {
-    AskOne(std::move(get), deadline, [done, missing](std::vector<Slot> gathered) {
+    const auto take = [this, began = Now(), done, missing](std::vector<Slot> gathered) {
+      NoteBroken(began, gathered);
       Slot& slot = gathered[0];
       if (slot.failure) {
         Error error = ErrorOf(*slot.failure);
@@ -308,7 +319,8 @@ class Coordinator::Impl {
       GetReply& reply = std::get<GetReply>(*slot.reply);
       done(GetAnswer{std::move(*slot.node), reply.ended, std::move(reply.receipt),
                      std::move(slot.sink)});
-    });
+    };
+    AskOne(std::move(get), deadline, lifetime_.Guard(take));
   }
 
   template <typename T>
@@ -321,14 +333,22 @@ class Coordinator::Impl {
                                           : MonoClock::duration(limits::kNodeDeadlineMax);
     return std::clamp(timeout, MonoClock::duration::zero(), most);
   }
-  MonoTime DeadlineIn(MonoClock::duration timeout) const {
-    return services_.executor.clock().Now() + timeout;
+  MonoTime Now() const { return services_.executor.clock().Now(); }
+  MonoTime DeadlineIn(MonoClock::duration timeout) const { return Now() + timeout; }
+
+  void NoteBroken(MonoTime began, const std::vector<Slot>& slots) {
+    for (const Slot& slot : slots) {
+      if (slot.node && slot.failure && CodeOf(*slot.failure) == ErrorCode::kUnavailable) {
+        members_.Broke(slot.node->id, began, Now());
+      }
+    }
   }
   static Error ErrorOf(const NodeFailure& failure) {
     return {CodeOf(failure), failure.cause_reason};
   }
 
   const CoordinatorServices services_;
+  const IntentId life_;  // Told apart by chance.
   Numbers numbers_;
   RequestTasks requests_;
   Membership members_;
@@ -367,6 +387,10 @@ std::vector<MemberStatus> Coordinator::Members() const {
 
 Result<std::vector<MemberStatus>> Coordinator::Members(const NodeSelection& selection) const {
   return impl_->Members(selection);
+}
+
+Coordinator::MembersVersion Coordinator::members_version() const {
+  return impl_->members_version();
 }
 
 const NodeInfo& Coordinator::self() const {

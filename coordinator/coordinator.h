@@ -115,9 +115,9 @@ struct CancelQuery {
 struct MemberStatus {
   NodeInfo info;
   bool is_self = false;
-  bool alive = false;                                 // A heartbeat within limits::kSilentAfter.
-  std::optional<MonoTime> heard;                      // In this life of the coordinator.
-  std::size_t pending = 0;                            // Intents it has not acknowledged.
+  bool alive = false;             // A heartbeat within kSilentAfter, and not found lost.
+  std::optional<MonoTime> heard;  // In this life of the coordinator.
+  std::size_t pending = 0;        // Intents it has not acknowledged.
   std::optional<CancelledRunning> cancelled_running;  // As its last heartbeat told.
 };
 
@@ -164,6 +164,12 @@ class Coordinator final : public MembershipHandler {
   std::vector<MemberStatus> Members() const;
   // Of those that are selected; tokens that name nobody are left out. Errors: kInvalidArgument.
   Result<std::vector<MemberStatus>> Members(const NodeSelection& selection) const;
+  // Changes whenever a member comes, goes or begins a new life.
+  struct MembersVersion {
+    std::uint64_t number = 0;  // Grows, within this life of the coordinator.
+    std::string id;            // Of this number in this life.
+  };
+  MembersVersion members_version() const;
   // Is this the id of a member (not of one that has left)?
   bool Knows(std::string_view node) const;
   const NodeInfo& self() const;

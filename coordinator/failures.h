@@ -15,7 +15,7 @@ inline constexpr std::string_view kListAction = "cluster:monitor/tasks/lists[n]"
 inline constexpr std::string_view kGetAction = "cluster:monitor/task/get";
 inline constexpr std::string_view kCancelAction = "cluster:admin/tasks/cancel[n]";
 
-// `joined`: the node has joined in this life of the coordinator.
+// `joined`: the node has joined in this life of the coordinator, and is not known to be lost.
 NodeFailure FailureOf(const NodeInfo& node, bool joined, std::string_view action,
                       const Error& error);
 // The way back, for an answer that is about one node only.

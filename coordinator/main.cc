@@ -73,6 +73,8 @@ struct Options {
   std::string listen = "127.0.0.1:9400";
   std::string profile = "documented";
   std::string name = "coordinator";
+  std::vector<std::string> roles;
+  std::vector<std::string> attributes;
   opensearch::Identity identity;
 };
 
@@ -94,6 +96,10 @@ std::string ReadyLine(const Options& options, const NodeInfo& self, const std::s
            "--opensearch-tagline", options.identity.tagline}) {
     json.String(word);
   }
+  for (const std::string& role : options.roles)
+    json.String("--roles").String(role);
+  for (const std::string& attribute : options.attributes)
+    json.String("--attr").String(attribute);
   json.EndArray().EndObject();
   return line;
 }
@@ -169,11 +175,15 @@ Status Daemon::Start(const HostPort& http, const HostPort& listen) {
 Status Daemon::MakeSelf(const HostPort& listen) {
   Result<std::string> boot_id = BootId();
   if (!boot_id) return boot_id.error();
+  Result<std::vector<Header>> attributes = ParseAttributes(options_.attributes);
+  if (!attributes) return attributes.error();
   self_.id = data_.node_id();
   self_.incarnation = Incarnation{1};  // Nobody asks for a coordinator's: it joins nothing.
   self_.name = options_.name;
   self_.address = grpc_->address();
   self_.host = listen.host;
+  self_.roles = options_.roles;
+  self_.attributes = std::move(*attributes);
   self_.version = Version();
   self_.boot_id = std::move(*boot_id);
   return {};
@@ -256,6 +266,9 @@ int main(int argc, char** argv) {
       ->capture_default_str();
   app.add_option("--name", options.name, "This coordinator's name as a member")
       ->capture_default_str();
+  app.add_option("--roles", options.roles, "Its roles as OpenSearch names them; none unless told")
+      ->delimiter(',');
+  app.add_option("--attr", options.attributes, "NAME=VALUE, once for each attribute of it");
   app.add_option("--cluster-name", options.identity.cluster_name, "The cluster's name for clients")
       ->capture_default_str();
   app.add_option("--opensearch-distribution", options.identity.distribution,

@@ -117,6 +117,8 @@ const Member& Membership::Admit(const NodeInfo& node, std::uint64_t next_number,
   member.left = false;
   member.joined = true;
   member.heard = now;
+  member.broke.reset();
+  member.lost = false;
   member.cancelled_running.reset();
   Show(member);
   return member;
@@ -131,9 +133,22 @@ bool Membership::Heard(const HeartbeatRequest& beat, MonoTime now) {
     return false;
   }
   member.heard = now;
+  member.broke.reset();
+  member.lost = false;
   member.next_number = std::max(member.next_number, beat.next_number);
   member.cancelled_running = beat.cancelled_running;
   return true;
+}
+
+void Membership::Broke(const NodeId& node, MonoTime began, MonoTime now) {
+  const auto it = members_.find(node);
+  if (it == members_.end()) return;
+  Member& member = it->second;
+  if (!member.broke) {
+    member.broke = now;
+  } else if (began > *member.broke) {
+    member.lost = true;
+  }
 }
 
 bool Membership::TakeNumbersToStore(const NodeId& node) {
@@ -178,10 +193,12 @@ bool Membership::IsAlive(const Member& member, MonoTime now) const {
 }
 
 void Membership::Show(const Member& member) {
+  ++version_;
   present_.insert(std::lower_bound(present_.begin(), present_.end(), &member, Before), &member);
 }
 
 void Membership::Hide(const Member& member) {
+  ++version_;
   auto it = std::lower_bound(present_.begin(), present_.end(), &member, Before);
   if (it != present_.end() && *it == &member) present_.erase(it);
 }

@@ -27,6 +27,8 @@ struct Member {
   bool left = false;                // Cleanly: not selected until it joins again.
   bool joined = false;              // In this life of the coordinator.
   std::optional<MonoTime> heard;    // Likewise; a join or a heartbeat.
+  std::optional<MonoTime> broke;    // When a request first found no way to it, since it was heard.
+  bool lost = false;                // So has another that began later.
   std::optional<CancelledRunning> cancelled_running;  // As its last heartbeat told.
 };
 
@@ -53,6 +55,8 @@ class Membership {
   const Member& Admit(const NodeInfo& node, std::uint64_t next_number, MonoTime now);
   // A sign of life. False if this life is not the one that joined: it must join (again).
   bool Heard(const HeartbeatRequest& beat, MonoTime now);
+  // A request that began at `began` has found no way to it.
+  void Broke(const NodeId& node, MonoTime began, MonoTime now);
   // True if its numbers have grown by limits::kIdBlock since the store was told; then takes them as
   // told.
   bool TakeNumbersToStore(const NodeId& node);
@@ -69,6 +73,8 @@ class Membership {
   // name and then id. Valid until the next change.
   const std::vector<const Member*>& present() const { return present_; }
   const NodeInfo& self() const { return self_->info; }
+  // How often those who are present have changed, in this life of the coordinator.
+  std::uint64_t version() const { return version_; }
 
  private:
   void Show(const Member& member);
@@ -77,6 +83,7 @@ class Membership {
   std::map<NodeId, Member> members_;
   std::vector<const Member*> present_;
   const Member* self_ = nullptr;
+  std::uint64_t version_ = 0;
 };
 
 // As the store keeps it.

@@ -112,7 +112,8 @@ inline constexpr std::size_t kFilterPathsMax = 64;   // Paths in one `filter_pat
 
 // HTTP answers and requests.
 inline constexpr std::size_t kGzipMin = 256;  // Bytes of a body below which gzip is no gain.
-inline constexpr std::size_t kGzipSlice = 64 * 1024;  // Bytes packed in one turn: below 1 ms.
+inline constexpr std::size_t kGzipSlice = 64 * 1024;      // Bytes packed in one turn: below 1 ms.
+inline constexpr std::size_t kWarningsRemembered = 1000;  // Texts by X-Opaque-Id; 8 MB at most.
 inline constexpr std::size_t kRequestIdsMax =
     16 * 1024;  // X-Opaque-Id and X-Request-Id with their names, two bytes a character.
 

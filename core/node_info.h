@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "core/ids.h"
+#include "core/result.h"
 #include "core/task.h"
 
 namespace quell {
@@ -22,5 +23,8 @@ struct NodeInfo {
 
   friend bool operator==(const NodeInfo&, const NodeInfo&) = default;
 };
+
+// As the flags --attr have them: NAME=VALUE. Errors: kInvalidArgument, in words for people.
+Result<std::vector<Header>> ParseAttributes(const std::vector<std::string>& flags);
 
 }  // namespace quell

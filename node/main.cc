@@ -94,19 +94,6 @@ std::string Absolute(const std::string& path) {
   return error ? path : absolute.string();
 }
 
-Result<std::vector<Header>> ParseAttributes(const std::vector<std::string>& texts) {
-  std::vector<Header> attributes;
-  for (const std::string& text : texts) {
-    const std::size_t equals = text.find('=');
-    if (equals == 0 || equals == std::string::npos) {
-      return Error{ErrorCode::kInvalidArgument,
-                   "--attr " + text + ": write it as NAME=VALUE, such as rack=r1"};
-    }
-    attributes.push_back({text.substr(0, equals), text.substr(equals + 1)});
-  }
-  return attributes;
-}
-
 void Trouble(const Error& error) {
   LogWarning("something is wrong, and will be tried again", {{"error", error}});
 }

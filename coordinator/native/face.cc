@@ -220,7 +220,8 @@ void Face::ListTasks(const ExchangePtr& exchange) {
   const auto within = params.Duration("ended_within");
   if (within) query.ended_within = std::chrono::duration_cast<WallClock::duration>(*within);
   if (within && within->count() < 0) params.Fail("[ended_within] is negative");
-  const auto timeout = opensearch::ReadTimeoutOnly(params).timeout;
+  const auto timeout =
+      opensearch::ReadTimeoutOnly(params, opensearch::Profile::kDocumented).timeout;
   if (const auto problem = params.Finish()) {
     return SendError(exchange, {ErrorCode::kInvalidArgument, problem->reason},
                      opensearch::Whose::kService);

@@ -93,11 +93,11 @@ Format ReadFormat(const http::Request& request, Params& params, Profile profile,
 
 Profile ReadProfile(const http::Request& request, Params& params, Profile otherwise) {
   const std::optional<std::string_view> wanted = request.HeaderValue("Quell-Profile");
-  if (!wanted) return otherwise;
-  if (const std::optional<Profile> known = ProfileFromString(*wanted)) return *known;
-  params.Fail("the header Quell-Profile must be [documented] or [strict] but was [" +
-              std::string(*wanted) + "]");
-  return otherwise;
+  if (wanted && !ProfileFromString(*wanted)) {
+    params.Fail("the header Quell-Profile must be [documented] or [strict] but was [" +
+                std::string(*wanted) + "]");
+  }
+  return ProfileOf(request, otherwise);
 }
 
 std::shared_ptr<const FilterPath> ReadFilter(Params& params) {
@@ -129,13 +129,18 @@ std::string_view ContentType(Format format) {
 
 }  // namespace
 
+Profile ProfileOf(const http::Request& request, Profile otherwise) {
+  const std::optional<std::string_view> wanted = request.HeaderValue("Quell-Profile");
+  return wanted ? ProfileFromString(*wanted).value_or(otherwise) : otherwise;
+}
+
 Style ReadStyle(const http::Request& request, Params& params, Profile profile,
                 const StyleRules& rules) {
   Style style;
   style.profile = ReadProfile(request, params, profile);
   style.pretty = params.Bool("pretty", false);
   style.human = params.Bool("human", false);
-  params.Bool("error_trace", false);
+  style.trace = params.Bool("error_trace", false);
   style.filter = ReadFilter(params);
   style.format = ReadFormat(request, params, style.profile, rules.text_unless_told);
   return style;
@@ -172,7 +177,7 @@ void SendProblem(const ExchangePtr& exchange, const Style& style, const Problem&
   if (problem.status == 429) headers.push_back({"Retry-After", "1"});
   Style whole = style;
   whole.filter = nullptr;
-  Send(exchange, whole, problem.status, RenderProblem(problem), std::move(headers));
+  Send(exchange, whole, problem.status, RenderProblem(problem, style.trace), std::move(headers));
 }
 
 namespace {

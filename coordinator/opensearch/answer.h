@@ -34,6 +34,7 @@ struct Style {
   Format format = Format::kJson;
   bool pretty = false;
   bool human = false;                        // Times and durations also for people.
+  bool trace = false;                        // Errors with their chains of causes.
   std::shared_ptr<const FilterPath> filter;  // Null: all of it. Errors are always whole.
 };
 
@@ -48,6 +49,9 @@ struct StyleRules {
 // it, since an answer that ignores a wish is a wrong one.
 Style ReadStyle(const http::Request& request, Params& params, Profile profile,
                 const StyleRules& rules);
+
+// What a request wants by the header Quell-Profile, if it is one.
+Profile ProfileOf(const http::Request& request, Profile otherwise);
 
 // Every answer repeats the request's X-Opaque-Id and X-Request-Id. `body` is JSON, and leaves in
 // the style's format.

@@ -236,7 +236,7 @@ void CatTasks(Coordinator& coordinator, const ExchangePtr& exchange, Profile pro
     query.filter.actions = params.List("actions");
     query.filter.parent = ParentFilter(params.TaskId("parent_task_id"));
   }
-  const Wait wait = help ? ReadTimeoutOnly(params) : ReadWait(params);
+  const Wait wait = help ? ReadTimeoutOnly(params, style.profile) : ReadWait(params, style.profile);
   TableWishes wishes = ReadTableWishes(params, TaskColumns(query.detailed));
   std::optional<Problem> problem = params.Finish();
   if (!problem && help) return SendText(exchange, RenderHelp(wishes.columns));

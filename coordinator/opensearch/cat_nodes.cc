@@ -66,7 +66,7 @@ std::string Joined(const std::vector<std::string>& roles) {
 }
 
 std::string Cell(const MemberStatus& member, std::size_t column, bool full_id,
-                 const std::string& http_address) {
+                 const std::string& http_address, Profile profile) {
   const NodeInfo& info = member.info;
   switch (column) {
     case kId:
@@ -76,7 +76,7 @@ std::string Cell(const MemberStatus& member, std::size_t column, bool full_id,
     case kPort:
       return std::to_string(PortOf(info.address));
     case kHttpAddress:
-      return OrDash(member.is_self ? http_address : "");
+      return OrDash(member.is_self || profile == Profile::kStrict ? http_address : "");
     case kVersion:
       return OrDash(info.version);
     case kNodeRole:
@@ -116,7 +116,7 @@ void CatNodes(const Coordinator& coordinator, const std::string& http_address,
     if (members[i].alive) table.rows.push_back(i);
   }
   table.text = [&](std::size_t row, std::size_t column) {
-    return Cell(members[row], column, asked->full_id, http_address);
+    return Cell(members[row], column, asked->full_id, http_address, asked->style.profile);
   };
   table.number = [&](std::size_t row, std::size_t) { return PortOf(members[row].info.address); };
   SortRows(table, asked->wishes.sort);

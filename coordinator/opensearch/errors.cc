@@ -39,6 +39,11 @@ Problem ToProblem(const Error& error, Whose whose) {
   problem.status = row.status;
   problem.type = row.type;
   problem.reason = error.message;
+  // A node that is not connected was asked for nothing: see FailureOf().
+  if (error.code == ErrorCode::kUnavailable &&
+      error.message.find("][cluster:") == std::string::npos) {
+    problem.type = "node_not_connected_exception";
+  }
   return problem;
 }
 

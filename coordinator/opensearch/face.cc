@@ -179,7 +179,7 @@ CancelWords ReadCancel(const http::Request& request, Params& params, const Style
     return words;
   }
 
-  words.wait = ReadWait(params);
+  words.wait = ReadWait(params, style.profile);
   words.reason = params.Text("reason");
   if (words.reason.size() > limits::kReasonMax) {
     params.Fail("[reason] has more than [" + std::to_string(limits::kReasonMax) +
@@ -201,15 +201,16 @@ CancelWords ReadCancel(const http::Request& request, Params& params, const Style
 
 // The request's headers and body are looked at before its handler is.
 void Face::Add(http::Router& router, Method method, std::string pattern, Permission permission,
-               http::Handler handler) const {
-  auto checked = [handler = std::move(handler),
+               http::Handler handler) {
+  auto checked = [this, handler = std::move(handler),
                   profile = options_.profile](const ExchangePtr& exchange) {
     const http::Request& request = exchange->request();
     if (const std::optional<Problem> problem = CheckRequest(request)) {
       Params params(request);
       return SendProblem(exchange, ReadStyle(request, params, profile, {}), *problem);
     }
-    handler(exchange);
+    const bool strict = ProfileOf(request, profile) == Profile::kStrict;
+    handler(strict ? deprecations_.Watch(exchange) : exchange);
   };
   router.Add(method, std::move(pattern), permission, std::move(checked));
 }
@@ -308,7 +309,7 @@ void Face::List(const ExchangePtr& exchange) {
   query.nodes.unknown_token_fails = style.profile == Profile::kDocumented;
   query.filter.actions = params.List("actions");
   query.filter.parent = ParentFilter(params.TaskId("parent_task_id"));
-  const Wait wait = ReadWait(params);
+  const Wait wait = ReadWait(params, style.profile);
   std::optional<Problem> wrong_groups;
   const Groups groups = ReadGroups(params, wrong_groups);
   const std::size_t size = ReadPage(params, style, query);
@@ -358,7 +359,7 @@ void Face::Get(const ExchangePtr& exchange) {
   const Style style = ReadStyle(request, params, options_.profile, {});
   params.Has("task_id");  // The path wins over it.
   const TaskIdText id = params.ParseTaskId(request.captures.front());
-  const Wait wait = ReadWait(params);
+  const Wait wait = ReadWait(params, style.profile);
   std::optional<Problem> problem = params.Finish();
   if (!problem && id.unset) problem = ValidationFailed("task id is required");
   if (!problem && coordinator_.AtCapacity(wait.wanted)) problem = Busy(wait.wanted);

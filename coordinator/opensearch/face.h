@@ -8,6 +8,7 @@
 #include "coordinator/coordinator.h"
 #include "coordinator/opensearch/answer.h"
 #include "coordinator/opensearch/cluster/identity.h"
+#include "coordinator/opensearch/deprecations.h"
 #include "coordinator/opensearch/profile.h"
 #include "transport/http/router.h"
 
@@ -37,12 +38,13 @@ class Face {
   // `path_id`: the id stands in the path.
   void Cancel(const ExchangePtr& exchange, bool path_id);
   void Add(http::Router& router, http::Method method, std::string pattern, Permission permission,
-           http::Handler handler) const;
+           http::Handler handler);
   void AddClusterRoutes(http::Router& router);
 
   Coordinator& coordinator_;
   const FaceOptions options_;
   std::string http_address_;
+  Deprecations deprecations_;
 };
 
 }  // namespace quell::opensearch

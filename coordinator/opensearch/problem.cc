@@ -4,7 +4,15 @@
 
 namespace quell::opensearch {
 
-std::string RenderProblem(const Problem& problem) {
+namespace {
+
+std::string Line(std::string_view type, std::string_view reason) {
+  return std::string(type) + ": " + std::string(reason) + "\n";
+}
+
+}  // namespace
+
+std::string RenderProblem(const Problem& problem, bool trace) {
   std::string body;
   http::JsonWriter json(body);
   if (problem.form != ProblemForm::kWhole) {
@@ -13,8 +21,17 @@ std::string RenderProblem(const Problem& problem) {
     json.EndObject();
     return body;
   }
-  auto cause = [&json](std::string_view type, std::string_view reason) {
-    json.BeginObject().Field("type", type).Field("reason", reason).EndObject();
+  std::string whole = Line(problem.type, problem.reason);
+  if (problem.caused_by) {
+    whole += "Caused by: " + Line(problem.caused_by->type, problem.caused_by->reason);
+  }
+  auto traced = [&json, trace](const std::string& text) {
+    if (trace) json.Field("stack_trace", text);
+  };
+  auto cause = [&](const Cause& one) {
+    json.BeginObject().Field("type", one.type).Field("reason", one.reason);
+    traced(Line(one.type, one.reason));
+    json.EndObject();
   };
   auto details = [&] {
     for (const Header& detail : problem.details)
@@ -22,18 +39,20 @@ std::string RenderProblem(const Problem& problem) {
   };
   json.BeginObject().Key("error").BeginObject().Key("root_cause").BeginArray();
   if (problem.caused_by && problem.caused_by_is_root) {
-    cause(problem.caused_by->type, problem.caused_by->reason);
+    cause(*problem.caused_by);
   } else {
     json.BeginObject().Field("type", problem.type).Field("reason", problem.reason);
     details();
+    traced(whole);
     json.EndObject();
   }
   json.EndArray().Field("type", problem.type).Field("reason", problem.reason);
   details();
   if (problem.caused_by) {
     json.Key("caused_by");
-    cause(problem.caused_by->type, problem.caused_by->reason);
+    cause(*problem.caused_by);
   }
+  traced(whole);
   json.EndObject().Field("status", problem.status).EndObject();
   return body;
 }

@@ -36,6 +36,8 @@ struct Problem {
   friend bool operator==(const Problem&, const Problem&) = default;
 };
 
-std::string RenderProblem(const Problem& problem);
+// With `trace` each error has its `stack_trace`: the chain of its causes. There are no frames,
+// since errors are values here.
+std::string RenderProblem(const Problem& problem, bool trace = false);
 
 }  // namespace quell::opensearch

@@ -1,5 +1,6 @@
 #include "coordinator/opensearch/waiting.h"
 
+#include <algorithm>
 #include <string>
 #include <utility>
 
@@ -13,13 +14,19 @@ std::string TimedOut(const std::string& what) {
   return "Timed out waiting for completion of [" + what + "]";
 }
 
-void ReadTimeout(Params& params, Wait& wait) {
+void ReadTimeout(Params& params, Profile profile, Wait& wait) {
   const std::optional<std::chrono::nanoseconds> timeout = params.Duration("timeout");
   wait.told = timeout.has_value();
   wait.timeout = timeout.value_or(wait.wanted ? limits::kWaitDefault : limits::kNodeDeadline);
   const std::chrono::seconds most = wait.wanted ? std::chrono::seconds(limits::kWaitMax)
                                                 : std::chrono::seconds(limits::kNodeDeadlineMax);
-  if (wait.timeout <= std::chrono::nanoseconds(0) || wait.timeout > most) {
+  if (profile == Profile::kStrict) {
+    // A node must have the time to say what it knows.
+    wait.timeout = std::clamp<std::chrono::nanoseconds>(
+        wait.timeout,
+        wait.told && wait.wanted ? std::chrono::milliseconds(50) : std::chrono::milliseconds(1),
+        most);
+  } else if (wait.timeout <= std::chrono::nanoseconds(0) || wait.timeout > most) {
     params.Fail("[timeout] must be more than [0] and at most [" + std::to_string(most.count()) +
                 "s] but was [" + params.Text("timeout") + "]");
   }
@@ -27,10 +34,10 @@ void ReadTimeout(Params& params, Wait& wait) {
 
 }  // namespace
 
-Wait ReadWait(Params& params) {
+Wait ReadWait(Params& params, Profile profile) {
   Wait wait;
   wait.wanted = params.Bool("wait_for_completion", false);
-  ReadTimeout(params, wait);
+  ReadTimeout(params, profile, wait);
   return wait;
 }
 
@@ -42,9 +49,9 @@ Wait ReadWaitOnly(Params& params) {
   return wait;
 }
 
-Wait ReadTimeoutOnly(Params& params) {
+Wait ReadTimeoutOnly(Params& params, Profile profile) {
   Wait wait;
-  ReadTimeout(params, wait);
+  ReadTimeout(params, profile, wait);
   return wait;
 }
 

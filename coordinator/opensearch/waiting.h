@@ -21,12 +21,14 @@ struct Wait {
   std::chrono::nanoseconds timeout{0};
 };
 
-// `timeout` is at most limits::kNodeDeadlineMax, or kWaitMax for a wait.
-Wait ReadWait(Params& params);
+// `timeout` is at most limits::kNodeDeadlineMax, or kWaitMax for a wait; more is refused, and so is
+// 0 and less. In the strict profile more is that, and 0 and less is as good as no time, since a
+// real server takes any.
+Wait ReadWait(Params& params, Profile profile);
 // Without `timeout`, which then is unknown: a wait has no limit but kWaitMax.
 Wait ReadWaitOnly(Params& params);
 // Without `wait_for_completion`, which then is unknown.
-Wait ReadTimeoutOnly(Params& params);
+Wait ReadTimeoutOnly(Params& params, Profile profile);
 
 // Leaves when the client of `exchange` does. Null if nothing is waited for: what is asked of nodes
 // ends soon by itself.

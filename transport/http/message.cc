@@ -8,8 +8,8 @@ namespace quell::http {
 namespace {
 
 // In the order of Method.
-constexpr std::array<std::string_view, 7> kMethods = {"GET",    "HEAD",    "POST", "PUT",
-                                                      "DELETE", "OPTIONS", "PATCH"};
+constexpr std::array<std::string_view, 9> kMethods = {
+    "GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH", "TRACE", "CONNECT"};
 
 }  // namespace
 

@@ -13,7 +13,18 @@
 
 namespace quell::http {
 
-enum class Method : std::uint8_t { kGet, kHead, kPost, kPut, kDelete, kOptions, kPatch };
+// No route has the last two: they are known so as to be refused as any method that a path lacks.
+enum class Method : std::uint8_t {
+  kGet,
+  kHead,
+  kPost,
+  kPut,
+  kDelete,
+  kOptions,
+  kPatch,
+  kTrace,
+  kConnect,
+};
 std::string_view ToString(Method method);
 // Upper case only, as methods are.
 std::optional<Method> MethodFromString(std::string_view name);

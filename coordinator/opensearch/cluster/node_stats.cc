@@ -88,6 +88,9 @@ void RenderStats(http::JsonWriter& json, const MemberStatus& member, const Asked
     RenderCounts(json, "search_task", member.cancelled_running.value_or(CancelledRunning()));
     RenderCounts(json, "search_shard_task", {});
     json.EndObject();
+    if (profile == Profile::kStrict) {  // Which has it there whatever is asked for.
+      json.Key("native_memory").BeginObject().Field("total_estimated_bytes", 0).EndObject();
+    }
   }
   json.EndObject();
 }

@@ -48,13 +48,19 @@ Asked ReadPath(const std::vector<std::string>& captures) {
   return asked;
 }
 
+// Only the coordinator listens. In the strict profile every node is there for HTTP, as in a real
+// cluster, at the address where the coordinator answers for it.
+bool ServesHttp(const MemberStatus& member, Profile profile) {
+  return member.is_self || profile == Profile::kStrict;
+}
+
 void RenderAddress(http::JsonWriter& json, std::string_view name, const std::string& address) {
   json.Key(name).BeginObject().Key("bound_address").BeginArray().String(address).EndArray();
   json.Field("publish_address", address);
 }
 
 void RenderNode(http::JsonWriter& json, const MemberStatus& member, const Asked& asked,
-                const std::string& http_address) {
+                const std::string& http_address, Profile profile) {
   const NodeInfo& info = member.info;
   json.Key(info.id.view()).BeginObject();
   json.Field("name", info.name).Field("transport_address", info.address);
@@ -71,7 +77,7 @@ void RenderNode(http::JsonWriter& json, const MemberStatus& member, const Asked&
     RenderAddress(json, "transport", info.address);
     json.Key("profiles").BeginObject().EndObject().EndObject();
   }
-  if (asked.Wants("http") && member.is_self && !http_address.empty()) {
+  if (asked.Wants("http") && ServesHttp(member, profile) && !http_address.empty()) {
     RenderAddress(json, "http", http_address);
     json.Field("max_content_length_in_bytes", std::uint64_t{http::ServerLimits{}.body_max});
     json.EndObject();
@@ -89,7 +95,7 @@ void RenderCounts(http::JsonWriter& json, const std::vector<MemberStatus>& membe
     json.Key("failures").BeginArray();
     for (const MemberStatus& member : members) {
       if (member.alive) continue;
-      RenderFailure(json, {member.info.id.ToString(), "node_disconnected_exception",
+      RenderFailure(json, {member.info.id.ToString(), "node_not_connected_exception",
                            "[" + member.info.name + "][" + member.info.address +
                                "] no sign of life from the node"});
     }
@@ -120,11 +126,12 @@ void AnswerNodes(const Coordinator& coordinator, const Identity& identity,
   Result<std::vector<MemberStatus>> members = coordinator.Members({asked.nodes, false});
   if (!members) return SendProblem(exchange, style, ToProblem(members.error(), Whose::kService));
   if (asked.Named("http")) {
-    std::erase_if(*members, [](const MemberStatus& member) { return !member.is_self; });
+    std::erase_if(*members,
+                  [&](const MemberStatus& member) { return !ServesHttp(member, style.profile); });
   }
   SendNodes(exchange, style, identity, *members,
             [&](http::JsonWriter& json, const MemberStatus& member) {
-              RenderNode(json, member, asked, http_address);
+              RenderNode(json, member, asked, http_address, style.profile);
             });
 }
 

@@ -71,6 +71,10 @@ void AnswerState(const Coordinator& coordinator, const Identity& identity,
   http::JsonWriter json(body);
   const std::string_view self = coordinator.self().id.view();
   json.BeginObject().Field("cluster_name", identity.cluster_name).Field("cluster_uuid", self);
+  if (metrics.Want("version")) {
+    const Coordinator::MembersVersion version = coordinator.members_version();
+    json.Field("version", version.number).Field("state_uuid", version.id);
+  }
   if (metrics.Want("master_node")) json.Field("master_node", self);
   if (metrics.Want("cluster_manager_node")) json.Field("cluster_manager_node", self);
   if (metrics.Want("nodes")) RenderNodes(json, coordinator.Members());

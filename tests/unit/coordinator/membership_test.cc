@@ -60,6 +60,34 @@ TEST_F(MembershipTest, DecidesJoinsByLifePlaceAndSilence) {
   }
 }
 
+TEST_F(MembershipTest, WhoFindsItBrokenAfterTheFirstKnowsThatItIsLost) {
+  const auto lost = [&] { return members_.Find(Id(1))->lost; };
+  members_.Broke(Id(1), kStart, kStart + 2s);
+  members_.Broke(Id(1), kStart + 1s, kStart + 2s);
+  EXPECT_FALSE(lost()) << "both were under way when it broke";
+  members_.Broke(Id(1), kStart + 3s, kStart + 3s);
+  EXPECT_TRUE(lost());
+  members_.Heard({Id(1), Incarnation{5}, 100, {}}, kStart + 4s);
+  EXPECT_FALSE(lost()) << "it lives";
+  members_.Broke(Id(1), kStart + 5s, kStart + 6s);
+  EXPECT_FALSE(lost()) << "it counts anew";
+}
+
+TEST_F(MembershipTest, TheVersionGrowsWithEachChangeOfWhoIsThere) {
+  std::uint64_t before = members_.version();
+  const auto grown = [&] { return members_.version() > std::exchange(before, members_.version()); };
+  members_.Heard({Id(1), Incarnation{5}, 100, {}}, kStart);
+  EXPECT_FALSE(grown()) << "a heartbeat";
+  members_.Admit(Info(2), 1, kStart);
+  EXPECT_TRUE(grown()) << "a new node";
+  members_.Admit(Info(2, "", 2), 1, kStart);
+  EXPECT_TRUE(grown()) << "a new life";
+  members_.MarkLeft(Id(2));
+  EXPECT_TRUE(grown()) << "it left";
+  members_.Forget(Id(1));
+  EXPECT_TRUE(grown()) << "forgotten";
+}
+
 TEST_F(MembershipTest, ANodeThatLeftMayComeBackInAnyLife) {
   members_.MarkLeft(Id(1));
   EXPECT_THAT(members_.DecideJoin(Newcomer(4, false), kStart), IsOkAnd(JoinVerdict::kNew));

@@ -5,6 +5,7 @@
 #include <gmock/gmock.h>
 
 #include "core/limits.h"
+#include "core/version.h"
 #include "tests/unit/coordinator/face_fixtures.h"
 
 namespace quell::opensearch {
@@ -120,6 +121,50 @@ TEST_F(RequestTest, StrictTakesOneSegmentForAnIndex) {
   EXPECT_EQ(Send(Method::kPut, "/nosuch", Strict()).status, 400);
   EXPECT_EQ(Get("/a/b/c", Strict()).body,
             R"({"error":"no handler found for uri [/a/b/c] and method [GET]"})");
+}
+
+TEST_F(RequestTest, AnErrorShowsItsChainOfCausesIfThatIsWanted) {
+  EXPECT_THAT(Get("/_tasks/n:x?error_trace").body,
+              HasSubstr(R"("stack_trace":"illegal_argument_exception: malformed task id n:x\n)"
+                        R"(Caused by: number_format_exception: For input string: \"x\"\n")"));
+  EXPECT_THAT(Get("/_tasks/n:x").body, Not(HasSubstr("stack_trace")));
+}
+
+TEST_F(RequestTest, TheStrictProfileWarnsOfOldNamesOnceForEachClient) {
+  const auto warning = [&](const std::string& path, const std::string& id, bool strict = true) {
+    Headers headers = strict ? Strict() : Headers();
+    headers.push_back({"X-Opaque-Id", id});
+    return Get(path, std::move(headers)).Header("Warning");
+  };
+  const std::string health = "/_cluster/health?master_timeout=1s";
+  EXPECT_EQ(warning(health, "a"),
+            "299 Quell-" + std::string(Version()) +
+                " \"[master_timeout] is an old name: use [cluster_manager_timeout]\"");
+  EXPECT_EQ(warning(health, "a"), "") << "told before";
+  EXPECT_NE(warning(health, "b"), "");
+  EXPECT_EQ(warning("/_cat/nodes?local", "c", false), "") << "the documented profile never does";
+  for (const char* old : {"/_cat/master", "/_cat/nodes?local", "/_cluster/state/nodes,master_node"})
+    EXPECT_NE(warning(old, "c"), "") << old;
+  EXPECT_EQ(warning("/_cat/cluster_manager", "c"), "");
+  for (std::size_t i = 0; i < limits::kWarningsRemembered; ++i)
+    warning(health, std::to_string(i));
+  EXPECT_NE(warning(health, "a"), "") << "what is remembered has a bound";
+}
+
+TEST_F(RequestTest, TheStrictProfileTakesAnyTimeoutWithinItsOwnBounds) {
+  Join(Documented(1));  // Nobody answers.
+  const auto took = [&](const std::string& timeout) {
+    const auto exchange = Begin(router_, Method::kGet, "/_tasks?timeout=" + timeout, Strict());
+    const MonoTime start = clock_.Now();
+    while (!exchange->response && clock_.Now() - start < 2 * limits::kNodeDeadlineMax)
+      scheduler_.Advance(1ms);
+    EXPECT_EQ(exchange->response->status, 200) << timeout;
+    return clock_.Now() - start;
+  };
+  EXPECT_LE(took("0"), 5ms);
+  EXPECT_LE(took("-1"), 5ms);
+  EXPECT_LE(took("5h"), limits::kNodeDeadlineMax + 5ms);
+  EXPECT_EQ(Get("/_tasks?timeout=5h").status, 400);
 }
 
 class RequestTaskTest : public FaceTest {

@@ -24,12 +24,13 @@ TEST(MessageTest, FindsAHeaderWhateverItsCase) {
 }
 
 TEST(MessageTest, ReadsMethodsInUpperCaseOnly) {
-  for (const Method method : {Method::kGet, Method::kHead, Method::kPost, Method::kPut,
-                              Method::kDelete, Method::kOptions, Method::kPatch}) {
+  for (const Method method :
+       {Method::kGet, Method::kHead, Method::kPost, Method::kPut, Method::kDelete, Method::kOptions,
+        Method::kPatch, Method::kTrace, Method::kConnect}) {
     EXPECT_EQ(MethodFromString(ToString(method)), method);
   }
   EXPECT_EQ(MethodFromString("get"), std::nullopt);
-  EXPECT_EQ(MethodFromString("CONNECT"), std::nullopt);
+  EXPECT_EQ(MethodFromString("BREW"), std::nullopt);
   EXPECT_EQ(MethodFromString(""), std::nullopt);
 }
 

@@ -30,7 +30,8 @@ PARTS = [(re.compile(r"127\.0\.0\.1:\d+"), "<address>"),
          (re.compile(r"requests\[\d+\]"), "requests[#]"),
          (re.compile(r'input string: "\d+,\{'), 'input string: "#,{')]
 NUMBERS = {"id", "start_time_in_millis", "running_time_in_nanos", "cancellation_time_millis", "took",
-           "task_id", "timestamp"}
+           "task_id", "timestamp",
+           "max_content_length_in_bytes"}
 # What a cluster says of itself: that it is said counts, not the word.
 WORDS = {"cluster_name", "cluster_uuid", "state_uuid", "build_type", "build_hash", "build_date",
          "build_flavor", "lucene_version", "minimum_wire_compatibility_version",
@@ -45,15 +46,18 @@ CONNECTION = ("node_disconnected_exception", "node_not_connected_exception")
 class Names:
     """The names of one cluster's nodes and tasks, by what stands in its answers."""
 
-    def __init__(self, nodes, tasks, asked, coordinator=None, run=None):
+    def __init__(self, nodes, tasks, asked, coordinator=None, run=None, path=""):
         """`nodes`: id to node1, node2...; `tasks`: id to variable; `asked`: the node that was asked
         ("node1"). `coordinator`: the id of the member that answers, where it is none of `nodes`.
-        `run`: a text by which requests of one run are told apart."""
+        `run`: a text by which requests of one run are told apart. `path`: of the request."""
         self.nodes = dict(nodes)
         self.tasks = tasks
         self.asked = asked
         self.coordinator = coordinator
         self.run = run
+        self.path, _, query = path.partition("?")
+        # Only the node that was asked is chosen, by its name: its requests are the coordinator's.
+        self.alone = f"nodes=opensearch-{asked}" in query.split("&")
         if coordinator:
             self.nodes[coordinator] = "asked"
 
@@ -111,7 +115,7 @@ class Normal:
             return sorted(items, key=line_of) if sort else items
         if isinstance(value, str):
             return self.string(value, key)
-        if isinstance(value, int) and not isinstance(value, bool) and key in NUMBERS:
+        if is_number(value) and (key in NUMBERS or key in WORDS):
             return "#"
         return value
 
@@ -131,6 +135,8 @@ class Normal:
             return stats(value)
         if key == "attributes":
             return {name: item for name, item in value.items() if name != OWN_ATTRIBUTE}
+        if "_nodes" in value and self.names.coordinator in value.get("nodes", {}):
+            value = self.without_coordinator(value)
         if "number_of_nodes" in value:  # A cluster's health: its counts are its own.
             value = {name: "#" if is_number(item) else item for name, item in value.items()}
         if "tagline" in value:
@@ -144,11 +150,21 @@ class Normal:
             return self.request_task(result)
         return result
 
+    def without_coordinator(self, value):
+        """It is one member more, and counted, unless it alone was asked for."""
+        counts = value["_nodes"]
+        if counts["total"] == 1:
+            return value
+        nodes = {name: node for name, node in value["nodes"].items()
+                 if name != self.names.coordinator}
+        less = {name: counts[name] - 1 for name in ("total", "successful")}
+        return dict(value, _nodes=dict(counts, **less), nodes=nodes)
+
     def request_task(self, task):
         """A cluster's requests are tasks of the node that was asked. Quell's coordinator is asked,
         and hosts no other tasks: it stands for that node, which then has a part of the request of
         its own besides."""
-        if self.names.coordinator:
+        if self.names.coordinator or self.names.alone:
             return None if task["node"] == self.asked_id else task
         text = json.dumps(task).replace(self.asked_id, "{asked}")
         return json.loads(text)
@@ -159,6 +175,11 @@ class Normal:
             normal = self.value(item, "entry")
             if not keep(normal) or (name == self.names.coordinator and "ephemeral_id" in item):
                 continue  # The state of a cluster: the coordinator is one member more.
+            if name == self.names.coordinator and "task_cancellation" in item:
+                continue  # One member more.
+            if re.match("/_nodes/_(cluster_manager|master)/", self.names.path):
+                normal = dict(normal, name="<manager>", attributes="<any>")
+                name = "manager"
             if name == self.names.coordinator and "tasks" in item and list(item)[:5] == NODE_FIELDS[:5]:
                 # Nothing else that is compared as the asked node's is about the member itself.
                 entries.append(["{asked}", {"node": "<node>", "tasks": normal.get("tasks")}])
@@ -242,6 +263,8 @@ def yaml_lines(text, names):
     """The lines of YAML with one value each, masked as in JSON; its maps are in the sender's order."""
     lines = []
     for line in text.split("\n"):
+        if line.strip().startswith(OWN_ATTRIBUTE):
+            continue
         found = re.fullmatch(r"([ -]*)(\S+): (.*)", line)
         if not found:
             lines.append(names.text(line))
@@ -269,11 +292,18 @@ def table_lines(text, names, ordered):
         line = request_line(" ".join(cells), names)
         if line is not None:
             lines.append(line)
+    if names.path == "/_cat/nodes" and names.coordinator and "*" in lines and "-" in lines:
+        lines.remove("-")  # The coordinator stands for the node that was asked.
     return lines if ordered else sorted(lines)
 
 
 def request_line(line, names):
-    """As Normal.request_task, for a row of a table."""
+    """As Normal.request_task, for a row of a table. Who is the manager does not count, nor that the
+    coordinator is a member more."""
+    if names.path in ("/_cat/master", "/_cat/cluster_manager"):
+        return re.sub(r"^\{\w+\} (.*) \S+$", r"{manager} \1 {manager}", line)
+    if names.path == "/_cat/nodes" and names.coordinator and re.search(r"\bcoordinator$", line):
+        return None
     if not of_request(line.lstrip("# ")):
         return line
     own = "opensearch-" + names.asked

@@ -32,6 +32,7 @@ class Program:
         self.session = None
         self.thread = None
         self.away = False
+        self.unfinished = set()
 
     def call(self, method, path, body):
         headers = {"Quell-Session": self.session} if self.session else {}
@@ -46,10 +47,21 @@ class Program:
         if self.session is None:
             self.session = answer["session"]
             self.listen()
-        return [task["id"] for task in answer["tasks"]]
+        ids = [task["id"] for task in answer["tasks"]]
+        self.unfinished.update(ids)
+        return ids
 
     def finish(self, task, outcome):
         self.call("POST", f"/v1/tasks/{task}/finish", {"outcome": outcome})
+        self.unfinished.discard(task)
+
+    def finish_all(self):
+        """Those that ended while the node was away too."""
+        for task in list(self.unfinished):
+            try:
+                self.finish(task, "failure")
+            except AssertionError:
+                self.unfinished.discard(task)  # Registered too late to be journaled before the end.
 
     def listen(self):
         connection = quelltest.http.client.HTTPConnection("localhost")
@@ -113,8 +125,9 @@ class Tasks:
         """After the node's process was stopped, continued, killed or started."""
         if node in self.programs and verb in ("stop", "kill", "cont"):
             self.programs[node].away = verb != "cont"
-        if verb == "start":
-            self.programs.pop(node, None)
+        if verb == "start" and (program := self.programs.pop(node, None)):
+            # The recorded tasks died with their server; programs outlive their daemon.
+            program.finish_all()
 
     def program(self, node):
         if node not in self.programs:
@@ -208,15 +221,22 @@ class Tasks:
                 part(holder, SHARD, text, here, {"phase": "waiting_for_retry"})
 
 
-class Cluster:
-    """The daemons. `directory` is for their data, `flags` are the coordinator's."""
+ROLES = "cluster_manager,data,ingest,remote_cluster_client"
 
-    def __init__(self, directory, flags=()):
+
+class Cluster:
+    """The daemons. `directory` is for their data, `flags` are the coordinator's. With `asked` it is
+    the recorded node1, as far as one that hosts no tasks of programs can be."""
+
+    def __init__(self, directory, flags=(), asked=False):
         self.directory = directory
         self.flags = list(flags)
         self.daemons = {}
         self.ids = {}
-        self.sockets = {node: os.path.join(directory, node + ".sock") for node in NODES}
+        self.nodes = NODES[1:] if asked else NODES
+        if asked:
+            self.flags += ["--name", NAME.format("node1"), "--roles", ROLES, "--attr", "rack=r1"]
+        self.sockets = {node: os.path.join(directory, node + ".sock") for node in self.nodes}
 
     def start(self):
         data = os.path.join(self.directory, "coordinator")
@@ -225,8 +245,10 @@ class Cluster:
             "127.0.0.1:0", *self.flags])
         self.address = coordinator.ready["http"].removeprefix("http://")
         self.grpc = coordinator.ready["grpc"]
-        for node in NODES:
+        for node in self.nodes:
             self.start_node(node)
+        if len(self.nodes) < len(NODES):
+            self.ids["node1"] = self.ids.pop("coordinator")
         return self
 
     def daemon(self, name, argv):

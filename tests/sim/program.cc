@@ -102,6 +102,7 @@ void Program::Tick() {
   Later(dice_.Between(20ms, 600ms), [this] { Tick(); });
   // Whoever waits for an answer of a daemon that died has noticed it by now.
   if (busy_ && (!host_.up() || host_.life() != asked_life_)) busy_ = false;
+  if (!host_.up() && mortal_ && !world_.calm && dice_.Percent(60)) return Die();
   if (!host_.up() || busy_) return;
   if (life_ != host_.life() || !Strangers().empty()) return Resume();
   if (stream_ && stream_->closed()) stream_.reset();

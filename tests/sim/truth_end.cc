@@ -117,13 +117,14 @@ void Truth::JudgeLastList(MonoTime asked, const std::vector<SeenTask>& seen,
 // Each task is live, or ended. Nobody knows one whose node died in the moment of its registration,
 // and its program before it could bring the task back.
 void Truth::JudgeBooks(const std::set<TaskId, ByNumber>& listed) const {
-  for (const Fault slows : {Fault::kPause, Fault::kSlowDisk, Fault::kJournalError}) {
-    if (world_.config.has(slows)) return;  // A moment may be long.
-  }
+  MonoClock::duration moment = limits::kDiskDelay + 20ms;
+  if (world_.config.has(Fault::kSlowDisk)) moment += 2s;  // A commit before it, and its own.
+  if (world_.config.has(Fault::kJournalError)) moment *= 3;
+  if (world_.config.has(Fault::kPause)) moment += 5s;
   for (const auto& [id, task] : tasks_) {
     const NodeHost& host = HostOf(task);
     if (listed.contains(id) || host.file.ended.contains(id.number)) continue;
-    const MonoTime kept = task.admitted + limits::kDiskDelay + 20ms;
+    const MonoTime kept = task.admitted + moment;
     const bool too_early =
         std::any_of(host.crashes.begin(), host.crashes.end(),
                     [&](MonoTime crash) { return crash >= task.admitted && crash <= kept; });

@@ -276,7 +276,7 @@ class Coordinator::Impl {
     const MonoTime now = Now();
     return {member.info,
             member.is_self,
-            members_.IsAlive(member, now) && !member.lost,
+            members_.IsAlive(member, now),
             member.heard,
             pending_.CountFor(member.info.id),
             member.cancelled_running};

@@ -115,9 +115,9 @@ struct CancelQuery {
 struct MemberStatus {
   NodeInfo info;
   bool is_self = false;
-  bool alive = false;             // A heartbeat within kSilentAfter, and not found lost.
-  std::optional<MonoTime> heard;  // In this life of the coordinator.
-  std::size_t pending = 0;        // Intents it has not acknowledged.
+  bool alive = false;                                 // A heartbeat within limits::kSilentAfter.
+  std::optional<MonoTime> heard;                      // In this life of the coordinator.
+  std::size_t pending = 0;                            // Intents it has not acknowledged.
   std::optional<CancelledRunning> cancelled_running;  // As its last heartbeat told.
 };
 

@@ -11,6 +11,7 @@
 
 #include "core/clock.h"
 #include "core/filter.h"
+#include "core/host_load.h"
 #include "core/ids.h"
 #include "core/intent.h"
 #include "core/node_info.h"
@@ -139,6 +140,7 @@ struct HeartbeatRequest {
   // Cancels that were born at the node, on tasks of its own: it has journaled and carried them out.
   // Repeated until answered; at most limits::kIntentsPerReply.
   std::vector<Intent> owed = {};
+  HostLoad host_load = {};
 };
 
 struct HeartbeatReply {

@@ -64,6 +64,7 @@ std::deque<v1::HeartbeatRequest> HeartbeatParts(const HeartbeatRequest& request,
   head.incarnation = request.incarnation;
   head.next_number = request.next_number;
   head.cancelled_running = request.cancelled_running;
+  head.host_load = request.host_load;
   std::deque<v1::HeartbeatRequest> parts;
   const auto next = [&] { ToProto(head, &parts.emplace_back()); };
   next();

@@ -369,6 +369,7 @@ void ToProto(const HeartbeatRequest& from, v1::HeartbeatRequest* to) {
     ToProto(ack, to->add_acks());
   for (const Intent& intent : from.owed)
     ToProto(intent, to->add_owed());
+  if (from.host_load.measured()) ToProto(from.host_load, to->mutable_host_load());
   if (!from.cancelled_running) return;
   to->mutable_cancelled_running()->set_now(from.cancelled_running->now);
   to->mutable_cancelled_running()->set_total(from.cancelled_running->total);
@@ -387,6 +388,7 @@ Result<HeartbeatRequest> FromProto(const v1::HeartbeatRequest& from) {
     request.cancelled_running =
         CancelledRunning{from.cancelled_running().now(), from.cancelled_running().total()};
   }
+  reader.Take(FromProto(from.host_load()), &request.host_load);
   return reader.Finish(std::move(request));
 }
 

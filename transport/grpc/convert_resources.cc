@@ -1,4 +1,4 @@
-// What a task has used.
+// What a task has used, and how busy a host is.
 #include <limits>
 
 #include "transport/grpc/convert.h"
@@ -59,6 +59,32 @@ Result<MemoryUse> FromProto(const v1::Task::Memory& from) {
                      memory.average <= static_cast<double>(memory.most);
   if (!sound) return Garbage("a task's memory", "cannot be");
   return memory;
+}
+
+void ToProto(const HostLoad& from, v1::HostLoad* to) {
+  if (from.averages) {
+    to->mutable_averages()->set_one(from.averages->one);
+    to->mutable_averages()->set_five(from.averages->five);
+    to->mutable_averages()->set_fifteen(from.averages->fifteen);
+  }
+  if (from.cpu_percent) to->set_cpu_percent(*from.cpu_percent);
+  if (from.memory_percent) to->set_memory_percent(*from.memory_percent);
+  if (from.daemon_percent) to->set_daemon_percent(*from.daemon_percent);
+}
+
+Result<HostLoad> FromProto(const v1::HostLoad& from) {
+  HostLoad load;
+  if (from.has_averages()) {
+    const v1::LoadAverages& averages = from.averages();
+    load.averages = LoadAverages{averages.one(), averages.five(), averages.fifteen()};
+  }
+  if (from.has_cpu_percent()) load.cpu_percent = from.cpu_percent();
+  if (from.has_memory_percent()) load.memory_percent = from.memory_percent();
+  if (from.has_daemon_percent()) load.daemon_percent = from.daemon_percent();
+  if (const Status sound = Check(load); !sound) {
+    return Garbage("the host's load", "cannot be: " + sound.error().message);
+  }
+  return load;
 }
 
 }  // namespace quell

@@ -4,6 +4,8 @@
 // spoiled.
 #include "transport/grpc/convert.h"
 
+#include <cmath>
+
 #include <gtest/gtest.h>
 
 #include "core/limits.h"
@@ -209,6 +211,7 @@ TEST_P(ConvertTest, MembershipArrivesAsItWasMade) {
       beat.cancelled_running = CancelledRunning{random_.Number(), random_.Number()};
     for (std::uint64_t i = random_.Below(4); i > 0; --i)
       beat.owed.push_back(random_.AnIntent());
+    if (random_.Coin()) beat.host_load = random_.Load();
     const auto beaten = FromProto(Sent<v1::HeartbeatRequest>(beat));
     ASSERT_THAT(beaten, IsOk());
     EXPECT_EQ(beaten->node, beat.node);
@@ -217,6 +220,7 @@ TEST_P(ConvertTest, MembershipArrivesAsItWasMade) {
     EXPECT_EQ(beaten->acks, beat.acks);
     EXPECT_EQ(beaten->cancelled_running, beat.cancelled_running);
     EXPECT_EQ(beaten->owed, beat.owed);
+    EXPECT_EQ(beaten->host_load, beat.host_load);
 
     HeartbeatReply echo{random_.Coin(), {}, random_.Time()};
     for (std::uint64_t i = random_.Below(4); i > 0; --i)
@@ -262,6 +266,19 @@ TEST(ConvertEnumTest, AnUnknownValueIsRefusedButForErrorCodes) {
   EXPECT_THAT(FromProto(static_cast<v1::ReceiptState>(77)), FailsWith(ErrorCode::kInternal));
   EXPECT_EQ(FromProto(v1::ERROR_CODE_UNSPECIFIED), ErrorCode::kInternal);
   EXPECT_EQ(FromProto(static_cast<v1::ErrorCode>(77)), ErrorCode::kInternal);
+}
+
+TEST(HeartbeatGarbageTest, RefusesFiguresThatNoHostHas) {
+  v1::HeartbeatRequest beat;
+  ToProto(HeartbeatRequest{RandomValues(1).Node(), Incarnation{1}, 1, {}}, &beat);
+  ASSERT_THAT(FromProto(beat), IsOk());
+  EXPECT_FALSE(beat.has_host_load());
+  beat.mutable_host_load()->set_cpu_percent(101);
+  EXPECT_THAT(FromProto(beat), FailsWith(ErrorCode::kInternal, "host's load"));
+  beat.mutable_host_load()->set_cpu_percent(100);
+  ASSERT_THAT(FromProto(beat), IsOk());
+  beat.mutable_host_load()->mutable_averages()->set_five(std::nan(""));
+  EXPECT_THAT(FromProto(beat), FailsWith(ErrorCode::kInternal, "host's load"));
 }
 
 // A good task, and what refuses it once a field is spoiled.

@@ -144,6 +144,17 @@ IntentAck RandomValues::Ack() {
   return ack;
 }
 
+HostLoad RandomValues::Load() {
+  const auto average = [this] { return static_cast<double>(Below(10'000)) / 100; };
+  const auto percent = [this] { return static_cast<unsigned>(Below(101)); };
+  HostLoad load;
+  if (Coin()) load.averages = LoadAverages{average(), average(), average()};
+  if (Coin()) load.cpu_percent = percent();
+  if (Coin()) load.memory_percent = percent();
+  if (Coin()) load.daemon_percent = percent();
+  return load;
+}
+
 NodeInfo RandomValues::Info() {
   NodeInfo info;
   info.id = Node();

@@ -27,6 +27,7 @@ class RandomValues {
   Intent AnIntent();
   Receipt AReceipt();
   IntentAck Ack();
+  HostLoad Load();
   NodeInfo Info();
   Error AnError();
 

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <charconv>
 #include <csignal>
 #include <dirent.h>
 #include <map>
@@ -11,30 +10,10 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "host/proc_text.h"
+
 namespace quell {
 namespace {
-
-template <typename Int>
-std::optional<Int> ParseNumber(std::string_view text) {
-  Int value{};
-  const char* end = text.data() + text.size();
-  const auto [stop, code] = std::from_chars(text.data(), end, value);
-  if (text.empty() || code != std::errc() || stop != end) return std::nullopt;
-  return value;
-}
-
-std::vector<std::string_view> Split(std::string_view text) {
-  constexpr std::string_view kBlank = " \t\n";
-  std::vector<std::string_view> words;
-  for (;;) {
-    const auto begin = text.find_first_not_of(kBlank);
-    if (begin == std::string_view::npos) return words;
-    text.remove_prefix(begin);
-    const auto end = std::min(text.find_first_of(kBlank), text.size());
-    words.push_back(text.substr(0, end));
-    text.remove_prefix(end);
-  }
-}
 
 Error NoSuchProcess(pid_t pid) {
   return {ErrorCode::kNotFound, "no process has the pid " + std::to_string(pid)};
@@ -74,7 +53,7 @@ Result<ProcessStat> ParseProcessStat(std::string_view line) {
     return malformed;
   }
   // From the state on; the start time is the stat file's 22nd field.
-  const std::vector<std::string_view> fields = Split(line.substr(close + 1));
+  const std::vector<std::string_view> fields = Words(line.substr(close + 1));
   if (fields.size() < 20 || fields[0].size() != 1) return malformed;
   const auto pid = ParseNumber<pid_t>(line.substr(0, open));
   const auto parent = ParseNumber<pid_t>(fields[1]);
@@ -132,7 +111,7 @@ Result<ProcessUse> ParseProcessUse(std::string_view line) {
   // From the state on: the times are the stat file's 14th to 17th field, resident pages the 24th.
   const auto close = line.rfind(')');
   if (close == std::string_view::npos) return MalformedStat(line);
-  const std::vector<std::string_view> fields = Split(line.substr(close + 1));
+  const std::vector<std::string_view> fields = Words(line.substr(close + 1));
   if (fields.size() < 22) return MalformedStat(line);
   std::uint64_t ticks = 0;
   for (const std::size_t field : {11U, 12U, 13U, 14U}) {
@@ -164,7 +143,7 @@ Result<std::vector<pid_t>> ReadChildren(pid_t pid) {
     const auto text = ReadSmallFile(threads + '/' + std::to_string(thread) + "/children", kMax);
     if (!text) return;  // It has ended since.
     told = true;
-    for (const std::string_view word : Split(*text)) {
+    for (const std::string_view word : Words(*text)) {
       if (const auto child = ParseNumber<pid_t>(word)) children.push_back(*child);
     }
   });
@@ -177,7 +156,7 @@ Result<std::uint32_t> ProcessUid(pid_t pid) {
   if (!text) return text.error();
   const auto line = text->find("\nUid:");
   if (line != std::string::npos) {
-    const auto fields = Split(std::string_view(*text).substr(line + 5, 64));
+    const auto fields = Words(std::string_view(*text).substr(line + 5, 64));
     if (!fields.empty()) {
       if (const auto uid = ParseNumber<std::uint32_t>(fields[0])) return *uid;
     }

@@ -1,6 +1,7 @@
 // The signals that a daemon lives with.
 #pragma once
 
+#include <csignal>
 #include <functional>
 #include <memory>
 
@@ -16,6 +17,19 @@ namespace quell {
 // that writes, and no reason to die. To be called first thing in main(). A program that this one
 // executes inherits it: set SIGPIPE and SIGXFSZ back to SIG_DFL before.
 void IgnoreWriteSignals();
+
+// While it lives, the thread that made it gets no signal, and threads that it starts meanwhile
+// never do: signals are for the threads that wait for them.
+class BlockSignals {
+ public:
+  BlockSignals();
+  ~BlockSignals();
+  BlockSignals(const BlockSignals&) = delete;
+  BlockSignals& operator=(const BlockSignals&) = delete;
+
+ private:
+  sigset_t before_{};
+};
 
 // SIGTERM and SIGINT as work on an executor, which need not be the context's own.
 class StopSignals {

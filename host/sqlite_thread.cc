@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <condition_variable>
-#include <csignal>
 #include <deque>
 #include <future>
 #include <iterator>
@@ -11,6 +10,8 @@
 #include <pthread.h>
 #include <thread>
 #include <vector>
+
+#include "host/signals.h"
 
 namespace quell {
 namespace {
@@ -27,20 +28,6 @@ Error QueueIsFull(const std::string& path) {
   return {ErrorCode::kResourceExhausted,
           path + ": too many writes wait for the disk; come back later"};
 }
-
-// Signals are for the threads that wait for them.
-class BlockSignals {
- public:
-  BlockSignals() {
-    sigset_t all;
-    ::sigfillset(&all);
-    ::pthread_sigmask(SIG_SETMASK, &all, &before_);
-  }
-  ~BlockSignals() { ::pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
-
- private:
-  sigset_t before_{};
-};
 
 }  // namespace
 

@@ -65,6 +65,7 @@ class Coordinator::Impl {
         numbers_([&store = services.store](
                      std::uint64_t end, auto done) { store.ReserveNumbers(end, std::move(done)); },
                  recovered.next_number),
+        host_load_(std::move(options.host_load)),
         members_(std::move(options.self), std::move(recovered.nodes)),
         pending_(std::move(recovered.intents)),
         canceller_(services, members_, pending_, requests_),
@@ -279,7 +280,8 @@ class Coordinator::Impl {
             members_.IsAlive(member, now),
             member.heard,
             pending_.CountFor(member.info.id),
-            member.cancelled_running};
+            member.cancelled_running,
+            member.is_self && host_load_ ? host_load_() : member.host_load};
   }
 
   // Takes a place among those in flight and gives it back with the answer. Empty: there is none,
@@ -351,6 +353,7 @@ class Coordinator::Impl {
   const IntentId life_;  // Told apart by chance.
   Numbers numbers_;
   RequestTasks requests_;
+  std::function<HostLoad()> host_load_;
   Membership members_;
   PendingIntents pending_;
   Canceller canceller_;

@@ -16,6 +16,7 @@
 #include "coordinator/store.h"
 #include "core/executor.h"
 #include "core/failure.h"
+#include "core/host_load.h"
 #include "core/node_info.h"
 #include "core/principal.h"
 #include "core/random.h"
@@ -119,10 +120,13 @@ struct MemberStatus {
   std::optional<MonoTime> heard;                      // In this life of the coordinator.
   std::size_t pending = 0;                            // Intents it has not acknowledged.
   std::optional<CancelledRunning> cancelled_running;  // As its last heartbeat told.
+  HostLoad host_load;                                 // Likewise; the coordinator's own as it is.
 };
 
 struct CoordinatorOptions {
   NodeInfo self;  // Its own place as a member; hosts the tasks of its own requests.
+  // How busy its host is. On the executor: it must not wait. May be empty.
+  std::function<HostLoad()> host_load = {};
 };
 
 struct CoordinatorServices {

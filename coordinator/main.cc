@@ -20,6 +20,7 @@
 #include "host/boot_id.h"
 #include "host/data_directory.h"
 #include "host/file.h"
+#include "host/host_load.h"
 #include "host/log.h"
 #include "host/loopback.h"
 #include "host/signals.h"
@@ -126,6 +127,7 @@ class Daemon {
   const DataDirectory data_;
   SystemClock clock_;
   SystemRandom random_;
+  HostLoadWatch load_;
   boost::asio::io_context context_{1};
   AsioExecutor executor_{context_, clock_};
   std::unique_ptr<SqliteStore> store_;
@@ -160,8 +162,8 @@ Status Daemon::Start(const HostPort& http, const HostPort& listen) {
   grpc_ = std::move(*grpc);
   if (Status self = MakeSelf(listen); !self) return self;
   coordinator_ = std::make_unique<Coordinator>(
-      CoordinatorOptions{self_}, CoordinatorServices{executor_, random_, *store_, nodes_},
-      std::move(opened->state));
+      CoordinatorOptions{self_, [this] { return load_.Last(); }},
+      CoordinatorServices{executor_, random_, *store_, nodes_}, std::move(opened->state));
   if (Status served = ServeHttp(http); !served) return served;
 
   membership_.Serve(*coordinator_);

@@ -120,6 +120,7 @@ const Member& Membership::Admit(const NodeInfo& node, std::uint64_t next_number,
   member.broke.reset();
   member.lost = false;
   member.cancelled_running.reset();
+  member.host_load = {};
   Show(member);
   return member;
 }
@@ -137,6 +138,7 @@ bool Membership::Heard(const HeartbeatRequest& beat, MonoTime now) {
   member.lost = false;
   member.next_number = std::max(member.next_number, beat.next_number);
   member.cancelled_running = beat.cancelled_running;
+  member.host_load = beat.host_load;
   return true;
 }
 

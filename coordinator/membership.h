@@ -10,6 +10,7 @@
 
 #include "coordinator/store.h"
 #include "core/clock.h"
+#include "core/host_load.h"
 #include "core/node_info.h"
 #include "core/result.h"
 #include "transport/messages.h"
@@ -30,6 +31,7 @@ struct Member {
   std::optional<MonoTime> broke;    // When a request first found no way to it, since it was heard.
   bool lost = false;                // So has another that began later.
   std::optional<CancelledRunning> cancelled_running;  // As its last heartbeat told.
+  HostLoad host_load;                                 // Likewise.
 };
 
 // What to do with a join.

@@ -77,8 +77,9 @@ std::vector<IntentAck> JoinLoop::NextAcks() const {
 }
 
 void JoinLoop::Heartbeat() {
-  HeartbeatRequest request{info_.id,   info_.incarnation,          hooks_.next_number(),
-                           NextAcks(), hooks_.cancelled_running(), hooks_.owed()};
+  HeartbeatRequest request{info_.id,          info_.incarnation,          hooks_.next_number(),
+                           NextAcks(),        hooks_.cancelled_running(), hooks_.owed(),
+                           hooks_.host_load()};
   std::vector<IntentId> told;
   for (const IntentAck& ack : request.acks)
     told.push_back(ack.intent);

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "core/executor.h"
+#include "core/host_load.h"
 #include "core/lifetime.h"
 #include "core/node_info.h"
 #include "core/random.h"
@@ -23,6 +24,7 @@ class JoinLoop {
     std::function<std::uint64_t()> next_number;
     std::function<CancelledRunning()> cancelled_running;
     std::function<std::vector<Intent>()> owed;  // Those that go with the next heartbeat.
+    std::function<HostLoad()> host_load;
     std::function<void(JoinReply reply, MonoTime sent)> joined;
     std::function<void(HeartbeatReply reply, MonoTime sent)> heard;
     std::function<void(Error)> refused;         // Another living daemon has this id: the loop ends.

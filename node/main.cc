@@ -20,6 +20,7 @@
 #include "host/boot_id.h"
 #include "host/data_directory.h"
 #include "host/file.h"
+#include "host/host_load.h"
 #include "host/log.h"
 #include "host/loopback.h"
 #include "host/process.h"
@@ -149,6 +150,7 @@ class Daemon {
   const DataDirectory data_;
   SystemClock clock_;
   SystemRandom random_;
+  HostLoadWatch load_;
   boost::asio::io_context context_{1};
   boost::asio::executor_work_guard<boost::asio::io_context::executor_type> work_{
       context_.get_executor()};
@@ -253,7 +255,7 @@ Status Daemon::Start(const HostPort& listen) {
   loop_runs_ = true;
   OnNode([&] {
     node_ = std::make_unique<Node>(
-        NodeOptions{*info, Trouble},
+        NodeOptions{*info, Trouble, [this] { return load_.Last(); }},
         NodeServices{loop_, random_, *journal_, processes_, coordinator_.get()},
         std::move(opened->state));
   });

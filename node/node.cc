@@ -22,6 +22,7 @@ class Node::Impl {
   Impl(NodeOptions options, const NodeServices& services, const JournalState& recovered)
       : state_(std::move(options.info), services, recovered),
         trouble_(std::move(options.trouble)),
+        host_load_(std::move(options.host_load)),
         facts_(state_),
         applier_(state_, facts_, recovered),
         owed_(state_.journal, recovered.owed),
@@ -83,6 +84,7 @@ class Node::Impl {
         .next_number = [this] { return state_.numbers.next(); },
         .cancelled_running = [this] { return facts_.cancelled_running(); },
         .owed = [this] { return owed_.Next(); },
+        .host_load = [this] { return host_load_ ? host_load_() : HostLoad(); },
         .joined = [this](JoinReply reply, MonoTime sent) { OnJoined(std::move(reply), sent); },
         .heard =
             [this](HeartbeatReply reply, MonoTime sent) {
@@ -160,6 +162,7 @@ class Node::Impl {
 
   NodeState state_;
   std::function<void(const Error&)> trouble_;
+  std::function<HostLoad()> host_load_;
   Facts facts_;
   Applier applier_;
   Owed owed_;

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "core/executor.h"
+#include "core/host_load.h"
 #include "core/node_info.h"
 #include "core/principal.h"
 #include "core/random.h"
@@ -39,6 +40,8 @@ struct NodeOptions {
   // Told of what people should know and the node can live with: the coordinator is silent, the
   // journal is full. May be empty.
   std::function<void(const Error&)> trouble = {};
+  // How busy the host is, for the heartbeats. On the executor: it must not wait. May be empty.
+  std::function<HostLoad()> host_load = {};
 };
 
 struct NodeServices {

@@ -85,6 +85,22 @@ void RenderResources(http::JsonWriter& json, const ResourceUse& use) {
   json.EndObject();
 }
 
+void RenderLoad(http::JsonWriter& json, const HostLoad& load) {
+  const auto percent = [&json](std::string_view name, const std::optional<unsigned>& value) {
+    if (value) json.Field(name, std::uint64_t{*value});
+  };
+  json.Key("host_load").BeginObject();
+  if (load.averages) {
+    json.Key("load_1m").Raw(LoadText(load.averages->one));
+    json.Key("load_5m").Raw(LoadText(load.averages->five));
+    json.Key("load_15m").Raw(LoadText(load.averages->fifteen));
+  }
+  percent("cpu_percent", load.cpu_percent);
+  percent("memory_percent", load.memory_percent);
+  percent("daemon_memory_percent", load.daemon_percent);
+  json.EndObject();
+}
+
 // Whole records of tasks, with commas between them.
 class Records final : public TaskSink {
  public:
@@ -248,6 +264,7 @@ void Face::ListNodes(const ExchangePtr& exchange) {
       json.Key("cancelled_running").BeginObject().Field("now", member.cancelled_running->now);
       json.Field("total", member.cancelled_running->total).EndObject();
     }
+    if (member.host_load.measured()) RenderLoad(json, member.host_load);
     json.EndObject();
   }
   json.EndArray().EndObject();

@@ -35,12 +35,12 @@ std::vector<Column> NodeColumns() {
           {"port", {"po"}, "bound transport port", false, true},
           {"http_address", {"http"}, "bound http address", false},
           {"version", {"v"}, "os version", false},
-          {"heap.percent", {"hp", "heapPercent"}, "used heap ratio"},
-          {"ram.percent", {"rp", "ramPercent"}, "used machine memory ratio"},
-          {"cpu", {"cpu"}, "recent cpu usage"},
-          {"load_1m", {"l"}, "1m load avg"},
-          {"load_5m", {"l"}, "5m load avg"},
-          {"load_15m", {"l"}, "15m load avg"},
+          {"heap.percent", {"hp", "heapPercent"}, "used heap ratio", true, true},
+          {"ram.percent", {"rp", "ramPercent"}, "used machine memory ratio", true, true},
+          {"cpu", {"cpu"}, "recent cpu usage", true, true},
+          {"load_1m", {"l"}, "1m load avg", true, true},
+          {"load_5m", {"l"}, "5m load avg", true, true},
+          {"load_15m", {"l"}, "15m load avg", true, true},
           {"node.role", {"r", "role", "nodeRole"}, "m:manager, d:data, i:ingest, r:remote, -:none"},
           {"node.roles", {"rs", "all roles"}, "all roles, separated by commas"},
           {"cluster_manager", {"m", "master"}, "*: the cluster's manager"},
@@ -63,6 +63,36 @@ std::string Joined(const std::vector<std::string>& roles) {
   for (const std::string& role : roles)
     text += (text.empty() ? "" : ",") + role;
   return OrDash(text);
+}
+
+std::optional<unsigned> PercentOf(const HostLoad& load, std::size_t column) {
+  return column == kHeapPercent  ? load.daemon_percent
+         : column == kRamPercent ? load.memory_percent
+         : column == kCpu        ? load.cpu_percent
+                                 : std::nullopt;
+}
+
+std::optional<double> AverageOf(const HostLoad& load, std::size_t column) {
+  if (!load.averages) return std::nullopt;
+  return column == kLoad1m    ? std::optional(load.averages->one)
+         : column == kLoad5m  ? std::optional(load.averages->five)
+         : column == kLoad15m ? std::optional(load.averages->fifteen)
+                              : std::nullopt;
+}
+
+// "2.51"
+std::string LoadCell(const HostLoad& load, std::size_t column) {
+  if (const auto percent = PercentOf(load, column)) return std::to_string(*percent);
+  if (const auto average = AverageOf(load, column)) return LoadText(*average);
+  return "-";  // Not measured.
+}
+
+// What rows are sorted by where that is a number; what is not measured comes first.
+std::int64_t Rank(const MemberStatus& member, std::size_t column) {
+  if (column == kPort) return PortOf(member.info.address);
+  if (const auto percent = PercentOf(member.host_load, column)) return *percent;
+  const auto average = AverageOf(member.host_load, column);
+  return average ? static_cast<std::int64_t>(*average * 100) : -1;
 }
 
 std::string Cell(const MemberStatus& member, std::size_t column, bool full_id,
@@ -88,7 +118,7 @@ std::string Cell(const MemberStatus& member, std::size_t column, bool full_id,
     case kName:
       return OrDash(info.name);
     default:
-      return "-";  // Not measured.
+      return LoadCell(member.host_load, column);
   }
 }
 
@@ -118,7 +148,7 @@ void CatNodes(const Coordinator& coordinator, const std::string& http_address,
   table.text = [&](std::size_t row, std::size_t column) {
     return Cell(members[row], column, asked->full_id, http_address, asked->style.profile);
   };
-  table.number = [&](std::size_t row, std::size_t) { return PortOf(members[row].info.address); };
+  table.number = [&](std::size_t row, std::size_t column) { return Rank(members[row], column); };
   SortRows(table, asked->wishes.sort);
   const bool documented = asked->style.profile == Profile::kDocumented;
   const std::size_t silent = members.size() - table.rows.size();

@@ -21,7 +21,8 @@ class FaceTest : public CoordinatorServicesTest {
   // Without numbers the requests of a test are no tasks, and its lists hold what it put there.
   static constexpr std::uint64_t kNoNumbers = TaskId::kNumberMax + 1;
   explicit FaceTest(std::uint64_t next_number = kNoNumbers)
-      : coordinator_({Self()}, {executor_, random_, store_, nodes_}, {next_number, {}, {}}) {
+      : coordinator_({Self(), [this] { return load_; }}, {executor_, random_, store_, nodes_},
+                     {next_number, {}, {}}) {
     face_.AddRoutes(router_);
     native_.AddRoutes(router_);
   }
@@ -132,6 +133,7 @@ class FaceTest : public CoordinatorServicesTest {
     return R"({"error":{"root_cause":[)" + cause + "}]," + cause.substr(1) + R"(},"status":400})";
   }
 
+  HostLoad load_;  // The coordinator's own.
   Coordinator coordinator_;
   http::Router router_;
   Face face_{coordinator_, {Profile::kDocumented, {"quell", "0.1.0"}}};

@@ -97,6 +97,17 @@ TEST_F(MembershipTest, TheCoordinatorsOwnIdIsTaken) {
   EXPECT_THAT(members_.DecideJoin(Info(0), kStart), FailsWith(ErrorCode::kAlreadyExists));
 }
 
+TEST_F(MembershipTest, HowBusyAHostIsIsWhatThisLifesLastHeartbeatSaid) {
+  const HostLoad busy{LoadAverages{2.5, 1.75, 1}, 90, 40, 1};
+  EXPECT_FALSE(members_.Find(Id(1))->host_load.measured());
+  EXPECT_TRUE(members_.Heard({Id(1), Incarnation{5}, 100, {}, {}, {}, busy}, kStart));
+  EXPECT_EQ(members_.Find(Id(1))->host_load, busy);
+  EXPECT_FALSE(members_.Heard({Id(1), Incarnation{4}, 100, {}, {}, {}, HostLoad()}, kStart));
+  EXPECT_EQ(members_.Find(Id(1))->host_load, busy);
+  members_.Admit(Info(1, "", 6), 100, kStart);
+  EXPECT_FALSE(members_.Find(Id(1))->host_load.measured());
+}
+
 TEST_F(MembershipTest, RefusesWhatCannotBeANode) {
   NodeInfo null_id = Info(2);
   null_id.id = NodeId();

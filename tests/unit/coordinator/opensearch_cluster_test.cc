@@ -31,6 +31,10 @@ class ClusterTest : public FaceTest {
     coordinator_.OnHeartbeat({Id(n), Incarnation{1}, 1, {}, running}, who_,
                              [](Result<HeartbeatReply>) {});
   }
+  void HeartbeatOf(int n, const HostLoad& load) {
+    coordinator_.OnHeartbeat({Id(n), Incarnation{1}, 1, {}, {}, {}, load}, who_,
+                             [](Result<HeartbeatReply>) {});
+  }
   // Node 1 is heard on, node 2 is not.
   void LetTheSecondFallSilent() {
     for (int i = 0; i < 6; ++i) {
@@ -251,6 +255,23 @@ TEST_F(ClusterTest, NodesAsATable) {
             "coordinator\nw1\n# node [w2] is missing: no sign of life from the node\n");
   EXPECT_EQ(Get("/_cat/nodes?h=name", Strict()).body, "coordinator\nw1\n");
   EXPECT_THAT(Get("/_cat/nodes?help").body, StartsWith("id              | id,nodeId"));
+}
+
+TEST_F(ClusterTest, HowBusyAHostIsStandsInTheTableAndInTheListOfNodes) {
+  load_ = {LoadAverages{0.5, 10.25, 0}, {}, 41, 0};
+  HeartbeatOf(1, {LoadAverages{12.5, 1, 1}, 7, {}, {}});
+  EXPECT_EQ(Get("/_cat/nodes?h=hp,rp,cpu,load_1m,load_5m,load_15m,name").body,
+            "0 41 - 0.50  10.25 0.00 coordinator\n"
+            "- -  7 12.50 1.00  1.00 w1\n"
+            "- -  - -     -     -    w2\n");
+  EXPECT_EQ(Get("/_cat/nodes?h=name&s=load_1m:desc").body, "w1\ncoordinator\nw2\n");
+  EXPECT_EQ(Get("/_cat/nodes?h=name&s=rp,name").body, "w1\nw2\ncoordinator\n");
+  EXPECT_THAT(Get("/quell/v1/nodes").body,
+              AllOf(HasSubstr(R"("host_load":{"load_1m":0.50,"load_5m":10.25,"load_15m":0.00,)"
+                              R"("memory_percent":41,"daemon_memory_percent":0}},)"),
+                    HasSubstr(R"("host_load":{"load_1m":12.50,"load_5m":1.00,"load_15m":1.00,)"
+                              R"("cpu_percent":7}},)"),
+                    HasSubstr(R"("pending":0}])")));
 }
 
 TEST_F(ClusterTest, TheManagerAndItsQueueAsTables) {

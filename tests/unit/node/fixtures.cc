@@ -111,7 +111,8 @@ void NodeWorld::Start() {
   coordinator = std::make_unique<FakeCoordinator>(*executor);
   coordinator->id = NodeId::Make(random);
   if (prepare) prepare(*coordinator);
-  NodeOptions options{info, [this](const Error& error) { troubles.push_back(error); }};
+  NodeOptions options{info, [this](const Error& error) { troubles.push_back(error); },
+                      [this] { return load; }};
   node = std::make_unique<Node>(
       std::move(options), NodeServices{*executor, random, *journal, *watch, coordinator.get()},
       file.Open());

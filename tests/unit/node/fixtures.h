@@ -132,6 +132,7 @@ class NodeWorld {
   SimClock clock{scheduler};
   SeededRandom random{7};
   NodeInfo info;
+  HostLoad load;
   JournalFile file;
   SimProcesses processes;
 

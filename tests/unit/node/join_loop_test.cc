@@ -48,6 +48,15 @@ TEST_F(JoinLoopTest, SendsHeartbeatsWithItsNextNumber) {
   EXPECT_EQ(coordinator().heartbeats.back().incarnation, Incarnation{1});
 }
 
+TEST_F(JoinLoopTest, EachHeartbeatSaysHowBusyTheHostIsThen) {
+  world_.load.cpu_percent = 12;
+  world_.scheduler.Advance(1s);
+  EXPECT_EQ(coordinator().heartbeats.back().host_load, world_.load);
+  world_.load = {LoadAverages{2.5, 1.75, 1}, 90, 40, 1};
+  world_.scheduler.Advance(1s);
+  EXPECT_EQ(coordinator().heartbeats.back().host_load, world_.load);
+}
+
 TEST_F(JoinLoopTest, TriesAgainWithGrowingPausesThatVary) {
   coordinator().error = Error{ErrorCode::kUnavailable, "nobody there"};
   coordinator().heartbeats.clear();

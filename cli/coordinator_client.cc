@@ -63,6 +63,26 @@ ResourceEntry ReadResources(const json::object& object) {
           MaybeNumber(object, "most_memory_in_bytes")};
 }
 
+HostLoad ReadLoad(const json::object& object) {
+  const auto real = [&object](std::string_view key) {
+    boost::system::error_code none;
+    const json::value* value = object.if_contains(key);
+    return value == nullptr ? 0 : value->to_number<double>(none);
+  };
+  const auto percent = [&object](std::string_view key) -> std::optional<unsigned> {
+    if (const auto number = MaybeNumber(object, key)) return static_cast<unsigned>(*number);
+    return std::nullopt;
+  };
+  HostLoad load;
+  if (object.contains("load_1m")) {
+    load.averages = LoadAverages{real("load_1m"), real("load_5m"), real("load_15m")};
+  }
+  load.cpu_percent = percent("cpu_percent");
+  load.memory_percent = percent("memory_percent");
+  load.daemon_percent = percent("daemon_memory_percent");
+  return Check(load) ? load : HostLoad();
+}
+
 TaskEntry ReadTask(const json::object& object) {
   TaskEntry task;
   task.node = Text(object, "node");
@@ -304,6 +324,7 @@ Result<std::vector<NodeEntry>> ParseNodes(std::string_view text) {
       entry.overdue = static_cast<std::uint64_t>(Number(*running, "now"));
       entry.overdue_total = static_cast<std::uint64_t>(Number(*running, "total"));
     }
+    if (const json::object* load = Object(*node, "host_load")) entry.load = ReadLoad(*load);
   }
   std::sort(entries.begin(), entries.end(), [](const NodeEntry& a, const NodeEntry& b) {
     return std::tie(a.name, a.id) < std::tie(b.name, b.id);

@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "core/host_load.h"
 #include "core/result.h"
 #include "transport/http/client.h"
 
@@ -90,6 +91,7 @@ struct NodeEntry {
   // Its cancelled tasks that ran on too long; absent: it does not say.
   std::optional<std::uint64_t> overdue;        // Those that still do...
   std::optional<std::uint64_t> overdue_total;  // ...of so many since it started.
+  HostLoad load;
 };
 
 // Which tasks. Empty members say nothing.

@@ -8,6 +8,16 @@
 namespace quell::cli {
 namespace {
 
+void WriteLoad(http::JsonWriter& json, const HostLoad& load) {
+  if (load.averages) {
+    json.Key("load_1m").Raw(LoadText(load.averages->one));
+    json.Key("load_5m").Raw(LoadText(load.averages->five));
+    json.Key("load_15m").Raw(LoadText(load.averages->fifteen));
+  }
+  if (load.cpu_percent) json.Field("cpu_percent", std::uint64_t{*load.cpu_percent});
+  if (load.memory_percent) json.Field("memory_percent", std::uint64_t{*load.memory_percent});
+}
+
 std::string NodesJson(const std::vector<NodeEntry>& nodes) {
   std::string text;
   http::JsonWriter json(text);
@@ -19,6 +29,7 @@ std::string NodesJson(const std::vector<NodeEntry>& nodes) {
     if (node.overdue) {
       json.Field("overdue", *node.overdue).Field("overdue_total", node.overdue_total.value_or(0));
     }
+    WriteLoad(json, node.load);
     json.EndObject();
   }
   json.EndArray().EndObject();
@@ -29,6 +40,14 @@ std::string NodesJson(const std::vector<NodeEntry>& nodes) {
 std::string OverdueText(const NodeEntry& node) {
   if (!node.overdue) return "-";
   return std::to_string(*node.overdue) + " of " + std::to_string(node.overdue_total.value_or(0));
+}
+
+std::string PercentText(const std::optional<unsigned>& percent) {
+  return percent ? std::to_string(*percent) + "%" : "-";
+}
+
+std::string AverageText(const HostLoad& load) {
+  return load.averages ? LoadText(load.averages->one) : "-";
 }
 
 }  // namespace
@@ -45,12 +64,21 @@ int NodeListCommand(const NodeListArguments& arguments) {
   std::vector<std::vector<std::string>> rows;
   for (const NodeEntry& node : *nodes) {
     rows.push_back({node.name, node.id, node.is_self ? "coordinator" : "node",
-                    node.alive ? "alive" : "silent", node.address, std::to_string(node.pending),
-                    OverdueText(node)});
+                    node.alive ? "alive" : "silent", node.address, AverageText(node.load),
+                    PercentText(node.load.cpu_percent), PercentText(node.load.memory_percent),
+                    std::to_string(node.pending), OverdueText(node)});
   }
-  Print(RenderTable(
-      {{"NAME"}, {"ID"}, {"ROLE"}, {"STATE"}, {"ADDRESS"}, {"PENDING", true}, {"OVERDUE", true}},
-      rows, 0));
+  Print(RenderTable({{"NAME"},
+                     {"ID"},
+                     {"ROLE"},
+                     {"STATE"},
+                     {"ADDRESS"},
+                     {"LOAD", true},
+                     {"CPU", true},
+                     {"MEMORY", true},
+                     {"PENDING", true},
+                     {"OVERDUE", true}},
+                    rows, 0));
   return kOk;
 }
 

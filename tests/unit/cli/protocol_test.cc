@@ -115,7 +115,9 @@ TEST(QueryTest, EncodesWhatWouldEndAValue) {
 TEST(NodesTest, ReadsTheMembers) {
   const auto nodes = ParseNodes(
       R"({"nodes":[{"id":"N2","name":"b","address":"x:1","alive":false,"coordinator":false,)"
-      R"("pending":3,"cancelled_running":{"now":1,"total":7}},{"id":"C","name":"a","alive":true,"coordinator":true,"pending":0}]})");
+      R"("pending":3,"cancelled_running":{"now":1,"total":7},)"
+      R"("host_load":{"load_1m":2.51,"load_5m":2,"load_15m":0.10,"cpu_percent":90,"memory_percent":41}},)"
+      R"({"id":"C","name":"a","alive":true,"coordinator":true,"pending":0}]})");
   ASSERT_TRUE(nodes);
   ASSERT_THAT(*nodes, SizeIs(2));
   EXPECT_TRUE((*nodes)[0].is_self);
@@ -123,6 +125,8 @@ TEST(NodesTest, ReadsTheMembers) {
   EXPECT_EQ((*nodes)[0].overdue, std::nullopt);
   EXPECT_EQ((*nodes)[1].overdue, 1U);
   EXPECT_EQ((*nodes)[1].overdue_total, 7U);
+  EXPECT_FALSE((*nodes)[0].load.measured());
+  EXPECT_EQ((*nodes)[1].load, (HostLoad{LoadAverages{2.51, 2, 0.1}, 90, 41, {}}));
   EXPECT_FALSE(ParseNodes("{}"));
 }
 

@@ -22,6 +22,7 @@ KINDS = [("#", re.compile(r"-?\d+")),
          ("<clock>", re.compile(r"\d\d:\d\d:\d\d")),
          ("<version>", re.compile(r"\d+\.\d+\.\d+")),
          ("<instant>", re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,3})?Z"))]
+LOAD = re.compile(r"\d+\.\d\d")
 # Parts of a text.
 PARTS = [(re.compile(r"127\.0\.0\.1:\d+"), "<address>"),
          (re.compile(r"request_id \[\d+\]"), "request_id [#]"),
@@ -71,6 +72,10 @@ class Names:
             text = pattern.sub(mask, text)
         return text.replace(self.run, "{rid}") if self.run else text
 
+
+    def load(self, text):
+        """For a load average in a table of nodes; else None."""
+        return "#.##" if self.path == "/_cat/nodes" and LOAD.fullmatch(text) else None
 
     def short(self, text):
         """For the beginning of a node's id, as tables have it; else None."""
@@ -124,11 +129,14 @@ class Normal:
             return "<text>"
         if key in MANAGER:
             return "<manager>"
-        return self.names.short(value) or kind_of(value) or self.names.text(value)
+        return (self.names.short(value) or self.names.load(value) or kind_of(value) or
+                self.names.text(value))
 
     def object(self, value, key):
         if key == "status":
             return "<status>"
+        if self.names.path == "/_cat/nodes" and "cluster_manager" in value:
+            value = dict(value, cluster_manager="<manager>")
         if key == "headers":  # In the order in which they came.
             return dict(sorted(value.items()))
         if key == "resource_stats":
@@ -288,7 +296,7 @@ def table_lines(text, names, ordered):
             for mask, pattern in KINDS:
                 if pattern.fullmatch(cell.strip('"')):  # YAML has quotes.
                     cell = mask
-            cells.append(names.short(cell) or cell)
+            cells.append(names.short(cell) or names.load(cell) or cell)
         line = request_line(" ".join(cells), names)
         if line is not None:
             lines.append(line)
@@ -304,6 +312,8 @@ def request_line(line, names):
         return re.sub(r"^\{\w+\} (.*) \S+$", r"{manager} \1 {manager}", line)
     if names.path == "/_cat/nodes" and names.coordinator and re.search(r"\bcoordinator$", line):
         return None
+    if names.path == "/_cat/nodes":
+        line = re.sub(r"[*-] (opensearch-node\d)$", r"<manager> \1", line)
     if not of_request(line.lstrip("# ")):
         return line
     own = "opensearch-" + names.asked

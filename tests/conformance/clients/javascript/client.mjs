@@ -81,7 +81,7 @@ async function sniffs() {
     client.transport.sniff({ reason: 'test' }, (error, hosts) => (error ? failed(error) : done(hosts)));
   });
   const urls = client.connectionPool.connections.map((connection) => connection.url.host);
-  check('sniffing finds where HTTP is served', urls.join() === new URL(scene.url).host, urls);
+  check('sniffing finds where HTTP is served', urls.length > 0 && urls.every((url) => url === new URL(scene.url).host), urls);
   check('and goes on with it', (await client.tasks.list()).body.nodes, urls);
 }
 

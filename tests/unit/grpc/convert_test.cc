@@ -183,6 +183,36 @@ TEST_P(ConvertTest, RepliesOfANodeArriveAsTheyWereMade) {
   }
 }
 
+TEST_P(ConvertTest, HowARequestShowsAsATaskArrivesWithinItsLimits) {
+  const auto listed = [](RequestTask task) {
+    ListRequest list;
+    list.as_task = std::move(task);
+    return FromProto(Sent<v1::NodeRequest>(NodeRequest(list)));
+  };
+  RequestTask task{"lists[n]", {}, TaskId{random_.Node(), 7}, {{"X-Opaque-Id", "me"}}};
+  const Result<NodeRequest> got = listed(task);
+  ASSERT_THAT(got, IsOkAnd(VariantWith<ListRequest>(_)));
+  const std::optional<RequestTask>& arrived = std::get<ListRequest>(*got).as_task;
+  ASSERT_TRUE(arrived);
+  EXPECT_EQ(arrived->action, task.action);
+  EXPECT_EQ(arrived->parent, task.parent);
+  EXPECT_EQ(arrived->headers, task.headers);
+
+  AwaitRequest await;
+  await.as_task = task;
+  const auto awaited = FromProto(Sent<v1::NodeRequest>(NodeRequest(await)));
+  ASSERT_THAT(awaited, IsOkAnd(VariantWith<AwaitRequest>(_)));
+  EXPECT_EQ(std::get<AwaitRequest>(*awaited).as_task->action, task.action);
+
+  EXPECT_THAT(listed(RequestTask{""}), FailsWith(ErrorCode::kInternal, "action"));
+  EXPECT_THAT(listed(RequestTask{std::string(limits::kActionMax + 1, 'a')}),
+              FailsWith(ErrorCode::kInternal, "action"));
+  task.headers.front().value.assign(limits::kHeaderValueMax + 1, 'v');
+  EXPECT_THAT(listed(task), FailsWith(ErrorCode::kInternal, "header"));
+  task.headers.assign(limits::kHeadersMax + 1, {"a", "b"});
+  EXPECT_THAT(listed(task), FailsWith(ErrorCode::kInternal, "headers"));
+}
+
 TEST_P(ConvertTest, MembershipArrivesAsItWasMade) {
   for (int round = 0; round < kRounds; ++round) {
     const JoinRequest join{random_.Info(), random_.Number()};

@@ -137,7 +137,7 @@ void Canceller::CancelTask(const Op& op, const TaskIdText& id) {
     return Push(op, {});
   }
   slot.slot.node = member->info;
-  slot.joined = member->joined && !member->lost;
+  slot.joined = member->connected();
   std::optional<TaskId> target = id.Resolve();
   if (member->is_self || !target) {
     const bool runs = target && requests_.Find(target->number) != nullptr;
@@ -197,7 +197,7 @@ void Canceller::CancelMatching(const Op& op, const NodeSelection& where) {
       continue;
     }
     slot.slot.node = one.member->info;
-    slot.joined = one.member->joined && !one.member->lost;
+    slot.joined = one.member->connected();
     slot.slot.sink = op->PushSink(one.member->info);
     if (one.member->is_self) {
       slot.slot.reply = ApplyReply{};

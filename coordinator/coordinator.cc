@@ -99,7 +99,7 @@ class Coordinator::Impl {
       }
       slot.slot.node = one.member->info;
       slot.slot.sink = sinks(one.member->info);
-      slot.joined = one.member->joined && !one.member->lost;
+      slot.joined = one.member->connected();
       if (one.member->is_self) {
         slot.slot.reply = ListReply{};
         own_part = BeginOwnPart(part);
@@ -153,7 +153,7 @@ class Coordinator::Impl {
     FanOutSlot get;
     get.slot.node = member->info;
     get.slot.sink = sinks(member->info);
-    get.joined = member->joined && !member->lost;
+    get.joined = member->connected();
     get.request = GetRequest{task->number};
     timeout = Bounded(timeout, query.wait);
     const MonoTime deadline = DeadlineIn(timeout);

@@ -5,8 +5,9 @@ namespace {
 
 std::string_view CauseType(ErrorCode code, bool joined) {
   switch (code) {
+    case ErrorCode::kCancelled:  // Nobody waits any more; the node may be well.
+      return "task_cancelled_exception";
     case ErrorCode::kUnavailable:
-    case ErrorCode::kCancelled:
       return joined ? "node_disconnected_exception" : "node_not_connected_exception";
     case ErrorCode::kDeadlineExceeded:
       return "receive_timeout_transport_exception";
@@ -49,9 +50,9 @@ NodeFailure FailureOf(const NodeInfo& node, bool joined, std::string_view action
 }
 
 ErrorCode CodeOf(const NodeFailure& failure) {
-  for (ErrorCode code :
-       {ErrorCode::kDeadlineExceeded, ErrorCode::kNotFound, ErrorCode::kResourceExhausted,
-        ErrorCode::kInvalidArgument, ErrorCode::kPermissionDenied, ErrorCode::kInternal}) {
+  for (ErrorCode code : {ErrorCode::kCancelled, ErrorCode::kDeadlineExceeded, ErrorCode::kNotFound,
+                         ErrorCode::kResourceExhausted, ErrorCode::kInvalidArgument,
+                         ErrorCode::kPermissionDenied, ErrorCode::kInternal}) {
     if (failure.cause_type == CauseType(code, true)) return code;
   }
   return ErrorCode::kUnavailable;

@@ -30,6 +30,9 @@ struct Member {
   std::optional<MonoTime> heard;    // Likewise; a join or a heartbeat.
   std::optional<MonoTime> broke;    // When a request first found no way to it, since it was heard.
   bool lost = false;                // So has another that began later.
+
+  // What a request that fails now finds broken; else it had no way to the node from the start.
+  bool connected() const { return joined && !lost; }
   std::optional<CancelledRunning> cancelled_running;  // As its last heartbeat told.
   HostLoad host_load;                                 // Likewise.
 };

@@ -24,6 +24,21 @@ std::vector<Header> IdsOf(const http::Request& request) {
   return headers;
 }
 
+// Bytes over 127 are Latin-1 to a real server.
+std::string FromLatin1(std::string_view bytes) {
+  std::string text;
+  for (const char c : bytes) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (byte < 0x80) {
+      text += c;
+    } else {
+      text += static_cast<char>(0xC0 | (byte >> 6));
+      text += static_cast<char>(0x80 | (byte & 0x3F));
+    }
+  }
+  return text;
+}
+
 void RepeatIds(const ExchangePtr& exchange, http::Response& response) {
   const std::vector<Header> headers = IdsOf(exchange->request());
   response.headers.insert(response.headers.begin(), headers.begin(), headers.end());
@@ -179,25 +194,6 @@ void SendProblem(const ExchangePtr& exchange, const Style& style, const Problem&
   whole.filter = nullptr;
   Send(exchange, whole, problem.status, RenderProblem(problem, style.trace), std::move(headers));
 }
-
-namespace {
-
-// Bytes over 127 are Latin-1 to a real server.
-std::string FromLatin1(std::string_view bytes) {
-  std::string text;
-  for (const char c : bytes) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (byte < 0x80) {
-      text += c;
-    } else {
-      text += static_cast<char>(0xC0 | (byte >> 6));
-      text += static_cast<char>(0x80 | (byte & 0x3F));
-    }
-  }
-  return text;
-}
-
-}  // namespace
 
 std::optional<RequestTask> AsTask(const http::Request& request, std::string description) {
   if (request.HeaderValue("Quell-Requests") == "hidden") return std::nullopt;

@@ -118,6 +118,14 @@ class SqliteStoreTest : public testing::Test {
     return *got;
   }
 
+  Status Reserve(std::uint64_t end) {
+    std::optional<Status> got;
+    store_->ReserveNumbers(end, [&](Status s) { got = s; });
+    while (!got)
+      executor_.RunOne();
+    return *got;
+  }
+
   std::string directory_;
   WaitingExecutor executor_;
   std::unique_ptr<SqliteStore> store_;
@@ -137,6 +145,14 @@ TEST_F(SqliteStoreTest, BringsBackNodesAsTheyWere) {
   ASSERT_THAT(Put(gone), IsOk());
   Open();
   EXPECT_THAT(state_.nodes, ElementsAre(node, gone));
+}
+
+TEST_F(SqliteStoreTest, NumbersThatWereReservedStayReserved) {
+  EXPECT_EQ(state_.next_number, 1u) << "a new store has given out none";
+  ASSERT_THAT(Reserve(2001), IsOk());
+  ASSERT_THAT(Reserve(1001), IsOk());
+  Open();
+  EXPECT_EQ(state_.next_number, 2001u);
 }
 
 TEST_F(SqliteStoreTest, BringsBackIntentsWithWhomTheyWaitFor) {

@@ -154,6 +154,32 @@ TEST_F(WaitingTest, ACallerWhoLeavesEndsTheWaitOnAllNodes) {
   EXPECT_FALSE(coordinator_.AtCapacity(true));
 }
 
+TEST_F(WaitingTest, ACallerWhoLeavesSaysNothingOfTheNodesConnections) {
+  for (int caller = 0; caller < 3; ++caller) {
+    caller_ = std::make_shared<Caller>();
+    answer_.reset();
+    Send(ListQuery{}, 30s);
+    Take<AwaitRequest>(1);
+    Take<AwaitRequest>(2);
+    caller_->Leave();
+    scheduler_.Advance(10ms);
+  }
+  std::vector<std::string> causes;
+  for (int list = 0; list < 3; ++list) {
+    std::optional<Result<Gathered>> got;
+    ListQuery query;
+    query.nodes.tokens = {Info(1).name};
+    coordinator_.List(query, 1s, NumberSinks(), [&](Result<Gathered> found) { got = found; });
+    Take<ListRequest>(1).sink->OnDone(Error{ErrorCode::kUnavailable, "gone"});
+    scheduler_.Advance(10ms);
+    ASSERT_TRUE(got);
+    causes.push_back((*got)->slots[0].failure->cause_type);
+  }
+  EXPECT_THAT(causes, ElementsAre("node_disconnected_exception", "node_disconnected_exception",
+                                  "node_not_connected_exception"))
+      << "the first two found it broken, the third knew";
+}
+
 TEST_F(WaitingTest, WhoHasLeftBeforeIsNotWaitedFor) {
   caller_->Leave();
   Send(ListQuery{}, 30s);

@@ -72,9 +72,18 @@ struct LocalDoor::Shared : std::enable_shared_from_this<LocalDoor::Shared> {
   Shared(Node& to, Executor& on, LocalDoorOptions door_options)
       : node(&to), executor(on), options(std::move(door_options)) {}
 
-  void Fail(const ExchangePtr& exchange, const Error& error) const {
-    const int status = StatusOf(error, options.journal_path);
-    exchange->Send(Json(status, RenderError(status, error)));
+  // `missing`: which thing was not found, if that is why.
+  Refusal RefusalOf(const Error& error, std::string_view missing) const {
+    const bool known = error.code != ErrorCode::kNotFound;
+    return {StatusOf(error, options.journal_path), known ? ToString(error.code) : missing,
+            error.message};
+  }
+  static http::Response Refused(const Refusal& refusal) {
+    return Json(refusal.status, RenderError(refusal));
+  }
+  void Fail(const ExchangePtr& exchange, const Error& error,
+            std::string_view missing = "not_found") const {
+    exchange->Send(Refused(RefusalOf(error, missing)));
   }
 
   // `work` gets the node, on the executor.
@@ -96,7 +105,14 @@ struct LocalDoor::Shared : std::enable_shared_from_this<LocalDoor::Shared> {
     OnNode(exchange, [this, exchange, parsed = std::move(*parsed)](Node& to) mutable {
       to.Register(std::move(parsed), exchange->request().principal,
                   [self = shared_from_this(), exchange](const Result<RegisterReply>& reply) {
-                    if (!reply) return self->Fail(exchange, reply.error());
+                    if (!reply) return self->Fail(exchange, reply.error(), kSessionNotFound);
+                    if (reply->missing_parent) {
+                      return self->Fail(exchange,
+                                        Error{ErrorCode::kNotFound,
+                                              "the parent [" + reply->missing_parent->ToString() +
+                                                  "] is not known to this node"},
+                                        kParentNotFound);
+                    }
                     exchange->Send(Json(200, RenderRegistered(*reply)));
                   });
     });
@@ -114,7 +130,7 @@ struct LocalDoor::Shared : std::enable_shared_from_this<LocalDoor::Shared> {
                       report = std::move(*report)](Node& to) mutable {
       const Result<ReportReply> reply =
           to.Report(task, session, exchange->request().principal, std::move(report));
-      if (!reply) return Fail(exchange, reply.error());
+      if (!reply) return Fail(exchange, reply.error(), kTaskNotFound);
       exchange->Send(Json(200, RenderReported(*reply)));
     });
   }
@@ -129,7 +145,9 @@ struct LocalDoor::Shared : std::enable_shared_from_this<LocalDoor::Shared> {
     if (!end) return Fail(exchange, end.error());
     Finish(exchange, *session, {*end},
            [self = shared_from_this(), exchange](const std::vector<Status>& answers) {
-             if (!answers.front()) return self->Fail(exchange, answers.front().error());
+             if (!answers.front()) {
+               return self->Fail(exchange, answers.front().error(), kTaskNotFound);
+             }
              exchange->Send(Json(200, "{}"));
            });
   }
@@ -142,7 +160,7 @@ struct LocalDoor::Shared : std::enable_shared_from_this<LocalDoor::Shared> {
     Finish(exchange, *session, std::move(*ends),
            [self = shared_from_this(), exchange](const std::vector<Status>& answers) {
              exchange->Send(Json(200, RenderFinished(answers, [&self](const Error& error) {
-                                   return StatusOf(error, self->options.journal_path);
+                                   return self->RefusalOf(error, kTaskNotFound);
                                  })));
            });
   }
@@ -158,7 +176,8 @@ struct LocalDoor::Shared : std::enable_shared_from_this<LocalDoor::Shared> {
   void Commands(const ExchangePtr& exchange) {
     const auto token = SessionToken::Parse(exchange->request().captures.front());
     if (!token) {
-      return Fail(exchange, Error{ErrorCode::kNotFound, "no such session: the token is malformed"});
+      return Fail(exchange, Error{ErrorCode::kNotFound, "no such session: the token is malformed"},
+                  kSessionNotFound);
     }
     OnNode(exchange, [this, exchange, token = *token](Node& to) { Open(to, token, exchange); });
   }
@@ -175,10 +194,7 @@ struct LocalDoor::Shared : std::enable_shared_from_this<LocalDoor::Shared> {
     const auto stream = std::make_shared<CommandStream>(exchange, close);
     *gone = stream;
     const Status opened = to.OpenCommands(token, exchange->request().principal, stream);
-    if (!opened) {
-      const int status = StatusOf(opened.error(), options.journal_path);
-      return stream->Refuse(Json(status, RenderError(status, opened.error())));
-    }
+    if (!opened) return stream->Refuse(Refused(RefusalOf(opened.error(), kSessionNotFound)));
     stream->Begin();
     exchange->OnGone(close);
   }

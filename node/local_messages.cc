@@ -199,6 +199,7 @@ Status ReadTask(const JsonValue& value, NewTask& task) {
       value, "a task",
       {Text("action", task.action), Text("description", task.description),
        Id("parent", task.parent), Ids("ancestors", task.grandparents),
+       Flag("parent_required", [&task](bool required) { task.parent_required = required; }),
        Integer("pid", std::numeric_limits<std::int32_t>::max(),
                [&task](std::int64_t pid) { task.pid = static_cast<std::int32_t>(pid); }),
        StatusObject([&task](std::string status) { task.status_json = std::move(status); }),
@@ -298,10 +299,14 @@ Status ReadEnd(const JsonValue& value, TaskEnd& end) {
   return {};
 }
 
-void WriteError(int status, const Error& error, http::JsonWriter& json) {
-  json.BeginObject().Key("error").BeginObject();
-  json.Field("type", ToString(error.code)).Field("reason", error.message);
-  json.EndObject().Field("status", status).EndObject();
+void WriteReason(const Refusal& refusal, http::JsonWriter& json) {
+  json.BeginObject().Field("type", refusal.type).Field("reason", refusal.reason).EndObject();
+}
+
+void WriteError(const Refusal& refusal, http::JsonWriter& json) {
+  json.BeginObject().Key("error");
+  WriteReason(refusal, json);
+  json.Field("status", refusal.status).EndObject();
 }
 
 }  // namespace
@@ -344,6 +349,13 @@ std::string RenderRegistered(const RegisterReply& reply) {
       json.String(ancestor.ToString());
     json.EndArray();
     WriteMaybeCancel(task.cancel, json);
+    if (task.unknown_parent) {
+      json.Key("warning");
+      WriteReason({0, kParentNotFound,
+                   "the parent [" + task.unknown_parent->ToString() +
+                       "] is not known to this node: the task was registered without a parent"},
+                  json);
+    }
     json.EndObject();
   }
   json.EndArray().EndObject();
@@ -386,15 +398,15 @@ std::string RenderNode(const NodeInfo& node) {
   return body;
 }
 
-std::string RenderError(int status, const Error& error) {
+std::string RenderError(const Refusal& refusal) {
   std::string body;
   http::JsonWriter json(body);
-  WriteError(status, error, json);
+  WriteError(refusal, json);
   return body;
 }
 
 std::string RenderFinished(const std::vector<Status>& answers,
-                           const std::function<int(const Error&)>& status_of) {
+                           const std::function<Refusal(const Error&)>& refusal_of) {
   std::string body;
   http::JsonWriter json(body);
   json.BeginObject().Key("tasks").BeginArray();
@@ -402,7 +414,7 @@ std::string RenderFinished(const std::vector<Status>& answers,
     if (answer) {
       json.BeginObject().EndObject();
     } else {
-      WriteError(status_of(answer.error()), answer.error(), json);
+      WriteError(refusal_of(answer.error()), json);
     }
   }
   json.EndArray().EndObject();

@@ -69,8 +69,10 @@ class Node final : public NodeHandler {
   // then `done`. Programs keep running.
   void Stop(std::function<void()> done);
 
-  // Programs. Errors: kInvalidArgument, kNotFound (task, session), kPermissionDenied (another's),
-  // kResourceExhausted (a limit, a full disk), kFailedPrecondition (the task has ended).
+  // Programs. Errors: kInvalidArgument, kNotFound (Register() and OpenCommands(): the session;
+  // Report() and Finish(): the task), kPermissionDenied (another's), kResourceExhausted (a limit, a
+  // full disk), kFailedPrecondition (the task has ended). A parent that is not known is no error:
+  // see RegisterReply.
   void Register(RegisterRequest request, const Principal& who,
                 std::function<void(Result<RegisterReply>)> done);
   Result<ReportReply> Report(const TaskId& task, std::optional<SessionToken> session,
@@ -81,7 +83,8 @@ class Node final : public NodeHandler {
   void Finish(std::vector<TaskEnd> ends, std::optional<SessionToken> session, const Principal& who,
               std::function<void(std::vector<Status>)> done);
   // At most one stream a session: a new one takes the older one's place. All cancels that have not
-  // been acknowledged are sent again. `sink` must live until OnClosed() or CloseCommands().
+  // been acknowledged are sent again. The stream ends with the process that has opened it, if its
+  // pid is known. `sink` must live until OnClosed() or CloseCommands().
   Status OpenCommands(const SessionToken& session, const Principal& who,
                       std::shared_ptr<CommandSink> sink);
   void CloseCommands(const SessionToken& session, const CommandSink* sink);

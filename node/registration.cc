@@ -60,6 +60,7 @@ struct Registrar::Plan {
   std::uint64_t number = 0;  // That it had (a resumed task), or was given.
   bool adopt = false;        // It is live, and gets a new session.
   bool find_parent = false;  // In the journal.
+  std::optional<TaskId> unknown_parent;
   bool parent_lost = false;
   bool keep = true;  // The journal does not have it as it is.
   std::size_t finds_open = 0;
@@ -78,7 +79,8 @@ struct Registrar::Registration {
   std::map<std::int32_t, std::shared_ptr<NamedProcess>> processes;
   std::set<std::uint64_t> resumes;
   std::set<std::string> keys;
-  std::optional<SessionToken> session;  // Held.
+  std::optional<SessionToken> session;   // Held.
+  std::optional<TaskId> missing_parent;  // Required, and not known.
   bool reserved = false;
   bool failed = false;
   std::uint64_t number = 0;  // The next one of those that were taken.
@@ -141,7 +143,7 @@ Status Registrar::CheckTask(Registration& r, const NewTask& task, Plan& plan) {
   if (Status fine = CheckStart(task); !fine) return fine;
   if (Status fine = CheckResume(r, task, plan); !fine) return fine;
   if (Status fine = CheckKey(r, task, plan); !fine) return fine;
-  if (Status fine = PlanChain(task, plan); !fine) return fine;
+  if (Status fine = PlanChain(r, task, plan); !fine) return fine;
   if (plan.find_parent) ++plan.finds_open;
   if (plan.number != 0 && !plan.adopt) ++plan.finds_open;
   if (plan.number == 0) ++r.fresh;
@@ -223,7 +225,7 @@ Status Registrar::CheckKey(Registration& r, const NewTask& task, Plan& plan) {
   return {};
 }
 
-Status Registrar::PlanChain(const NewTask& task, Plan& plan) const {
+Status Registrar::PlanChain(Registration& r, const NewTask& task, Plan& plan) const {
   if (!task.parent) {
     return task.grandparents.empty() ? Status() : Invalid("ancestors without a parent");
   }
@@ -237,8 +239,7 @@ Status Registrar::PlanChain(const NewTask& task, Plan& plan) const {
       above = &ended->task.ancestors;
       plan.parent_lost = ended->task.state == TaskState::kLost;
     } else if (number >= state_.numbers.next()) {
-      return Error{ErrorCode::kNotFound,
-                   "the parent [" + task.parent->ToString() + "] was never registered here"};
+      return LeaveParent(r, task, plan);
     } else {
       plan.find_parent = true;
     }
@@ -251,6 +252,17 @@ Status Registrar::PlanChain(const NewTask& task, Plan& plan) const {
   if (task.resume && std::count(plan.chain.begin(), plan.chain.end(), *task.resume) > 0) {
     return Invalid("the task would be its own ancestor");
   }
+  return {};
+}
+
+Status Registrar::LeaveParent(Registration& r, const NewTask& task, Plan& plan) {
+  if (task.parent_required) {
+    r.missing_parent = task.parent;
+    return Error{ErrorCode::kNotFound,
+                 "the parent [" + task.parent->ToString() + "] is not known to this node"};
+  }
+  plan.unknown_parent = task.parent;
+  plan.chain.clear();
   return {};
 }
 
@@ -335,8 +347,7 @@ Status Registrar::TakeFound(Registration& r, std::size_t index, const Result<Tas
       }
     } else if (plan.number == 0 && state_.tombstones.Find(parent.number) == nullptr &&
                state_.registry.Find(parent.number) == nullptr) {
-      return Error{ErrorCode::kNotFound,
-                   "the parent [" + parent.ToString() + "] is not known to this node"};
+      return LeaveParent(r, r.request.tasks[index], plan);
     }
     return {};
   }
@@ -464,6 +475,7 @@ void Registrar::Answer(const Shared& registration) {
   for (const Plan& plan : r.plans) {
     RegisteredTask& task = reply.tasks.emplace_back();
     task.id = state_.IdOf(plan.number);
+    task.unknown_parent = plan.unknown_parent;
     if (LiveTask* live = state_.registry.Find(plan.number)) {
       task.ancestors = live->task.ancestors;
       task.cancel = facts_.TakeCommand(*live);
@@ -477,7 +489,10 @@ void Registrar::Answer(const Shared& registration) {
 void Registrar::Fail(const Shared& registration, const Error& error) {
   registration->failed = true;
   Release(*registration);
-  registration->done(error);
+  if (!registration->missing_parent) return registration->done(error);
+  RegisterReply reply;
+  reply.missing_parent = registration->missing_parent;
+  registration->done(std::move(reply));
 }
 
 void Registrar::Release(Registration& r) {

@@ -48,7 +48,9 @@ class Registrar {
   Status CheckResume(Registration& registration, const NewTask& task, Plan& plan);
   Status CheckKey(Registration& registration, const NewTask& task, Plan& plan);
   static Status CheckAdopt(const Registration& registration, const LiveTask& live);
-  Status PlanChain(const NewTask& task, Plan& plan) const;
+  Status PlanChain(Registration& registration, const NewTask& task, Plan& plan) const;
+  // What becomes of a task whose parent this node should know and does not.
+  static Status LeaveParent(Registration& registration, const NewTask& task, Plan& plan);
   Status CheckProcess(Registration& registration, const NewTask& task, const Plan& plan);
   // The live task lives by this process, and it has ended.
   bool HasEnded(std::uint64_t number, std::int32_t pid) const;

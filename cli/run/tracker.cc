@@ -29,6 +29,7 @@ constexpr milliseconds kCallTimeout{5000};
 struct Tracker::State {
   State(http::Address address, JobTask job, bool required)
       : door(std::move(address)), task(std::move(job)), parent_required(required) {
+    task.parent_required = !task.parent.empty();
     event_fd = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
   }
   ~State() { ::close(event_fd); }
@@ -126,18 +127,14 @@ bool Tracker::State::RegisterOnce() {
     default:
       break;
   }
-  // An id that the node does not give back: the job goes on under a new one.
-  if (task.id && error.code != ErrorCode::kNotFound) {
-    task.id.reset();
-    return true;
-  }
   // After a restart the outer `quell run` may come back later than this one.
-  if (!task.parent.empty() && error.code == ErrorCode::kNotFound) {
+  if (error.code == ErrorCode::kNotFound) {
     if (parent_waited < kParentPatience) return true;
     if (parent_required) return false;
-    task.parent.clear();
+    task.parent_required = false;
     return true;
   }
+  // An id that the node does not give back: the job goes on under a new one.
   if (task.id) {
     task.id.reset();
     return true;
@@ -154,7 +151,7 @@ void Tracker::State::ReadCommands(const JobSession& known) {
       while (auto line = (*stream)->ReadLine()) {
         if (auto command = ParseCommand(*line, known.task)) PushCancel(std::move(*command));
       }
-    } else if (stream.error().code == ErrorCode::kFailedPrecondition) {
+    } else if (stream.error().code == ErrorCode::kNotFound) {
       return;  // The node does not know the session any more: register again.
     }
     Pause(backoff);
@@ -196,7 +193,8 @@ void Tracker::State::RunReports() {
     const bool sent = SendReport(to, what);
     if (!sent) Pause(backoff);
     lock.lock();
-    // A 404 is the session's thread's to mend; the report goes out again once it has.
+    // What the node does not know is the session's thread's to mend: then the report goes out
+    // again.
     if (sent) {
       told = what;
       backoff = kBackoffMin;

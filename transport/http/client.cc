@@ -142,7 +142,8 @@ Result<Response> Fetch(const Address& address, const ClientRequest& request,
 
 Result<std::unique_ptr<LineStream>> LineStream::Open(const Address& address,
                                                      const ClientRequest& request,
-                                                     std::chrono::milliseconds timeout) {
+                                                     std::chrono::milliseconds timeout,
+                                                     Response* refused) {
   const Deadline deadline = Deadline::After(timeout);
   Result<std::unique_ptr<ClientSocket>> socket = SendRequest(address, request, deadline);
   if (!socket) return socket.error();
@@ -155,6 +156,7 @@ Result<std::unique_ptr<LineStream>> LineStream::Open(const Address& address,
     if (!more) return Named(address, more.error());
   }
   if (reader.response().status != 200) {
+    if (refused != nullptr) *refused = reader.response();
     return Named(address, {ErrorCode::kFailedPrecondition,
                            "status " + std::to_string(reader.response().status) + ": " +
                                reader.response().body});

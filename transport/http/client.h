@@ -43,10 +43,11 @@ Result<Response> Fetch(const Address& address, const ClientRequest& request,
 class LineStream {
  public:
   // `timeout` is for the connection and the head. Errors as Fetch(), and kFailedPrecondition for a
-  // status other than 200, with the body's text.
+  // status other than 200, with the body's text; `refused` (may be null) gets that answer.
   static Result<std::unique_ptr<LineStream>> Open(const Address& address,
                                                   const ClientRequest& request,
-                                                  std::chrono::milliseconds timeout);
+                                                  std::chrono::milliseconds timeout,
+                                                  Response* refused = nullptr);
   virtual ~LineStream() = default;
   // The next line without its end; it may be empty. Blocks. nullopt: the stream ended, broke (a
   // torn line is not returned) or has a line over 1 MiB.

@@ -297,11 +297,35 @@ TEST_F(LocalDoorTest, FinishesManyAndARefusalSpoilsNothing) {
     return R"({"id":")" + id + R"(","outcome":"success"})";
   };
   EXPECT_THAT(Post("/v1/tasks/finish", "[" + end(before.task) + "]"), StartsWith("200"));
-  EXPECT_THAT(Post("/v1/tasks/finish", "[" + end(task.task) + "," + end(gone) + "," +
-                                           end(before.task) + "," + end(other.task) + "]"),
-              MatchesRegex(R"re(200 \{"tasks":\[\{\},\{"error":.*not_found.*"status":404\},)re"
-                           R"re(\{"error":.*has ended as succeeded.*"status":409\},\{\}\]\})re"));
+  EXPECT_THAT(
+      Post("/v1/tasks/finish", "[" + end(task.task) + "," + end(gone) + "," + end(before.task) +
+                                   "," + end(other.task) + "]"),
+      MatchesRegex(R"re(200 \{"tasks":\[\{\},\{"error":.*"task_not_found".*"status":404\},)re"
+                   R"re(\{"error":.*has ended as succeeded.*"status":409\},\{\}\]\})re"));
   EXPECT_EQ(Post("/v1/tasks/finish", "[]"), "200 {\"tasks\":[]}");
+}
+
+TEST_F(LocalDoorTest, EachThingThatIsNotKnownHasATypeOfItsOwn) {
+  const std::string gone = node_->info().id.ToString() + ":9000000";
+  const std::string child = R"({"action":"x","parent":")" + gone + "\"";
+  const auto error = [](const char* type) {
+    return AllOf(StartsWith("404"),
+                 HasSubstr("{\"error\":{\"type\":\"" + std::string(type) + "\""));
+  };
+  EXPECT_THAT(Post("/v1/tasks/" + gone + "/report", "{}"), error("task_not_found"));
+  EXPECT_THAT(Post("/v1/tasks/" + gone + "/finish", R"({"outcome":"success"})"),
+              error("task_not_found"));
+  EXPECT_THAT(Post("/v1/tasks", child + R"(,"parent_required":true})"), error("parent_not_found"));
+  EXPECT_THAT(Post("/v1/tasks", child + "}"),
+              AllOf(StartsWith("200"), HasSubstr(R"("warning":{"type":"parent_not_found")"),
+                    HasSubstr(gone)));
+  EXPECT_THAT(Post("/v1/tasks", R"({"action":"x"})"),
+              AllOf(StartsWith("200"), testing::Not(HasSubstr("warning"))));
+  EXPECT_THAT(Post("/v1/nothing", "{}"), error("not_found"));
+  const std::string stranger = "AAAAAAAAAAAAAAAAAAAAAA";
+  EXPECT_THAT(Post("/v1/tasks", R"({"action":"x"})", "Quell-Session: " + stranger + "\r\n"),
+              error("session_not_found"));
+  EXPECT_THAT(Get("/v1/sessions/" + stranger + "/commands"), error("session_not_found"));
 }
 
 TEST_F(LocalDoorTest, MalformedEndsFinishNothing) {

@@ -66,6 +66,11 @@ std::optional<Cancel> CancelOf(const json::value* value) {
   return cancel;
 }
 
+Refusal RefusalOf(const json::value* value) {
+  if (value == nullptr || !value->is_object()) return {};
+  return {Text(value->get_object(), "type"), Text(value->get_object(), "reason")};
+}
+
 std::optional<json::value> Parse(std::string_view text) {
   json::error_code error;
   json::value value = json::parse(text, error);
@@ -110,6 +115,12 @@ bool IsJson(std::string_view text) {
   return Parse(text).has_value();
 }
 
+Refusal ParseRefusal(std::string_view text) {
+  const auto value = Parse(text);
+  if (!value || !value->is_object()) return {};
+  return RefusalOf(value->get_object().if_contains("error"));
+}
+
 std::optional<RegisterAnswer> ParseRegisterAnswer(std::string_view text) {
   const auto value = Parse(text);
   if (!value || !value->is_object()) return std::nullopt;
@@ -125,6 +136,7 @@ std::optional<RegisterAnswer> ParseRegisterAnswer(std::string_view text) {
     task.id = Text(item.get_object(), "id");
     if (task.id.empty()) return std::nullopt;
     task.cancel = CancelOf(item.get_object().if_contains("cancel"));
+    task.warning = RefusalOf(item.get_object().if_contains("warning"));
     const json::value* ancestors = item.get_object().if_contains("ancestors");
     if (ancestors != nullptr && ancestors->is_array()) {
       for (const json::value& ancestor : ancestors->get_array()) {

@@ -23,8 +23,15 @@ struct Cancel {
   std::int64_t at_ms = 0;
 };
 
+// Why a request was refused: what programs decide by, and words for people. Empty: not said.
+struct Refusal {
+  std::string type;
+  std::string reason;
+};
+
 struct RegisteredTask {
   std::string id;
+  Refusal warning;  // It was registered, but not quite as asked for.
   std::optional<Cancel> cancel;
   std::vector<std::string> ancestors;
 };
@@ -34,6 +41,7 @@ struct RegisterAnswer {
   std::vector<RegisteredTask> tasks;
 };
 
+Refusal ParseRefusal(std::string_view text);
 // nullopt: not what the door answers.
 std::optional<RegisterAnswer> ParseRegisterAnswer(std::string_view text);
 // What became of each end, as HTTP statuses; nullopt likewise.

@@ -23,14 +23,15 @@ struct EndedLimits {
 
 std::span<const std::string_view> JournalMigrations();
 
-// A new incarnation, durable when this returns.
-Status BeginLife(sqlite::Database& database);
+// A new incarnation, durable when this returns. `life` is its name.
+Status BeginLife(sqlite::Database& database, const LifeId& life);
 // Everything that the node needs to go on in the life that has begun.
 Result<JournalState> LoadJournal(sqlite::Database& database, const NodeId& node);
 
 // Within the transaction of the caller.
 Status KeepReserved(sqlite::Database& database, std::uint64_t end);
 Status KeepApplied(sqlite::Database& database, const AppliedIntent& applied, std::size_t max);
+Status KeepJoined(sqlite::Database& database, std::uint64_t next_number);
 Status KeepHandedOver(sqlite::Database& database, const IntentId& intent);
 Status KeepReceipt(sqlite::Database& database, const Receipt& receipt);
 Status KeepLive(sqlite::Database& database, std::span<const KeptTask> tasks);

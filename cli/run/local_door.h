@@ -10,6 +10,7 @@
 #include <sys/types.h>
 #include <vector>
 
+#include "core/clock.h"
 #include "core/ids.h"
 #include "core/resource_use.h"
 #include "core/result.h"
@@ -26,6 +27,7 @@ struct JobTask {
   std::int64_t start_millis = 0;            // Since 1970.
   std::optional<std::string> id;            // To resume: what it was called before.
   std::vector<std::string> ancestors = {};  // Of the parent, nearest first, as far as known.
+  BootTime start_boot = {};                 // The same moment as start_millis.
 };
 
 struct JobCancel {

@@ -17,6 +17,7 @@
 
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { randomBytes } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import http from 'node:http';
 
 export const version = '0.1.0';
@@ -105,6 +106,16 @@ export class Context {
   }
 }
 
+// Since this host was started, also while it slept; to the hundredth of a second below, as the kernel tells
+// it. Undefined where there is no /proc.
+function sinceBootMicros() {
+  try {
+    return Math.round(Number(readFileSync('/proc/uptime', 'ascii').split(' ')[0]) * 1e6);
+  } catch {
+    return undefined;
+  }
+}
+
 function cut(text, bytes) {
   const encoded = Buffer.from(String(text ?? ''));
   return encoded.length <= bytes ? encoded.toString() : encoded.subarray(0, bytes).toString().replace(/\uFFFD$/, '');
@@ -143,7 +154,7 @@ export class Task {
     this.cancelOnParentLost = cancelOnParentLost;
     // For the engine; programs leave these alone.
     this._ = {
-      startMs: Date.now(), origin: context ?? new Context(), parent, id: '', ancestors: [],
+      startMs: Date.now(), startBootUs: sinceBootMicros(), origin: context ?? new Context(), parent, id: '', ancestors: [],
       registered: false, refused: false, outcome: undefined, toldEnd: false,
       fields: {}, fieldsDirty: false, fieldsTold: 0, shields: [], cancel: undefined,
       tellDeferred: false, toldStopping: false,
@@ -270,8 +281,9 @@ export class Task {
   }
 
   _newJson() {
-    const { id, key, startMs, origin, parent } = this._;
+    const { id, key, startMs, startBootUs, origin, parent } = this._;
     const out = { action: this.action, description: this.description, pid: process.pid, start_time_in_millis: startMs };
+    if (startBootUs !== undefined) out.start_since_boot_in_micros = startBootUs;
     if (id) out.id = id;
     else out.key = key;
     if (this.cancelOnParentLost) out.on_parent_lost = 'cancel';

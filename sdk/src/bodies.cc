@@ -20,6 +20,7 @@ std::string NewTaskJson(const Record& record, const std::string& parent,
   AppendField(out, "description", record.description);
   out += ",\"pid\":" + std::to_string(::getpid());
   out += ",\"start_time_in_millis\":" + std::to_string(record.start_ms);
+  out += ",\"start_since_boot_in_micros\":" + std::to_string(record.start_boot_us);
   if (!record.id.empty()) AppendField(out, "id", record.id);
   if (record.id.empty()) AppendField(out, "key", record.key);
   if (record.cancel_on_parent_lost) AppendField(out, "on_parent_lost", "cancel");

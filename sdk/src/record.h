@@ -40,6 +40,7 @@ struct Record {
   bool cancel_on_parent_lost = false;
   std::string key;  // Names the registration, should its answer be lost. Set by Engine::Add().
   std::int64_t start_ms = 0;       // Wall clock.
+  std::int64_t start_boot_us = 0;  // The same moment by CLOCK_BOOTTIME.
   Context origin;                  // Whose work this is part of.
   std::shared_ptr<Record> parent;  // Instead of origin.task, for a child in this process.
 

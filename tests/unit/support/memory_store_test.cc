@@ -48,7 +48,7 @@ TEST_F(MemoryStoreTest, KeepsAnIntentPendingUntilItsNodeAcknowledges) {
   const Intent intent = OnTask(1);
   ASSERT_THAT(Commit(intent), IsOk());
   ASSERT_THAT(file_.Open().intents, SizeIs(1));
-  EXPECT_THAT(file_.Open().intents[0].pending, ElementsAre(node_));
+  EXPECT_THAT(file_.Open().intents[0].pending, ElementsAre(PendingAt{node_, {}}));
   store_.Acknowledge(node_, intent.id, {});
   scheduler_.Advance(1s);
   EXPECT_THAT(file_.Open().intents, IsEmpty());

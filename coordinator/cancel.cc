@@ -192,10 +192,10 @@ void Canceller::Decide(const Op& op, Slot checked) {
     // It was there a moment ago, in that life, which may not have joined yet.
     PendingAt pending = PendingAtTarget(op);
     const std::uint64_t next = op->intent.task()->number + 1;
-    if (checked_life == pending.horizon.life || checked_life.is_null()) {
+    if (checked_life != pending.horizon.life) {
+      if (!checked_life.is_null()) pending.horizon = {checked_life, next};
+    } else if (!checked_life.is_null()) {
       pending.horizon.next_number = std::max(pending.horizon.next_number, next);
-    } else {
-      pending.horizon = {checked_life, next};
     }
     return Commit(op, {std::move(pending)});
   }

@@ -238,7 +238,9 @@ KnownNode ToKnown(const Member& member) {
 }
 
 PendingAt PendingOf(const Member& member) {
-  return {member.info.id, {member.info.life, member.told_number}};
+  PendingAt at{member.info.id, {}};
+  if (!member.info.life.is_null()) at.horizon = {member.info.life, member.told_number};
+  return at;
 }
 
 }  // namespace quell

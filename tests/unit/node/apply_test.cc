@@ -59,6 +59,7 @@ class ApplyTest : public testing::Test {
     NewTask again = world_.Work();
     again.resume = task;
     again.start_wall = start;
+    again.start_boot = world_.clock.Boot() - (world_.wall() - start);
     again.parent = parent;
     return {std::nullopt, {again}};
   }
@@ -383,9 +384,7 @@ TEST_F(ApplyTest, ATaskResumedBeforeTheClocksAreComparedIsLookedAtThen) {
   world_.Crash();
   world_.prepare = [](FakeCoordinator& coordinator) { coordinator.silent = true; };
   world_.Start();
-  RegisterRequest resume = ResumeOf(task, start);
-  resume.tasks[0].start_boot = world_.clock.Boot() - 1s;  // Before the intent came.
-  const auto reply = world_.Register(resume);
+  const auto reply = world_.Register(ResumeOf(task, start));
   ASSERT_THAT(reply, IsOk());
   ASSERT_FALSE(IsCancelled(task)) << "how can it know?";
   world_.coordinator->silent = false;

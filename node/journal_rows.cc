@@ -11,6 +11,7 @@
 #include <boost/json.hpp>
 
 #include "core/limits.h"
+#include "node/life_rows.h"
 #include "node/resource_text.h"
 
 namespace quell {
@@ -72,22 +73,6 @@ CREATE TABLE live(
 constexpr std::string_view kOwed = R"sql(
 ALTER TABLE intents ADD COLUMN owed INTEGER NOT NULL DEFAULT 0;
 CREATE INDEX owed_intents ON intents(seq) WHERE owed = 1;
-)sql";
-
-// What orders tasks and intents without a wall clock. Of filters that were applied before this
-// there is nothing to compare: they catch nobody any more.
-constexpr std::string_view kOrder = R"sql(
-CREATE TABLE lives(
-  seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL, first_number INTEGER NOT NULL,
-  joined_number INTEGER);
-ALTER TABLE intents ADD COLUMN moment_boot TEXT NOT NULL DEFAULT '';
-ALTER TABLE intents ADD COLUMN moment INTEGER NOT NULL DEFAULT 0;
-ALTER TABLE intents ADD COLUMN arrival_boot TEXT NOT NULL DEFAULT '';
-ALTER TABLE intents ADD COLUMN arrival INTEGER NOT NULL DEFAULT 0;
-ALTER TABLE intents ADD COLUMN before_number INTEGER NOT NULL DEFAULT 0;
-ALTER TABLE intents ADD COLUMN after_number INTEGER NOT NULL DEFAULT 0;
-ALTER TABLE live ADD COLUMN start_boot TEXT NOT NULL DEFAULT '';
-ALTER TABLE live ADD COLUMN start INTEGER NOT NULL DEFAULT 0;
 )sql";
 
 constexpr std::array<std::string_view, 6> kMigrations = {kFirst, kHistory, kResources,
@@ -174,15 +159,6 @@ std::optional<AppliedFilter> ReadFilter(const sqlite::Statement& row) {
   intent.moment = ReadMoment(row, 8);
   applied.arrival = {ReadMoment(row, 10), row.number(12), row.number(13)};
   return applied;
-}
-
-// Columns: id, first_number, joined_number.
-std::optional<Life> ReadLife(const sqlite::Statement& row) {
-  const auto id = LifeId::Parse(row.text(0));
-  if (!id) return std::nullopt;
-  Life life{*id, row.number(1), {}};
-  if (!row.null(2)) life.joined_number = row.number(2);
-  return life;
 }
 
 // Runs `sql` and adds what `read` makes of each row.
@@ -372,14 +348,7 @@ std::span<const std::string_view> JournalMigrations() {
 Status BeginLife(sqlite::Database& database, const LifeId& life) {
   if (Status begun = database.Begin(); !begun) return begun;
   Status raised = database.Run("UPDATE life SET incarnation = incarnation + 1");
-  if (raised) {
-    raised = database.Run("INSERT INTO lives(id, first_number) SELECT ?1, next_number FROM life",
-                          life.view());
-  }
-  if (raised) {
-    raised = database.Run("DELETE FROM lives WHERE seq <= (SELECT max(seq) FROM lives) - ?1",
-                          static_cast<std::int64_t>(limits::kLivesKept));
-  }
+  if (raised) raised = InsertLife(database, life);
   if (!raised) {
     database.Rollback();
     return raised;
@@ -430,10 +399,9 @@ Result<JournalState> LoadJournal(sqlite::Database& database, const NodeId& node)
                         "live tasks", state.live,
                         [&node](const sqlite::Statement& row) { return ReadLive(row, node); });
   if (!live) return live.error();
-  Status lives = LoadAll(
-      database, "SELECT id, first_number, joined_number FROM lives WHERE seq > ?1 ORDER BY seq",
-      "lives", state.lives, ReadLife);
+  Result<std::vector<Life>> lives = LoadLives(database);
   if (!lives) return lives.error();
+  state.lives = std::move(*lives);
   return state;
 }
 
@@ -485,13 +453,6 @@ Status KeepApplied(sqlite::Database& database, const AppliedIntent& applied, std
   return database.Run(
       "DELETE FROM intents WHERE marks = 0 AND seq <= (SELECT max(seq) FROM intents) - ?1",
       static_cast<std::int64_t>(max));
-}
-
-Status KeepJoined(sqlite::Database& database, std::uint64_t next_number) {
-  return database.Run(
-      "UPDATE lives SET joined_number = ?1 WHERE seq = (SELECT max(seq) FROM lives) AND "
-      "joined_number IS NULL",
-      next_number);
 }
 
 Status KeepHandedOver(sqlite::Database& database, const IntentId& intent) {

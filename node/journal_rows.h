@@ -31,7 +31,6 @@ Result<JournalState> LoadJournal(sqlite::Database& database, const NodeId& node)
 // Within the transaction of the caller.
 Status KeepReserved(sqlite::Database& database, std::uint64_t end);
 Status KeepApplied(sqlite::Database& database, const AppliedIntent& applied, std::size_t max);
-Status KeepJoined(sqlite::Database& database, std::uint64_t next_number);
 Status KeepHandedOver(sqlite::Database& database, const IntentId& intent);
 Status KeepReceipt(sqlite::Database& database, const Receipt& receipt);
 Status KeepLive(sqlite::Database& database, std::span<const KeptTask> tasks);

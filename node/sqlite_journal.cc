@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "node/journal_rows.h"
+#include "node/life_rows.h"
 
 namespace quell {
 

@@ -131,7 +131,7 @@ TEST_F(IntentOrderTest, WhatBeganWhileNobodyWasThereIsOrderedByTheBootClock) {
   NewTask late = world_.Work();
   late.start_wall = world_.wall();
   late.start_boot = intent.moment.at - 1s;
-  EXPECT_TRUE(world_.RegisterOne(late).cancel.has_value());
+  EXPECT_TRUE(world_.RegisterOne(late).cancel.has_value()) << "it escaped";
   late.start_boot = intent.moment.at + 1s;
   EXPECT_EQ(world_.RegisterOne(late).cancel, std::nullopt);
   late.start_boot = intent.moment.at;

@@ -96,7 +96,8 @@ TEST_F(MemoryStoreTest, OutcomeUnknownMeansEither) {
 
 TEST_F(MemoryStoreTest, LosesTheCommitOfAProcessThatDies) {
   bool told = false;
-  store_.CommitIntent(OnTask(1), {{node_, {}}}, [&told](const Result<StoredIntent>&) { told = true; });
+  store_.CommitIntent(OnTask(1), {{node_, {}}},
+                      [&told](const Result<StoredIntent>&) { told = true; });
   executor_.Kill();
   scheduler_.Advance(1s);
   EXPECT_FALSE(told);

@@ -68,7 +68,7 @@ Intent OnTask(int intent, std::uint64_t number) {
   made.id = Named(intent);
   made.target = TaskId{Id(1), number};
   made.requested_at = WallFromMicros(1'700'000'000'123'456);
-  made.moment = {"a boot", BootTime(1234567891234ns)};
+  made.moment = {"a boot", BootTime(std::chrono::nanoseconds(1'234'567'891'234))};
   made.by = "loopback";
   made.reason = "too \"slow\"";
   made.grace = std::chrono::milliseconds(5000);

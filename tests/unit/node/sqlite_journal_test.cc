@@ -55,6 +55,11 @@ class SqliteJournalTest : public testing::Test {
     journal_ = std::move(opened->journal);
     state_ = std::move(opened->state);
   }
+  void OpenIn(const LifeId& life) {
+    SqliteJournalOptions options;
+    options.life = life;
+    Open(std::move(options));
+  }
   // Everything that was submitted is done, and its callbacks have run.
   void Drain() {
     journal_->Drain();
@@ -239,7 +244,7 @@ TEST_F(SqliteJournalTest, KnowsItsLastLivesAndWhereTheirNumbersBegan) {
   for (std::size_t i = 0; i < limits::kLivesKept + 2; ++i) {
     const std::uint64_t first = lives.empty() ? 1 : 100 * lives.size();
     lives.push_back({LifeId::Make(random_), first, {}});
-    Open({.life = lives.back().id});
+    OpenIn(lives.back().id);
     if (i % 2 == 0) {
       lives.back().joined_number = first + 7;
       journal_->RecordJoined(first + 7);
@@ -251,7 +256,7 @@ TEST_F(SqliteJournalTest, KnowsItsLastLivesAndWhereTheirNumbersBegan) {
   lives.erase(lives.begin(), lives.begin() + 2);
   EXPECT_EQ(state_.lives.back().joined_number, std::nullopt) << "as it began";
   lives.push_back({LifeId::Make(random_), 100 * (lives.size() + 2), {}});
-  Open({.life = lives.back().id});
+  OpenIn(lives.back().id);
   lives.erase(lives.begin());
   EXPECT_EQ(state_.lives, lives);
 }

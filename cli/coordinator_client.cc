@@ -254,6 +254,17 @@ Result<Answer> ParseAnswer(std::string_view text) {
       if (failure.is_object()) answer.failures.push_back(ReadFailure(failure.get_object()));
     }
   }
+  // Tasks that a cancel has spared.
+  if (const json::value* failures = object->if_contains("task_failures");
+      failures != nullptr && failures->is_array()) {
+    for (const json::value& failure : failures->get_array()) {
+      const json::object* one = failure.if_object();
+      const json::object* reason = one == nullptr ? nullptr : Object(*one, "reason");
+      if (reason == nullptr) continue;
+      answer.failures.push_back(
+          {Text(*one, "node_id"), Text(*reason, "type"), Text(*reason, "reason")});
+    }
+  }
   return answer;
 }
 

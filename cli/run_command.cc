@@ -53,14 +53,6 @@ void LetGoOfStandardStreams() {
   if (null > STDERR_FILENO) ::close(null);
 }
 
-// The task's start in whole milliseconds, rounded up, so that it is never before the true one; and
-// not in the future when this returns.
-std::int64_t StartMillis(const Clock& clock) {
-  const auto start = std::chrono::ceil<milliseconds>(clock.Wall().time_since_epoch());
-  std::this_thread::sleep_for(start - clock.Wall().time_since_epoch());
-  return start.count();
-}
-
 struct Door {
   std::string path;
   bool named = false;  // By a flag or the environment: then silence would be wrong.
@@ -147,7 +139,8 @@ int RunCommand(const RunArguments& arguments, const Environment& environment) {
   ::signal(SIGCHLD, SIG_DFL);  // Ignored, it would hide how the command ends.
   LetGoOfStandardStreams();
   task.pid = command->pid();
-  task.start_millis = StartMillis(clock);
+  task.start_millis = MillisSinceEpoch(clock.Wall());
+  task.start_boot = clock.Boot();
 
   std::map<std::string, std::string> exported{{"QUELL_SOCKET", door.path}};
   std::unique_ptr<Tracker> tracker;

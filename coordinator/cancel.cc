@@ -1,6 +1,7 @@
 #include "coordinator/cancel.h"
 
 #include <algorithm>
+#include <map>
 #include <utility>
 
 #include "coordinator/failures.h"
@@ -82,9 +83,11 @@ struct Canceller::Operation {
   MonoTime wait_end;              // No earlier than the deadline.
   std::vector<FanOutSlot> slots;  // Those with `asked` get the push.
   std::vector<bool> asked;
+  std::map<NodeId, Horizon> horizons;
   TimerId timer = TimerId::kNone;  // While the store has not answered.
   PendingIntents::Strength strength = PendingIntents::Strength::kNone;
   std::optional<IntentId> committed;
+  std::vector<TaskId> doubtful;
 
   std::string task() const { return std::get<TaskIdText>(query.where).ToString(); }
   bool by_id() const { return std::holds_alternative<TaskIdText>(query.where); }
@@ -96,8 +99,13 @@ struct Canceller::Operation {
 };
 
 Canceller::Canceller(const CoordinatorServices& services, const Membership& members,
-                     PendingIntents& pending, const RequestTasks& requests)
-    : services_(services), members_(members), pending_(pending), requests_(requests) {}
+                     PendingIntents& pending, const RequestTasks& requests,
+                     std::function<void(const NodeId&, const IntentAck&)> spared)
+    : services_(services),
+      members_(members),
+      pending_(pending),
+      requests_(requests),
+      spared_(std::move(spared)) {}
 
 void Canceller::Cancel(CancelQuery query, const Principal& who, MonoClock::duration timeout,
                        TaskSinkFactory sinks, std::function<void(Result<Gathered>)> done) {
@@ -168,9 +176,10 @@ void Canceller::Decide(const Op& op, Slot checked) {
     slot.failure = std::move(checked.failure);
     // Whether a filter matches, a silent node does not tell: then nothing may be promised.
     if (op->query.filter != TaskFilter{}) return Push(op, {});
-    return Commit(op, {slot.node->id});
+    return Commit(op, {PendingAtTarget(op)});
   }
   const auto& check = static_cast<const CheckSink&>(*checked.sink);
+  const LifeId checked_life = std::get<GetReply>(*checked.reply).life;
   if (std::get<GetReply>(*checked.reply).ended) {
     slot.failure = TaskNotFound(*slot.node, op->task());
   } else if (!check.cancellable()) {
@@ -180,15 +189,30 @@ void Canceller::Decide(const Op& op, Slot checked) {
   } else {
     op->asked.front() = true;
     slot.sink = op->PushSink(*slot.node);
-    return Commit(op, {slot.node->id});
+    // It was there a moment ago, in that life, which may not have joined yet.
+    PendingAt pending = PendingAtTarget(op);
+    const std::uint64_t next = op->intent.task()->number + 1;
+    if (checked_life != pending.horizon.life) {
+      if (!checked_life.is_null()) pending.horizon = {checked_life, next};
+    } else if (!checked_life.is_null()) {
+      pending.horizon.next_number = std::max(pending.horizon.next_number, next);
+    }
+    return Commit(op, {std::move(pending)});
   }
   Push(op, {});
+}
+
+// The node may have been forgotten since it was asked.
+PendingAt Canceller::PendingAtTarget(const Op& op) const {
+  const NodeId& node = op->slots.front().slot.node->id;
+  const Member* member = members_.Find(node);
+  return member != nullptr ? PendingOf(*member) : PendingAt{node, {}};
 }
 
 void Canceller::CancelMatching(const Op& op, const NodeSelection& where) {
   Result<std::vector<Selected>> selected = SelectNodes(where, members_);
   if (!selected) return Answer(op, selected.error());
-  std::vector<NodeId> pending;
+  std::vector<PendingAt> pending;
   for (const Selected& one : *selected) {
     FanOutSlot& slot = op->slots.emplace_back();
     op->asked.push_back(false);
@@ -203,7 +227,7 @@ void Canceller::CancelMatching(const Op& op, const NodeSelection& where) {
       slot.slot.reply = ApplyReply{};
     } else {
       op->asked.back() = true;
-      pending.push_back(one.member->info.id);
+      pending.push_back(PendingOf(*one.member));
     }
   }
   op->intent.target = op->query.filter;
@@ -211,7 +235,10 @@ void Canceller::CancelMatching(const Op& op, const NodeSelection& where) {
   Commit(op, std::move(pending));
 }
 
-void Canceller::Commit(const Op& op, std::vector<NodeId> pending) {
+void Canceller::Commit(const Op& op, std::vector<PendingAt> pending) {
+  op->intent.moment = {members_.self().boot_id, services_.executor.clock().Boot()};
+  for (const PendingAt& at : pending)
+    op->horizons.emplace(at.node, at.horizon);
   op->timer = services_.executor.At(op->deadline, lifetime_.Guard([this, op] {
     op->timer = TimerId::kNone;
     Answer(op, Error{ErrorCode::kOutcomeUnknown,
@@ -233,7 +260,10 @@ void Canceller::Push(const Op& op, StoredIntent stored) {
     op->strength = pending_.Add(stored);
     if (!op->done) return;  // The caller was told that the outcome is unknown; the nodes pull it.
     for (std::size_t i = 0; i < op->slots.size(); ++i) {
-      if (op->asked[i]) op->slots[i].request = ApplyRequest{{stored.intent}};
+      if (!op->asked[i]) continue;
+      Intent intent = stored.intent;
+      intent.horizon = op->horizons.at(op->slots[i].slot.node->id);
+      op->slots[i].request = ApplyRequest{{std::move(intent)}};
     }
   }
   FanOut(services_.executor, services_.nodes, kCancelAction, std::move(op->slots), op->deadline,
@@ -245,12 +275,16 @@ void Canceller::Finish(const Op& op, std::vector<Slot> slots) {
     Slot& slot = slots[i];
     if (!op->asked[i] || !slot.reply) continue;
     for (IntentAck& ack : std::get<ApplyReply>(*slot.reply).acks) {
+      for (const TaskId& task : ack.doubtful) {
+        if (op->doubtful.size() < limits::kReceiptsPerAck) op->doubtful.push_back(task);
+      }
       TakeAck(slot.node->id, ack, &op->strength);
     }
     if (!op->by_id()) continue;
     const auto counted = std::static_pointer_cast<CountingSink>(slot.sink);
     if (!op->query.wait) slot.sink = counted->inner();
-    if (counted->numbers().empty()) {  // It ended between the check and the push.
+    if (counted->numbers().empty() &&
+        op->doubtful.empty()) {  // It ended between the check and the push.
       slot.failure = TaskNotFound(*slot.node, op->task());
       slot.reply.reset();
       slot.sink.reset();
@@ -288,6 +322,7 @@ void Canceller::Conclude(const Op& op, std::vector<Slot> slots) {
   gathered.running = StillRunning(slots);
   gathered.slots = std::move(slots);
   gathered.intent = op->committed;
+  gathered.doubtful = std::move(op->doubtful);
   auto done = std::exchange(op->done, nullptr);
   done(std::move(gathered));
 }
@@ -310,6 +345,7 @@ void Canceller::TakeAcks(const NodeId& node, const std::vector<IntentAck>& acks)
 void Canceller::TakeAck(const NodeId& node, IntentAck ack, const PendingIntents::Strength* sent) {
   const bool was_pending = sent != nullptr ? pending_.Acknowledge(node, ack.intent, *sent)
                                            : pending_.Acknowledge(node, ack.intent);
+  if (spared_ && !ack.doubtful.empty()) spared_(node, ack);
   if (!was_pending) return;
   // A node says nothing of tasks that it does not host.
   std::erase_if(ack.receipts, [&](const Receipt& r) { return r.task.node != node; });

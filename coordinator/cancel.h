@@ -16,9 +16,10 @@ namespace quell {
 // Not thread-safe: everything on the executor. All that is handed in must outlive it.
 class Canceller {
  public:
-  // `requests`: the coordinator's own tasks.
+  // `requests`: the coordinator's own tasks. `spared` (may be empty): as CoordinatorOptions.
   Canceller(const CoordinatorServices& services, const Membership& members, PendingIntents& pending,
-            const RequestTasks& requests);
+            const RequestTasks& requests,
+            std::function<void(const NodeId&, const IntentAck&)> spared);
 
   // As Coordinator::Cancel(); query.as_task is the part on each node by which it waits. `done` is
   // never called inside the call, and at the latest at now + timeout. Of a wait, half of that and
@@ -36,7 +37,8 @@ class Canceller {
   void CancelTask(const Op& op, const TaskIdText& id);
   void Decide(const Op& op, Slot checked);
   void CancelMatching(const Op& op, const NodeSelection& where);
-  void Commit(const Op& op, std::vector<NodeId> pending);
+  PendingAt PendingAtTarget(const Op& op) const;
+  void Commit(const Op& op, std::vector<PendingAt> pending);
   void Push(const Op& op, StoredIntent stored);
   void Finish(const Op& op, std::vector<Slot> slots);
   void Await(const Op& op, std::vector<Slot> slots);
@@ -48,6 +50,7 @@ class Canceller {
   const Membership& members_;
   PendingIntents& pending_;
   const RequestTasks& requests_;
+  const std::function<void(const NodeId&, const IntentAck&)> spared_;
   Lifetime lifetime_;
 };
 

@@ -68,8 +68,8 @@ class Coordinator::Impl {
         host_load_(std::move(options.host_load)),
         members_(std::move(options.self), std::move(recovered.nodes)),
         pending_(std::move(recovered.intents)),
-        canceller_(services, members_, pending_, requests_),
-        joins_(services, members_, pending_, canceller_) {}
+        canceller_(services, members_, pending_, requests_, std::move(options.spared)),
+        joins_(services, members_, pending_, canceller_, std::move(options.restored)) {}
 
   void List(ListQuery query, MonoClock::duration timeout, const TaskSinkFactory& sinks,
             std::function<void(Result<Gathered>)> done) {
@@ -118,7 +118,7 @@ class Coordinator::Impl {
                         NoteBroken(began, gathered);
                         if (own != nullptr) ShowRequests(filter, gathered);
                         const std::uint64_t running = StillRunning(gathered);
-                        done(Gathered{std::move(gathered), {}, running});
+                        done(Gathered{std::move(gathered), {}, {}, running});
                       })));
   }
 
@@ -277,6 +277,7 @@ class Coordinator::Impl {
     const MonoTime now = Now();
     return {member.info,
             member.is_self,
+            member.restored,
             members_.IsAlive(member, now),
             member.heard,
             pending_.CountFor(member.info.id),

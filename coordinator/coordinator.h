@@ -48,7 +48,9 @@ struct Slot {
 struct Gathered {
   std::vector<Slot> slots;
   std::optional<IntentId> intent;  // Of a cancel that committed one.
-  std::uint64_t running = 0;       // Tasks that were waited for, and had not ended by then.
+  // Spared by that cancel: nobody can tell whether they began before it.
+  std::vector<TaskId> doubtful = {};
+  std::uint64_t running = 0;  // Tasks that were waited for, and had not ended by then.
   std::size_t selected() const { return slots.size(); }
   std::size_t failed() const;
 };
@@ -116,9 +118,10 @@ struct CancelQuery {
 struct MemberStatus {
   NodeInfo info;
   bool is_self = false;
-  bool alive = false;                                 // A heartbeat within limits::kSilentAfter.
-  std::optional<MonoTime> heard;                      // In this life of the coordinator.
-  std::size_t pending = 0;                            // Intents it has not acknowledged.
+  bool restored = false;          // This life began on a restored copy of its data.
+  bool alive = false;             // A heartbeat within limits::kSilentAfter.
+  std::optional<MonoTime> heard;  // In this life of the coordinator.
+  std::size_t pending = 0;        // Intents it has not acknowledged.
   std::optional<CancelledRunning> cancelled_running;  // As its last heartbeat told.
   HostLoad host_load;                                 // Likewise; the coordinator's own as it is.
 };
@@ -127,6 +130,11 @@ struct CoordinatorOptions {
   NodeInfo self;  // Its own place as a member; hosts the tasks of its own requests.
   // How busy its host is. On the executor: it must not wait. May be empty.
   std::function<HostLoad()> host_load = {};
+  // Told of a node that joins with a restored data directory. May be empty.
+  std::function<void(const NodeInfo&)> restored = {};
+  // Told of tasks that a cancel has spared, because nobody can tell whether they began before it.
+  // May be empty.
+  std::function<void(const NodeId&, const IntentAck&)> spared = {};
 };
 
 struct CoordinatorServices {

@@ -17,8 +17,9 @@ Error Busy(const NodeId& node) {
 }  // namespace
 
 Joins::Joins(const CoordinatorServices& services, Membership& members, PendingIntents& pending,
-             Canceller& canceller)
-    : owed_(services, members, pending),
+             Canceller& canceller, std::function<void(const NodeInfo&)> restored)
+    : restored_(std::move(restored)),
+      owed_(services, members, pending),
       services_(services),
       members_(members),
       pending_(pending),
@@ -43,18 +44,20 @@ void Joins::OnJoin(JoinRequest request, JoinDone reply) {
   }
 }
 
+const Member& Joins::Admit(const JoinRequest& request) {
+  if (restored_ && members_.IsRestored(request)) restored_(request.node);
+  return members_.Admit(request, services_.executor.clock().Now());
+}
+
 void Joins::AdmitOnceDurable(JoinRequest request, JoinDone reply) {
   const NodeId id = request.node.id;
-  KnownNode known{request.node, request.next_number, false};
-  if (const Member* before = members_.Find(id)) {
-    known.next_number = std::max(known.next_number, before->next_number);
-  }
+  KnownNode known{request.node, members_.FirstNumberFor(request), request.next_number, false};
   changing_.insert(id);
   services_.store.PutNode(std::move(known), lifetime_.Guard([this, id, request = std::move(request),
                                                              reply](Status stored) {
     changing_.erase(id);
     if (!stored) return reply(stored.error());
-    members_.Admit(request.node, request.next_number, services_.executor.clock().Now());
+    Admit(request);
     services_.nodes.Connect(request.node);
     Welcome(id, reply);
   }));
@@ -91,8 +94,7 @@ void Joins::AdmitNow(const JoinRequest& request, const JoinDone& reply) {
                      before->info.incarnation != request.node.incarnation;
   const bool changed = before == nullptr || before->info != request.node ||
                        before->stored_number < request.next_number;
-  const Member& member =
-      members_.Admit(request.node, request.next_number, services_.executor.clock().Now());
+  const Member& member = Admit(request);
   if (changed) services_.store.PutNode(ToKnown(member), [](Status) {});
   if (moved) services_.nodes.Connect(request.node);
   Welcome(id, reply);
@@ -104,8 +106,8 @@ void Joins::Welcome(const NodeId& node, const JoinDone& reply) {
   welcome.coordinator_name = members_.self().name;
   welcome.next_number = members_.Find(node)->next_number;
   welcome.pending = pending_.HandOver(node, limits::kIntentsPerReply);
+  welcome.clock = {members_.self().boot_id, services_.executor.clock().Boot()};
   welcome.wall = services_.executor.clock().Wall();
-  welcome.boot_id = members_.self().boot_id;
   reply(std::move(welcome));
 }
 
@@ -122,6 +124,7 @@ void Joins::OnHeartbeat(HeartbeatRequest request,
   } else {
     answer.rejoin = true;
   }
+  answer.clock = {members_.self().boot_id, services_.executor.clock().Boot()};
   answer.wall = services_.executor.clock().Wall();
   reply(std::move(answer));
 }

@@ -19,9 +19,9 @@ namespace quell {
 // those of Coordinator.
 class Joins {
  public:
-  // Connects to the nodes that are known already.
+  // Connects to the nodes that are known already. `restored` (may be empty): as CoordinatorOptions.
   Joins(const CoordinatorServices& services, Membership& members, PendingIntents& pending,
-        Canceller& canceller);
+        Canceller& canceller, std::function<void(const NodeInfo&)> restored);
 
   void OnJoin(JoinRequest request, std::function<void(Result<JoinReply>)> reply);
   void OnHeartbeat(HeartbeatRequest request, std::function<void(Result<HeartbeatReply>)> reply);
@@ -34,8 +34,10 @@ class Joins {
   void AdmitOnceDurable(JoinRequest request, JoinDone reply);
   void AdmitUnlessKnownLives(JoinRequest request, JoinDone reply);
   void AdmitNow(const JoinRequest& request, const JoinDone& reply);
+  const Member& Admit(const JoinRequest& request);
   void Welcome(const NodeId& node, const JoinDone& reply);
 
+  const std::function<void(const NodeInfo&)> restored_;
   OwedIntents owed_;
   const CoordinatorServices services_;
   Membership& members_;

@@ -68,6 +68,21 @@ int Fail(const Error& error) {
   return ExitFor(error);
 }
 
+void Restored(const NodeInfo& node) {
+  LogWarning(
+      "a node's data directory was restored from an older copy: it gives out new task ids; cancels "
+      "that were asked for before hit no task that may have got its id twice",
+      {{"node", node.name}, {"id", node.id}});
+}
+
+void Spared(const NodeId& node, const IntentAck& ack) {
+  LogWarning("a cancel has spared tasks of a node: nobody can tell whether they began before it",
+             {{"node", node},
+              {"intent", ack.intent},
+              {"tasks", std::uint64_t{ack.doubtful.size()}},
+              {"first", ack.doubtful.front().ToString()}});
+}
+
 struct Options {
   std::string data;
   std::string http = "127.0.0.1:9480";
@@ -162,7 +177,7 @@ Status Daemon::Start(const HostPort& http, const HostPort& listen) {
   grpc_ = std::move(*grpc);
   if (Status self = MakeSelf(listen); !self) return self;
   coordinator_ = std::make_unique<Coordinator>(
-      CoordinatorOptions{self_, [this] { return load_.Last(); }},
+      CoordinatorOptions{self_, [this] { return load_.Last(); }, Restored, Spared},
       CoordinatorServices{executor_, random_, *store_, nodes_}, std::move(opened->state));
   if (Status served = ServeHttp(http); !served) return served;
 

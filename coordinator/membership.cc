@@ -60,6 +60,7 @@ Membership::Membership(NodeInfo self, std::vector<KnownNode> recovered) {
     Member& member = members_[id];
     member.info = std::move(known.info);
     member.next_number = member.stored_number = known.next_number;
+    member.told_number = known.told_number;
     member.left = known.left;
     if (!member.left) Show(member);
   }
@@ -107,12 +108,38 @@ Error Membership::Duplicate(const NodeInfo& newcomer, const std::string& holder)
                    "or give this one a data directory of its own"};
 }
 
-const Member& Membership::Admit(const NodeInfo& node, std::uint64_t next_number, MonoTime now) {
+bool Membership::IsRestored(const JoinRequest& newcomer) const {
+  const Member* known = Find(newcomer.node.id);
+  if (known == nullptr || known->info.life.is_null() || newcomer.node.life.is_null()) return false;
+  if (known->info.life == newcomer.node.life) return false;
+  const std::vector<LifeId>& former = newcomer.former_lives;
+  return std::find(former.begin(), former.end(), known->info.life) == former.end() ||
+         newcomer.next_number < known->told_number;
+}
+
+std::uint64_t Membership::FirstNumberFor(const JoinRequest& newcomer) const {
+  const Member* known = Find(newcomer.node.id);
+  if (known == nullptr) return newcomer.next_number;
+  const std::uint64_t highest = std::max(known->next_number, newcomer.next_number);
+  // What the other life gave out since its last heartbeat, nobody has told.
+  if (!IsRestored(newcomer)) return highest;
+  return std::min(highest + limits::kNumbersSkipped, TaskId::kNumberMax);
+}
+
+const Member& Membership::Admit(const JoinRequest& newcomer, MonoTime now) {
+  const NodeInfo& node = newcomer.node;
+  const bool restored = IsRestored(newcomer);
+  const std::uint64_t first_number = FirstNumberFor(newcomer);
   auto [it, added] = members_.try_emplace(node.id);
   Member& member = it->second;
   if (!added && !member.left) Hide(member);
+  if (node.life.is_null() || member.info.life != node.life) {
+    member.restored = restored;
+    member.told_number = newcomer.next_number;
+  }
   member.info = node;
-  member.next_number = std::max(member.next_number, next_number);
+  member.next_number = first_number;
+  member.told_number = std::max(member.told_number, newcomer.next_number);
   member.stored_number = member.next_number;
   member.left = false;
   member.joined = true;
@@ -130,13 +157,14 @@ bool Membership::Heard(const HeartbeatRequest& beat, MonoTime now) {
   if (it == members_.end()) return false;
   Member& member = it->second;
   if (member.is_self || member.left || !member.joined ||
-      member.info.incarnation != beat.incarnation) {
+      member.info.incarnation != beat.incarnation || member.info.life != beat.life) {
     return false;
   }
   member.heard = now;
   member.broke.reset();
   member.lost = false;
   member.next_number = std::max(member.next_number, beat.next_number);
+  member.told_number = std::max(member.told_number, beat.next_number);
   member.cancelled_running = beat.cancelled_running;
   member.host_load = beat.host_load;
   return true;
@@ -206,7 +234,13 @@ void Membership::Hide(const Member& member) {
 }
 
 KnownNode ToKnown(const Member& member) {
-  return KnownNode{member.info, member.next_number, member.left};
+  return KnownNode{member.info, member.next_number, member.told_number, member.left};
+}
+
+PendingAt PendingOf(const Member& member) {
+  PendingAt at{member.info.id, {}};
+  if (!member.info.life.is_null()) at.horizon = {member.info.life, member.told_number};
+  return at;
 }
 
 }  // namespace quell

@@ -22,9 +22,11 @@ Status CheckMemberName(std::string_view name);
 
 struct Member {
   NodeInfo info;
-  std::uint64_t next_number = 0;    // The highest it has told.
+  std::uint64_t next_number = 0;    // The highest it has told, or must begin with.
+  std::uint64_t told_number = 0;    // The highest it has told in this life.
   std::uint64_t stored_number = 0;  // The highest of these that the store was given.
   bool is_self = false;             // This coordinator.
+  bool restored = false;            // This life began on another copy of its data directory.
   bool left = false;                // Cleanly: not selected until it joins again.
   bool joined = false;              // In this life of the coordinator.
   std::optional<MonoTime> heard;    // Likewise; a join or a heartbeat.
@@ -56,8 +58,13 @@ class Membership {
   // The refusal itself: `holder` names the daemon that lives.
   static Error Duplicate(const NodeInfo& newcomer, const std::string& holder);
 
+  // The life that is known is none of the newcomer's former ones, or has told of numbers that the
+  // newcomer does not know of: its data directory was restored from an older copy.
+  bool IsRestored(const JoinRequest& newcomer) const;
+  // The lowest number that it may give out: none that another life has given out.
+  std::uint64_t FirstNumberFor(const JoinRequest& newcomer) const;
   // The newcomer is a member from now on. Returns its record.
-  const Member& Admit(const NodeInfo& node, std::uint64_t next_number, MonoTime now);
+  const Member& Admit(const JoinRequest& newcomer, MonoTime now);
   // A sign of life. False if this life is not the one that joined: it must join (again).
   bool Heard(const HeartbeatRequest& beat, MonoTime now);
   // A request that began at `began` has found no way to it.
@@ -93,5 +100,7 @@ class Membership {
 
 // As the store keeps it.
 KnownNode ToKnown(const Member& member);
+// An intent that is committed now is pending at this node.
+PendingAt PendingOf(const Member& member);
 
 }  // namespace quell

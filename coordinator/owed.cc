@@ -32,9 +32,9 @@ std::vector<IntentId> OwedIntents::Take(const NodeId& node, std::vector<Intent> 
 }
 
 void OwedIntents::Commit(const NodeId& node, Intent intent) {
-  std::vector<NodeId> others;
+  std::vector<PendingAt> others;
   for (const Member* member : members_.present()) {
-    if (!member->is_self && member->info.id != node) others.push_back(member->info.id);
+    if (!member->is_self && member->info.id != node) others.push_back(PendingOf(*member));
   }
   const IntentId id = intent.id;
   services_.store.CommitIntent(

@@ -23,7 +23,7 @@ struct IntentLimits {
 
 // As Store::CommitIntent(), within the transaction of the caller.
 Result<StoredIntent> KeepIntent(sqlite::Database& database, const Intent& intent,
-                                const std::vector<NodeId>& pending, WallTime now,
+                                const std::vector<PendingAt>& pending, WallTime now,
                                 const IntentLimits& limits);
 Status DropPending(sqlite::Database& database, const NodeId& node, const IntentId& intent);
 Status KeepReceipts(sqlite::Database& database, std::span<const Receipt> receipts,

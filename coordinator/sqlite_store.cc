@@ -27,7 +27,7 @@ Result<SqliteStore::Opened> SqliteStore::Open(const std::string& path, Executor&
   return opened;
 }
 
-void SqliteStore::CommitIntent(Intent intent, std::vector<NodeId> pending,
+void SqliteStore::CommitIntent(Intent intent, std::vector<PendingAt> pending,
                                std::function<void(Result<StoredIntent>)> done) {
   thread_.Query<StoredIntent>(
       [intent = std::move(intent), pending = std::move(pending), now = executor_.clock().Wall(),

@@ -36,7 +36,7 @@ class SqliteStore final : public Store {
   // What was submitted is done first.
   ~SqliteStore() override;
 
-  void CommitIntent(Intent intent, std::vector<NodeId> pending,
+  void CommitIntent(Intent intent, std::vector<PendingAt> pending,
                     std::function<void(Result<StoredIntent>)> done) override;
   void Acknowledge(const NodeId& node, const IntentId& intent,
                    const std::vector<Receipt>& receipts) override;

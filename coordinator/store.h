@@ -15,16 +15,24 @@ namespace quell {
 
 struct KnownNode {
   NodeInfo info;
-  std::uint64_t next_number = 0;  // The highest it has told.
+  std::uint64_t next_number = 0;  // The highest it has told, or must begin with.
+  std::uint64_t told_number = 0;  // The highest it has told in this life.
   bool left = false;              // Cleanly: not selected until it joins again.
 
   friend bool operator==(const KnownNode&, const KnownNode&) = default;
 };
 
+struct PendingAt {
+  NodeId node;
+  Horizon horizon;  // As it was known when the intent was committed.
+
+  friend bool operator==(const PendingAt&, const PendingAt&) = default;
+};
+
 struct StoredIntent {
-  Intent intent;
+  Intent intent;  // Without a horizon.
   WallTime durable_at;
-  std::vector<NodeId> pending;  // Have not acknowledged it yet.
+  std::vector<PendingAt> pending;  // Have not acknowledged it yet.
 
   friend bool operator==(const StoredIntent&, const StoredIntent&) = default;
 };
@@ -43,8 +51,9 @@ class Store {
   virtual ~Store() = default;
 
   // Durable when `done` has a value. An intent on a task that has one already strengthens that one:
-  // the kept intent is what comes back, with the time at which it first became durable.
-  virtual void CommitIntent(Intent intent, std::vector<NodeId> pending,
+  // the kept intent is what comes back, with the time at which it first became durable. A horizon
+  // that is kept already stays.
+  virtual void CommitIntent(Intent intent, std::vector<PendingAt> pending,
                             std::function<void(Result<StoredIntent>)> done) = 0;
   // The node has journaled it: no longer pending there. Written behind; losing it costs a
   // repetition.

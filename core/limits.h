@@ -62,6 +62,8 @@ inline constexpr std::size_t kAppliedKept =
     200'000;  // Intents known as applied; those that hit nothing are forgotten, oldest first.
 inline constexpr std::size_t kFiltersKept =
     1000;  // Applied filters that still catch tasks which register late, the newest ones.
+inline constexpr std::size_t kLivesKept =
+    64;  // Starts of a node that it remembers: what shows that its data directory was restored.
 inline constexpr std::size_t kWaitsPerNodeMax = 1024;  // Requests that wait for tasks to end.
 inline constexpr std::size_t kAwaitedMax =
     2 * kTasksPerNodeMax;  // Tasks they wait for; one that two wait for counts twice.
@@ -90,6 +92,9 @@ inline constexpr auto kDiskDelay = 200ms;  // What is written behind waits so lo
 // Tables of a coordinator.
 inline constexpr std::size_t kNodesMax = 10'000;
 inline constexpr std::size_t kNodeInfoMax = 16 * 1024;  // All texts that a node says of itself.
+inline constexpr std::uint64_t kNumbersSkipped =
+    1'000'000;  // When a node's data directory was restored: more than it can have given out since
+                // its last heartbeat.
 inline constexpr std::size_t kIntentsMax = 1'000'000;
 inline constexpr std::size_t kReceiptsKept = 1'000'000;  // In the store; oldest forgotten first.
 inline constexpr std::size_t kIntentsPerReply =

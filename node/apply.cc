@@ -14,6 +14,8 @@ struct Applier::Job {
   enum class Phase { kCount, kScan, kCascade };
 
   Intent intent;
+  Arrival arrival;
+  bool here = false;  // As IntentOrder::WasHere().
   bool marks = true;  // False: it is known, and only looks.
   Phase phase = Phase::kCount;
   std::uint64_t cursor = 0;  // The last task that was looked at.
@@ -37,7 +39,10 @@ struct Applier::Job {
 };
 
 Applier::Applier(NodeState& state, Facts& facts, const JournalState& recovered)
-    : state_(state), facts_(facts), filters_(recovered.filters.begin(), recovered.filters.end()) {
+    : state_(state),
+      facts_(facts),
+      order_(state),
+      filters_(recovered.filters.begin(), recovered.filters.end()) {
   for (const IntentId& id : recovered.applied)
     known_[id].durable = true;
   for (const Tombstone& tombstone : recovered.tombstones)
@@ -49,48 +54,58 @@ Applier::Applier(NodeState& state, Facts& facts, const JournalState& recovered)
 
 Applier::~Applier() = default;
 
-void Applier::Apply(Intent intent, bool want_hits, Done done) {
+void Applier::Apply(Intent intent, Way way, Done done) {
   const auto known = known_.find(intent.id);
   if (known != known_.end() && known->second.job) {
-    known->second.job->waiters.push_back([this, intent = std::move(intent), want_hits,
-                                          done = std::move(done)](const Status& status) {
-      if (!status) return done(status.error());
-      Apply(intent, want_hits, done);
-    });
+    known->second.job->waiters.push_back(
+        [this, intent = std::move(intent), way, done = std::move(done)](const Status& status) {
+          if (!status) return done(status.error());
+          Apply(intent, way, done);
+        });
     return;
   }
   const bool settled = known != known_.end() && known->second.durable && !IsStronger(intent);
-  if (settled && !want_hits) return done(Applied{AckOf(intent.id), {}});
-  if (intent.filter() != nullptr && !state_.coordinator_clock.ready()) {
+  if (settled && way == Way::kHandedOver) return done(Applied{AckOf(intent.id), {}});
+  const auto job = std::make_shared<Job>();
+  const AppliedFilter* filter = FindFilter(intent.id);
+  job->arrival = filter != nullptr ? filter->arrival : order_.ArrivalOf(intent);
+  job->here = order_.WasHere(intent, way);
+  job->marks = !settled;
+  if (job->marks && order_.MustWait(intent, job->arrival, job->here)) {
     return done(Error{ErrorCode::kUnavailable,
                       "the node has just started and has not compared its clock with the "
                       "coordinator's yet: it takes the cancel as soon as it has joined"});
   }
-  Begin(std::move(intent), !settled, false, std::move(done));
+  job->intent = std::move(intent);
+  job->done = std::move(done);
+  Begin(job);
 }
 
 void Applier::ApplyOwn(Intent intent, bool owed, Done done) {
-  Begin(std::move(intent), true, owed, std::move(done));
-}
-
-void Applier::Begin(Intent intent, bool marks, bool owed, Done done) {
   const auto job = std::make_shared<Job>();
-  job->record.intent = intent;
   job->record.owed = owed;
+  job->arrival = order_.ArrivalOf(intent);
   job->intent = std::move(intent);
   job->done = std::move(done);
-  job->marks = marks;
+  Begin(job);
+}
+
+void Applier::Begin(const std::shared_ptr<Job>& job) {
+  job->record.intent = job->intent;
+  job->record.arrival = job->arrival;
   if (job->marks) known_[job->intent.id].job = job;
   Continue(job);
 }
 
-// What has been applied is kept in the tombstones themselves: cascade and grace only grow.
+// What has been applied is kept in the tombstones themselves: cascade and grace only grow. A live
+// target without one was spared: asked for again, it may be hit.
 bool Applier::IsStronger(const Intent& intent) const {
   const TaskId* target = intent.task();
   if (target == nullptr) return false;
-  const Tombstone* tombstone = state_.tombstones.Find(state_.OwnNumber(*target));
-  return tombstone != nullptr &&
-         ((intent.cascade && !tombstone->cascade) || intent.grace < tombstone->mark.grace);
+  const std::uint64_t own = state_.OwnNumber(*target);
+  const Tombstone* tombstone = state_.tombstones.Find(own);
+  if (tombstone == nullptr) return state_.registry.Find(own) != nullptr;
+  return ((intent.cascade && !tombstone->cascade) || intent.grace < tombstone->mark.grace);
 }
 
 void Applier::ContinueSoon(const std::shared_ptr<Job>& job) {
@@ -147,7 +162,7 @@ Status Applier::BeginMarking(const Job& job) {
   }
   // Before the first look: whatever registers from now on is checked against it.
   if (job.intent.filter() != nullptr && FindFilter(job.intent.id) == nullptr) {
-    filters_.push_back(job.intent);
+    filters_.push_back({job.intent, job.arrival});
     if (filters_.size() > limits::kFiltersKept) filters_.pop_front();
   }
   return {};
@@ -170,7 +185,14 @@ void Applier::ScanTarget(Job& job, const TaskId& target) {
   // A number that was never given out: whoever gets it one day begins after the intent.
   if (number == 0 || number >= state_.numbers.next()) return;
   if (LiveTask* live = state_.registry.Find(number)) {
-    if (Hit(job, *live)) job.hits.push_back(number);
+    // What is marked already was hit by an intent that was sure of it.
+    const Order order = live->task.cancel
+                            ? Order::kBefore
+                            : order_.OfTarget(*live, job.intent, job.arrival, job.here);
+    if (order == Order::kBefore && Hit(job, *live)) job.hits.push_back(number);
+    if (order == Order::kDoubtful && live->task.cancellable) job.doubtful.push_back(target);
+  } else if (job.marks && order_.MayMeanAnother(number, job.intent)) {
+    job.doubtful.push_back(target);
   } else if (job.marks) {
     Mark(job, number, nullptr, false);
   } else if (const EndedTask* ended = state_.registry.FindEnded(number)) {
@@ -184,15 +206,15 @@ bool Applier::Look(Job& job, LiveTask& live) {
   job.cursor = live.task.id.number;
   --job.looks;
   if (job.intent.filter()->Matches(live.task)) {
-    switch (state_.coordinator_clock.Compare(live.task, job.intent.requested_at, state_.now())) {
-      case CoordinatorClock::Order::kBefore:
+    switch (order_.Of(live, job.intent, job.arrival, job.here)) {
+      case Order::kBefore:
         // A cascade may have marked what no filter can hit.
         if (live.task.cancellable && Hit(job, live)) job.hits.push_back(live.task.id.number);
         break;
-      case CoordinatorClock::Order::kDoubtful:
+      case Order::kDoubtful:
         if (live.task.cancellable && !live.task.cancel) job.doubtful.push_back(live.task.id);
         break;
-      case CoordinatorClock::Order::kNotBefore:
+      case Order::kAfter:
         break;
     }
   }
@@ -313,6 +335,7 @@ void Applier::End(const std::shared_ptr<Job>& job, const Status& status) {
   const auto known = known_.find(job->intent.id);
   if (known != known_.end() && known->second.job == job) known->second.job.reset();
   const auto waiters = std::exchange(job->waiters, {});
+  if (job->marks) NameSpared(*job);
   if (status) {
     Applied applied{AckOf(job->intent.id), std::move(job->hits)};
     applied.ack.doubtful = std::move(job->doubtful);
@@ -322,6 +345,10 @@ void Applier::End(const std::shared_ptr<Job>& job, const Status& status) {
   }
   for (const auto& waiter : waiters)
     waiter(status);
+}
+
+void Applier::NameSpared(const Job& job) const {
+  if (!job.doubtful.empty()) state_.spared(job.intent, job.doubtful);
 }
 
 IntentAck Applier::AckOf(const IntentId& id) const {
@@ -377,27 +404,38 @@ void Applier::OnRegistered(LiveTask& live, bool earlier, Births& births) {
     born.mark.inherited = true;
     return MarkBorn(live, std::move(born), IntentOf(*tombstone), births);
   }
-  if (!earlier || filters_.empty()) return;
-  if (state_.coordinator_clock.ready()) {
-    CatchByFilter(live, births);
-  } else {
-    unchecked_.push_back(live.task.id.number);
-    if (unchecked_.size() > 2 * state_.registry.size() + limits::kChangesPerTurn) {
-      std::erase_if(unchecked_, [this](std::uint64_t n) { return !state_.registry.Find(n); });
-    }
+  if (!earlier || filters_.empty() || CatchByFilter(live, births)) return;
+  unchecked_.push_back(live.task.id.number);
+  if (unchecked_.size() > 2 * state_.registry.size() + limits::kChangesPerTurn) {
+    std::erase_if(unchecked_, [this](std::uint64_t n) { return !state_.registry.Find(n); });
   }
 }
 
-// It began before an intent that has been applied already: its program was away then.
-void Applier::CatchByFilter(LiveTask& live, Births& births) {
-  if (!live.task.cancellable) return;
-  const auto hit = std::find_if(filters_.begin(), filters_.end(), [&](const Intent& intent) {
-    return intent.filter()->Matches(live.task) &&
-           state_.coordinator_clock.Compare(live.task, intent.requested_at, state_.now()) ==
-               CoordinatorClock::Order::kBefore;
-  });
-  if (hit == filters_.end()) return;
-  const Intent intent = *hit;
+// Did it begin before an intent that has been applied already? Its program was away then.
+bool Applier::CatchByFilter(LiveTask& live, Births& births) {
+  if (!live.task.cancellable) return true;
+  std::vector<const Intent*> doubtful;
+  for (const AppliedFilter& filter : filters_) {
+    if (!filter.intent.filter()->Matches(live.task)) continue;
+    const Order order = order_.Of(live, filter.intent, filter.arrival, false);
+    if (order == Order::kBefore) {
+      HitBorn(live, filter.intent, births);
+      return true;
+    }
+    if (order == Order::kDoubtful) doubtful.push_back(&filter.intent);
+  }
+  const auto& clock = state_.coordinator_clock;
+  if (!clock.ready() && std::any_of(doubtful.begin(), doubtful.end(), [&](const Intent* intent) {
+        return clock.MayCompare(intent->moment);
+      })) {
+    return false;
+  }
+  for (const Intent* intent : doubtful)
+    state_.spared(*intent, {live.task.id});
+  return true;
+}
+
+void Applier::HitBorn(LiveTask& live, const Intent& intent, Births& births) {
   Tombstone tombstone;
   tombstone.number = live.task.id.number;
   tombstone.mark = {intent.id, {}, intent.by, intent.reason, intent.grace, false};
@@ -482,7 +520,7 @@ void Applier::OnClockReady() {
 
 // After a restart only the tombstone is left of an intent on a task.
 Intent Applier::IntentOf(const Tombstone& tombstone) const {
-  if (const Intent* filter = FindFilter(tombstone.mark.intent)) return *filter;
+  if (const AppliedFilter* filter = FindFilter(tombstone.mark.intent)) return filter->intent;
   Intent intent;
   intent.id = tombstone.mark.intent;
   intent.target = state_.IdOf(tombstone.number);
@@ -493,9 +531,10 @@ Intent Applier::IntentOf(const Tombstone& tombstone) const {
   return intent;
 }
 
-const Intent* Applier::FindFilter(const IntentId& id) const {
+const AppliedFilter* Applier::FindFilter(const IntentId& id) const {
   const auto found =
-      std::find_if(filters_.begin(), filters_.end(), [&id](const Intent& i) { return i.id == id; });
+      std::find_if(filters_.begin(), filters_.end(),
+                   [&id](const AppliedFilter& filter) { return filter.intent.id == id; });
   return found == filters_.end() ? nullptr : &*found;
 }
 

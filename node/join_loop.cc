@@ -45,14 +45,15 @@ void JoinLoop::Retry(const Error& error, void (JoinLoop::*step)()) {
 
 void JoinLoop::Join() {
   asked_to_join_ = true;
-  const MonoTime sent = executor_.clock().Now();
-  coordinator_.Join(JoinRequest{info_, hooks_.next_number()}, sent + limits::kHeartbeatDeadline,
+  const BootTime sent = executor_.clock().Boot();
+  coordinator_.Join(JoinRequest{info_, hooks_.next_number(), hooks_.former_lives()},
+                    executor_.clock().Now() + limits::kHeartbeatDeadline,
                     lifetime_.Guard([this, sent](const Result<JoinReply>& reply) {
                       if (!stopped_) OnJoined(reply, sent);
                     }));
 }
 
-void JoinLoop::OnJoined(const Result<JoinReply>& reply, MonoTime sent) {
+void JoinLoop::OnJoined(const Result<JoinReply>& reply, BootTime sent) {
   if (!reply && reply.error().code == ErrorCode::kAlreadyExists) {
     stopped_ = true;
     asked_to_join_ = false;  // There is nothing of ours to leave.
@@ -77,21 +78,26 @@ std::vector<IntentAck> JoinLoop::NextAcks() const {
 }
 
 void JoinLoop::Heartbeat() {
-  HeartbeatRequest request{info_.id,          info_.incarnation,          hooks_.next_number(),
-                           NextAcks(),        hooks_.cancelled_running(), hooks_.owed(),
-                           hooks_.host_load()};
+  HeartbeatRequest request{info_.id,
+                           info_.incarnation,
+                           hooks_.next_number(),
+                           NextAcks(),
+                           hooks_.cancelled_running(),
+                           hooks_.owed(),
+                           hooks_.host_load(),
+                           info_.life};
   std::vector<IntentId> told;
   for (const IntentAck& ack : request.acks)
     told.push_back(ack.intent);
-  const MonoTime sent = executor_.clock().Now();
+  const BootTime sent = executor_.clock().Boot();
   coordinator_.Heartbeat(
-      std::move(request), sent + limits::kHeartbeatDeadline,
+      std::move(request), executor_.clock().Now() + limits::kHeartbeatDeadline,
       lifetime_.Guard([this, sent, told = std::move(told)](const Result<HeartbeatReply>& reply) {
         if (!stopped_) OnHeard(reply, sent, told);
       }));
 }
 
-void JoinLoop::OnHeard(const Result<HeartbeatReply>& reply, MonoTime sent,
+void JoinLoop::OnHeard(const Result<HeartbeatReply>& reply, BootTime sent,
                        const std::vector<IntentId>& told) {
   if (!reply) return Retry(reply.error(), &JoinLoop::Heartbeat);
   backoff_ = {};

@@ -22,11 +22,12 @@ class JoinLoop {
   // What the node does with the answers. `sent` is when the question left.
   struct Hooks {
     std::function<std::uint64_t()> next_number;
+    std::function<std::vector<LifeId>()> former_lives;
     std::function<CancelledRunning()> cancelled_running;
     std::function<std::vector<Intent>()> owed;  // Those that go with the next heartbeat.
     std::function<HostLoad()> host_load;
-    std::function<void(JoinReply reply, MonoTime sent)> joined;
-    std::function<void(HeartbeatReply reply, MonoTime sent)> heard;
+    std::function<void(JoinReply reply, BootTime sent)> joined;
+    std::function<void(HeartbeatReply reply, BootTime sent)> heard;
     std::function<void(Error)> refused;         // Another living daemon has this id: the loop ends.
     std::function<void(const Error&)> trouble;  // The first failure of a row.
   };
@@ -43,9 +44,9 @@ class JoinLoop {
 
  private:
   void Join();
-  void OnJoined(const Result<JoinReply>& reply, MonoTime sent);
+  void OnJoined(const Result<JoinReply>& reply, BootTime sent);
   void Heartbeat();
-  void OnHeard(const Result<HeartbeatReply>& reply, MonoTime sent,
+  void OnHeard(const Result<HeartbeatReply>& reply, BootTime sent,
                const std::vector<IntentId>& told);
   std::vector<IntentAck> NextAcks() const;
   void Again(MonoClock::duration delay, void (JoinLoop::*step)());

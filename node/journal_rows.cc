@@ -11,6 +11,7 @@
 #include <boost/json.hpp>
 
 #include "core/limits.h"
+#include "node/life_rows.h"
 #include "node/resource_text.h"
 
 namespace quell {
@@ -74,8 +75,8 @@ ALTER TABLE intents ADD COLUMN owed INTEGER NOT NULL DEFAULT 0;
 CREATE INDEX owed_intents ON intents(seq) WHERE owed = 1;
 )sql";
 
-constexpr std::array<std::string_view, 5> kMigrations = {kFirst, kHistory, kResources, kLive,
-                                                         kOwed};
+constexpr std::array<std::string_view, 6> kMigrations = {kFirst, kHistory, kResources,
+                                                         kLive,  kOwed,    kOrder};
 
 Error Damaged(const sqlite::Database& database, std::string_view what) {
   return {ErrorCode::kInternal,
@@ -129,9 +130,15 @@ std::optional<CancelMark> ReadMark(const sqlite::Statement& row, int first) {
                     row.integer(first + 5) != 0};
 }
 
-// Columns: id, actions, parent, requested_at, requested_by, reason, cascade, grace_ms.
-std::optional<Intent> ReadFilter(const sqlite::Statement& row) {
-  Intent intent;
+BootMoment ReadMoment(const sqlite::Statement& row, int first) {
+  return {std::string(row.text(first)), BootTime(std::chrono::nanoseconds(row.integer(first + 1)))};
+}
+
+// Columns: id, actions, parent, requested_at, requested_by, reason, cascade, grace_ms, moment_boot,
+// moment, arrival_boot, arrival, before_number, after_number.
+std::optional<AppliedFilter> ReadFilter(const sqlite::Statement& row) {
+  AppliedFilter applied;
+  Intent& intent = applied.intent;
   const auto id = IntentId::Parse(row.text(0));
   auto actions = ParseJsonList(row.text(1));
   if (!id || !actions) return std::nullopt;
@@ -149,7 +156,9 @@ std::optional<Intent> ReadFilter(const sqlite::Statement& row) {
   intent.reason = row.text(5);
   intent.cascade = row.integer(6) != 0;
   intent.grace = std::chrono::milliseconds(row.integer(7));
-  return intent;
+  intent.moment = ReadMoment(row, 8);
+  applied.arrival = {ReadMoment(row, 10), row.number(12), row.number(13)};
+  return applied;
 }
 
 // Runs `sql` and adds what `read` makes of each row.
@@ -281,6 +290,9 @@ std::optional<KeptTask> ReadLive(const sqlite::Statement& row, const NodeId& nod
   if (row.integer(10) != 0) task.on_parent_lost = OnParentLost::kCancel;
   kept.key = row.text(11);
   kept.lives_by = {static_cast<std::int32_t>(row.integer(12)), row.number(13)};
+  const BootMoment start = ReadMoment(row, 14);
+  kept.boot_id = start.boot_id;
+  if (start.known()) task.start_boot = start.at;
   return kept;
 }
 
@@ -333,9 +345,10 @@ std::span<const std::string_view> JournalMigrations() {
   return kMigrations;
 }
 
-Status BeginLife(sqlite::Database& database) {
+Status BeginLife(sqlite::Database& database, const LifeId& life) {
   if (Status begun = database.Begin(); !begun) return begun;
   Status raised = database.Run("UPDATE life SET incarnation = incarnation + 1");
+  if (raised) raised = InsertLife(database, life);
   if (!raised) {
     database.Rollback();
     return raised;
@@ -352,8 +365,9 @@ Result<JournalState> LoadJournal(sqlite::Database& database, const NodeId& node)
   if (!applied) return applied.error();
   Status filters = LoadAll(
       database,
-      "SELECT id, actions, parent, requested_at, requested_by, reason, cascade, grace_ms "
-      "FROM intents WHERE task IS NULL ORDER BY seq DESC LIMIT ?1",
+      "SELECT id, actions, parent, requested_at, requested_by, reason, cascade, grace_ms, "
+      "moment_boot, moment, arrival_boot, arrival, before_number, after_number "
+      "FROM intents WHERE task IS NULL AND arrival_boot <> '' ORDER BY seq DESC LIMIT ?1",
       "filters", state.filters, ReadFilter, static_cast<std::int64_t>(limits::kFiltersKept));
   if (!filters) return filters.error();
   std::reverse(state.filters.begin(), state.filters.end());
@@ -379,11 +393,15 @@ Result<JournalState> LoadJournal(sqlite::Database& database, const NodeId& node)
   if (!owed) return owed.error();
   Status live = LoadAll(database,
                         "SELECT number, type, action, description, cancellable, started_at, "
-                        "ancestors, headers, uid, pid, on_parent_lost, key, lives_by, birth "
+                        "ancestors, headers, uid, pid, on_parent_lost, key, lives_by, birth, "
+                        "start_boot, start "
                         "FROM live WHERE number > ?1 ORDER BY number",
                         "live tasks", state.live,
                         [&node](const sqlite::Statement& row) { return ReadLive(row, node); });
   if (!live) return live.error();
+  Result<std::vector<Life>> lives = LoadLives(database);
+  if (!lives) return lives.error();
+  state.lives = std::move(*lives);
   return state;
 }
 
@@ -420,12 +438,17 @@ Status KeepApplied(sqlite::Database& database, const AppliedIntent& applied, std
   }
   Status kept = database.Run(
       "INSERT INTO intents(id, task, actions, parent, requested_at, requested_by, reason, cascade, "
-      "grace_ms, marks, owed) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11) "
+      "grace_ms, marks, owed, moment_boot, moment, arrival_boot, arrival, before_number, "
+      "after_number) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, "
+      "?17) "
       "ON CONFLICT(id) DO UPDATE "
       "SET cascade = max(cascade, excluded.cascade), grace_ms = min(grace_ms, excluded.grace_ms), "
       "marks = marks + excluded.marks",
       intent.id.view(), task, actions, parent, MicrosSinceEpoch(intent.requested_at), intent.by,
-      intent.reason, intent.cascade, intent.grace.count(), marks, applied.owed);
+      intent.reason, intent.cascade, intent.grace.count(), marks, applied.owed,
+      intent.moment.boot_id, intent.moment.at.time_since_epoch().count(),
+      applied.arrival.at.boot_id, applied.arrival.at.at.time_since_epoch().count(),
+      applied.arrival.before, applied.arrival.after);
   if (!kept) return kept;
   return database.Run(
       "DELETE FROM intents WHERE marks = 0 AND seq <= (SELECT max(seq) FROM intents) - ?1",
@@ -459,11 +482,12 @@ Status KeepLive(sqlite::Database& database, std::span<const KeptTask> tasks) {
     const Task& task = kept.task;
     Status done = database.Run(
         "INSERT OR REPLACE INTO live VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, "
-        "?13, ?14)",
+        "?13, ?14, ?15, ?16)",
         task.id.number, task.type, task.action, task.description, task.cancellable,
         MicrosSinceEpoch(task.start_wall), JoinIds(task.ancestors), HeaderList(task.headers),
         task.owner_uid, task.pid, task.on_parent_lost == OnParentLost::kCancel, kept.key,
-        kept.lives_by.pid, kept.lives_by.birth);
+        kept.lives_by.pid, kept.lives_by.birth, kept.boot_id,
+        task.start_boot.value_or(BootTime()).time_since_epoch().count());
     if (!done) return done;
   }
   return {};

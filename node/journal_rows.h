@@ -23,8 +23,8 @@ struct EndedLimits {
 
 std::span<const std::string_view> JournalMigrations();
 
-// A new incarnation, durable when this returns.
-Status BeginLife(sqlite::Database& database);
+// A new incarnation, durable when this returns. `life` is its name.
+Status BeginLife(sqlite::Database& database, const LifeId& life);
 // Everything that the node needs to go on in the life that has begun.
 Result<JournalState> LoadJournal(sqlite::Database& database, const NodeId& node);
 

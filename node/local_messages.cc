@@ -206,8 +206,12 @@ Status ReadTask(const JsonValue& value, NewTask& task) {
        Headers("headers", task.headers),
        Flag("cancellable", [&task](bool cancellable) { task.cancellable = cancellable; }),
        Policy("on_parent_lost", task.on_parent_lost), Text("key", task.key), Id("id", task.resume),
-       Integer("start_time_in_millis", kMillisMax, [&task](std::int64_t millis) {
-         task.start_wall = WallTime(std::chrono::milliseconds(millis));
+       Integer("start_time_in_millis", kMillisMax,
+               [&task](std::int64_t millis) {
+                 task.start_wall = WallTime(std::chrono::milliseconds(millis));
+               }),
+       Integer("start_since_boot_in_micros", kMillisMax, [&task](std::int64_t micros) {
+         task.start_boot = BootTime(std::chrono::microseconds(micros));
        })});
 }
 

@@ -99,6 +99,18 @@ void Trouble(const Error& error) {
   LogWarning("something is wrong, and will be tried again", {{"error", error}});
 }
 
+void Spared(const Intent& intent, const std::vector<TaskId>& tasks) {
+  constexpr std::size_t kNamed = 20;
+  std::string names;
+  for (std::size_t i = 0; i < std::min(tasks.size(), kNamed); ++i)
+    names += (i > 0 ? " " : "") + tasks[i].ToString();
+  if (tasks.size() > kNamed) names += " and " + std::to_string(tasks.size() - kNamed) + " more";
+  LogWarning(
+      "a cancel has spared these tasks: nobody can tell whether they began before it; cancel them "
+      "by their ids if they are to stop",
+      {{"intent", intent.id}, {"by", intent.by}, {"tasks", names}});
+}
+
 class PidWatch final : public ProcessWatch {
  public:
   PidWatch(boost::asio::io_context& context, Executor& executor) : watch_(context, executor) {
@@ -235,6 +247,7 @@ Status Daemon::OpenDoor() {
 Status Daemon::Start(const HostPort& listen) {
   SqliteJournalOptions journal;
   journal.node = data_.node_id();
+  journal.life = LifeId::Make(random_);
   journal.behind_failed = [](const Error& error) {
     LogWarning("ended tasks and receipts are not kept yet", {{"error", error}});
   };
@@ -255,7 +268,7 @@ Status Daemon::Start(const HostPort& listen) {
   loop_runs_ = true;
   OnNode([&] {
     node_ = std::make_unique<Node>(
-        NodeOptions{*info, Trouble, [this] { return load_.Last(); }},
+        NodeOptions{*info, Trouble, Spared, [this] { return load_.Last(); }},
         NodeServices{loop_, random_, *journal_, processes_, coordinator_.get()},
         std::move(opened->state));
   });

@@ -32,6 +32,7 @@ class Node::Impl {
         registrar_(state_, facts_, applier_, programs_, orphans_, keeper_),
         answers_(state_, facts_),
         waits_(state_, answers_) {
+    if (options.spared) state_.spared = std::move(options.spared);
     Revive(recovered.live, state_, programs_, applier_);
     if (services.coordinator != nullptr) {
       loop_.emplace(state_.info, state_.executor, state_.random, *services.coordinator, Hooks());
@@ -82,13 +83,14 @@ class Node::Impl {
   JoinLoop::Hooks Hooks() {
     return {
         .next_number = [this] { return state_.numbers.next(); },
+        .former_lives = [this] { return state_.lives.Former(); },
         .cancelled_running = [this] { return facts_.cancelled_running(); },
         .owed = [this] { return owed_.Next(); },
         .host_load = [this] { return host_load_ ? host_load_() : HostLoad(); },
-        .joined = [this](JoinReply reply, MonoTime sent) { OnJoined(std::move(reply), sent); },
+        .joined = [this](JoinReply reply, BootTime sent) { OnJoined(std::move(reply), sent); },
         .heard =
-            [this](HeartbeatReply reply, MonoTime sent) {
-              CompareClocks(reply.wall, sent);
+            [this](HeartbeatReply reply, BootTime sent) {
+              CompareClocks(reply.clock, sent);
               owed_.Settle(reply.settled);
               Pull(std::move(reply.pending));
             },
@@ -103,17 +105,19 @@ class Node::Impl {
     };
   }
 
-  void OnJoined(JoinReply reply, MonoTime sent) {
+  void OnJoined(JoinReply reply, BootTime sent) {
     coordinator_ = reply.coordinator;
-    state_.coordinator_clock.Joined(state_.info.boot_id, reply.boot_id);
     state_.numbers.RaiseTo(reply.next_number);
-    CompareClocks(reply.wall, sent);
+    if (state_.lives.Joined(state_.numbers.next())) {
+      state_.journal.RecordJoined(state_.numbers.next());
+    }
+    CompareClocks(reply.clock, sent);
     Pull(std::move(reply.pending));
     if (joined_) joined_();
   }
 
-  void CompareClocks(WallTime wall, MonoTime sent) {
-    state_.coordinator_clock.Sample(wall, sent, state_.now());
+  void CompareClocks(const BootMoment& clock, BootTime sent) {
+    state_.coordinator_clock.Sample(clock, sent, state_.boot());
     if (state_.coordinator_clock.ready()) applier_.OnClockReady();
   }
 
@@ -121,7 +125,7 @@ class Node::Impl {
   // fails comes again.
   void Pull(std::vector<Intent> pending) {
     for (Intent& intent : pending) {
-      applier_.Apply(std::move(intent), false, [this](Result<Applier::Applied> applied) {
+      applier_.Apply(std::move(intent), Way::kHandedOver, [this](Result<Applier::Applied> applied) {
         if (applied) return loop_->Acknowledge(std::move(applied->ack));
         if (trouble_) trouble_(applied.error());
       });
@@ -142,21 +146,22 @@ class Node::Impl {
     push->writer = std::move(writer);
     if (push->left == 0) return push->writer->Finish(ApplyReply{});
     for (Intent& intent : request.intents) {
-      applier_.Apply(std::move(intent), true, [this, push](Result<Applier::Applied> applied) {
-        if (applied) {
-          push->reply.acks.push_back(std::move(applied->ack));
-          push->hits.insert(push->hits.end(), applied->hits.begin(), applied->hits.end());
-        } else {
-          push->error = applied.error();
-        }
-        if (--push->left > 0) return;
-        if (push->error) return push->writer->Finish(*push->error);
-        std::sort(push->hits.begin(), push->hits.end());
-        push->hits.erase(std::unique(push->hits.begin(), push->hits.end()), push->hits.end());
-        answers_.Show(
-            {std::move(push->hits)}, [push](std::uint64_t) { return std::move(push->reply); },
-            push->writer);
-      });
+      applier_.Apply(
+          std::move(intent), Way::kPushed, [this, push](Result<Applier::Applied> applied) {
+            if (applied) {
+              push->reply.acks.push_back(std::move(applied->ack));
+              push->hits.insert(push->hits.end(), applied->hits.begin(), applied->hits.end());
+            } else {
+              push->error = applied.error();
+            }
+            if (--push->left > 0) return;
+            if (push->error) return push->writer->Finish(*push->error);
+            std::sort(push->hits.begin(), push->hits.end());
+            push->hits.erase(std::unique(push->hits.begin(), push->hits.end()), push->hits.end());
+            answers_.Show(
+                {std::move(push->hits)}, [push](std::uint64_t) { return std::move(push->reply); },
+                push->writer);
+          });
     }
   }
 

@@ -40,6 +40,9 @@ struct NodeOptions {
   // Told of what people should know and the node can live with: the coordinator is silent, the
   // journal is full. May be empty.
   std::function<void(const Error&)> trouble = {};
+  // Told of tasks that a cancel has spared, because nobody can tell whether they began before it.
+  // May be empty.
+  std::function<void(const Intent&, const std::vector<TaskId>&)> spared = {};
   // How busy the host is, for the heartbeats. On the executor: it must not wait. May be empty.
   std::function<HostLoad()> host_load = {};
 };

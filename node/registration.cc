@@ -154,8 +154,8 @@ Status Registrar::CheckTask(Registration& r, const NewTask& task, Plan& plan) {
 Status Registrar::CheckStart(const NewTask& task) const {
   if (!task.start_wall) return {};
   if (*task.start_wall < WallTime()) return Invalid("the start lies before 1970");
-  // The clock may have been set back since a task began that is resumed.
-  if (!task.resume && *task.start_wall > state_.wall()) {
+  // The clock may have been set back since the task began.
+  if (!task.resume && !task.start_boot && *task.start_wall > state_.wall()) {
     return Invalid("the start lies in the future: it is in milliseconds since 1970");
   }
   return {};
@@ -414,6 +414,14 @@ void Registrar::Admit(const Shared& registration) {
                         state_.lifetime.Guard([this, registration] { Answer(registration); }));
 }
 
+// When the task began, by a clock that never steps; as far as anybody knows.
+std::optional<BootTime> Registrar::StartOf(const NewTask& task) const {
+  const BootTime now = state_.boot();
+  if (!task.start_wall) return now;
+  if (task.start_boot && *task.start_boot <= now) return task.start_boot;
+  return std::nullopt;
+}
+
 void Registrar::AdmitOne(Registration& r, std::size_t index) {
   Plan& plan = r.plans[index];
   if (plan.adopt) return Adopt(r, index);
@@ -428,7 +436,11 @@ void Registrar::AdmitOne(Registration& r, std::size_t index) {
   task.status_json = std::move(from.status_json);
   task.cancellable = from.cancellable;
   task.start_wall = from.start_wall.value_or(wall);
-  task.start_mono = now - std::max(wall - task.start_wall, WallClock::duration::zero());
+  task.start_boot = StartOf(from);
+  task.start_mono =
+      now - (task.start_boot ? state_.boot() - *task.start_boot
+                             : std::max<MonoClock::duration>(wall - task.start_wall,
+                                                             MonoClock::duration::zero()));
   task.ancestors = std::move(plan.chain);
   task.headers = std::move(from.headers);
   task.owner_uid = r.who.uid;
@@ -438,6 +450,7 @@ void Registrar::AdmitOne(Registration& r, std::size_t index) {
 
   LiveTask& live = state_.registry.Add(std::move(task), std::move(from.key));
   live.session = &session;
+  live.claimed_start = from.start_wall.has_value();
   session.Add(live.task, from.pid != 0 ? r.processes[from.pid] : nullptr);
   --planned_;
   --planned_of_[r.who.uid];

@@ -7,6 +7,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <utility>
@@ -60,6 +61,7 @@ class Registrar {
   Status Reserve(Registration& registration);
   void TakeNumbers(const Shared& registration);
   void Admit(const Shared& registration);
+  std::optional<BootTime> StartOf(const NewTask& task) const;
   void AdmitOne(Registration& registration, std::size_t index);
   void Adopt(Registration& registration, std::size_t index);
   void Answer(const Shared& registration);

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "node/journal_rows.h"
+#include "node/life_rows.h"
 
 namespace quell {
 
@@ -19,7 +20,7 @@ Result<SqliteJournal::Opened> SqliteJournal::Open(const std::string& path, Execu
                                                   SqliteJournalOptions options) {
   Result<sqlite::Database> database = sqlite::Database::Open(path, JournalMigrations());
   if (!database) return database.error();
-  if (Status begun = BeginLife(*database); !begun) return begun.error();
+  if (Status begun = BeginLife(*database, options.life); !begun) return begun.error();
   Result<JournalState> state = LoadJournal(*database, options.node);
   if (!state) return state.error();
   Opened opened;
@@ -47,6 +48,10 @@ void SqliteJournal::RecordReceipt(const Receipt& receipt) {
 
 void SqliteJournal::RecordHandedOver(const IntentId& intent) {
   Behind([intent](sqlite::Database& database) { return KeepHandedOver(database, intent); });
+}
+
+void SqliteJournal::RecordJoined(std::uint64_t next_number) {
+  Behind([next_number](sqlite::Database& database) { return KeepJoined(database, next_number); });
 }
 
 void SqliteJournal::RecordLive(std::vector<KeptTask> tasks, Done done) {

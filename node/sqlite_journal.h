@@ -20,6 +20,7 @@ namespace quell {
 
 struct SqliteJournalOptions {
   NodeId node;                                     // Whose tasks they are.
+  LifeId life;                                     // The name of this start.
   EndedLimits ended;                               // The oldest go first.
   std::size_t applied_max = limits::kAppliedKept;  // Those that hit nothing, oldest first.
   // Told, on the executor, that receipts or ended tasks are lost or late.
@@ -44,6 +45,7 @@ class SqliteJournal final : public Journal {
   void RecordApplied(AppliedIntent applied, Done done) override;
   void RecordReceipt(const Receipt& receipt) override;
   void RecordHandedOver(const IntentId& intent) override;
+  void RecordJoined(std::uint64_t next_number) override;
   void RecordLive(std::vector<KeptTask> tasks, Done done) override;
   void RecordEnded(std::vector<Task> tasks, Done done) override;
   void FindEnded(std::uint64_t number, std::function<void(Result<Task>)> done) override;

@@ -13,6 +13,7 @@
 #include "core/request_tasks.h"
 #include "node/coordinator_clock.h"
 #include "node/journal.h"
+#include "node/lives.h"
 #include "node/node.h"
 #include "node/registry.h"
 #include "node/sessions.h"
@@ -30,14 +31,18 @@ struct NodeState {
         numbers(
             [this](std::uint64_t end, auto done) { journal.ReserveNumbers(end, std::move(done)); },
             recovered.next_number),
-        tombstones(recovered.tombstones) {
+        tombstones(recovered.tombstones),
+        lives(recovered.lives) {
     info.incarnation = recovered.incarnation;
+    info.life = lives.present();
     for (const Receipt& receipt : recovered.receipts)
       receipts.emplace(receipt.task.number, receipt);
   }
 
   MonoTime now() const { return executor.clock().Now(); }
   WallTime wall() const { return executor.clock().Wall(); }
+  BootTime boot() const { return executor.clock().Boot(); }
+  BootMoment boot_moment() const { return {info.boot_id, boot()}; }
   TaskId IdOf(std::uint64_t number) const { return {info.id, number}; }
   // As RequestTasks::Begin(); null for none.
   RequestTasks::Held Begin(const std::optional<RequestTask>& request) {
@@ -56,10 +61,14 @@ struct NodeState {
   RequestTasks requests;  // Parts of coordinators' requests.
   Registry registry;
   Tombstones tombstones;
+  Lives lives;
   Sessions sessions;
   // Of earlier lives, by number, until the task is resumed. Looked up, never walked.
   std::unordered_map<std::uint64_t, Receipt> receipts;
   CoordinatorClock coordinator_clock;
+  // Told, as NodeOptions has it.
+  std::function<void(const Intent&, const std::vector<TaskId>&)> spared =
+      [](const Intent&, const std::vector<TaskId>&) {};
   // Called with the number of each task that has ended. Set by Waits.
   std::function<void(std::uint64_t)> ended = [](std::uint64_t) {};
   Lifetime lifetime;

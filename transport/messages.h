@@ -77,13 +77,14 @@ struct ListReply {
 struct GetReply {
   bool ended = false;
   std::optional<Receipt> receipt;  // If it was cancelled.
+  LifeId life = {};                // Of the node. Null: an older one.
 };
 
 // The node has journaled the intent; nothing can make it forget.
 struct IntentAck {
   IntentId intent;
   std::vector<Receipt> receipts;  // One for each task marked under it, descendants included.
-  std::vector<TaskId> doubtful;   // Began too close to the intent's moment to tell: spared.
+  std::vector<TaskId> doubtful;   // Spared: whether they began before it cannot be told.
 
   friend bool operator==(const IntentAck&, const IntentAck&) = default;
 };
@@ -110,6 +111,8 @@ using NodeReply = std::variant<ListReply, GetReply, ApplyReply, ProbeReply, Awai
 struct JoinRequest {
   NodeInfo node;
   std::uint64_t next_number = 0;  // The lowest number it may still give out.
+  // On the same data directory, the last one first; at most limits::kLivesKept.
+  std::vector<LifeId> former_lives = {};
 };
 
 struct JoinReply {
@@ -117,8 +120,8 @@ struct JoinReply {
   std::string coordinator_name;
   std::uint64_t next_number = 0;  // Give out no number below this (a data directory was restored).
   std::vector<Intent> pending;    // At most limits::kIntentsPerReply; the rest with the heartbeats.
-  WallTime wall;                  // The coordinator's clock as it answered.
-  std::string boot_id;            // Of the coordinator's host: the node's own means one clock.
+  BootMoment clock;               // Of the coordinator's host, as it answered.
+  WallTime wall;                  // Likewise; for older nodes.
 };
 
 // The tasks of a node that were cancelled and still ran limits::kStillRunsAfter later.
@@ -141,12 +144,14 @@ struct HeartbeatRequest {
   // Repeated until answered; at most limits::kIntentsPerReply.
   std::vector<Intent> owed = {};
   HostLoad host_load = {};
+  LifeId life = {};  // Null: an older node.
 };
 
 struct HeartbeatReply {
   bool rejoin = false;  // The coordinator does not know this life of the node: join again.
   std::vector<Intent> pending;
-  WallTime wall;
+  BootMoment clock;                    // Of the coordinator's host, as it answered.
+  WallTime wall;                       // Likewise; for older nodes.
   std::vector<IntentId> settled = {};  // Of those owed: the store has them.
 };
 

@@ -260,6 +260,7 @@ void Face::ListNodes(const ExchangePtr& exchange) {
     json.Field("incarnation", static_cast<std::uint64_t>(member.info.incarnation));
     json.Field("coordinator", member.is_self).Field("alive", member.alive);
     json.Field("pending", std::uint64_t{member.pending});
+    if (member.restored) json.Field("restored", true);
     if (member.cancelled_running) {
       json.Key("cancelled_running").BeginObject().Field("now", member.cancelled_running->now);
       json.Field("total", member.cancelled_running->total).EndObject();

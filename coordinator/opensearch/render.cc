@@ -136,7 +136,26 @@ void RenderFailure(http::JsonWriter& json, const NodeFailure& failure) {
   json.EndObject().EndObject();
 }
 
+// As a real server has it: what was selected, and could not be done.
+void RenderSpared(http::JsonWriter& json, const TaskId& task) {
+  json.BeginObject().Field("task_id", task.number).Field("node_id", task.node.view());
+  json.Field("status", "CONFLICT").Key("reason").BeginObject();
+  json.Field("type", "task_order_unknown_exception");
+  json.Field(
+      "reason",
+      "task [" + task.ToString() +
+          "] was spared: nobody can tell whether it began before the cancel; cancel it by its "
+          "id if it is to stop");
+  json.EndObject().EndObject();
+}
+
 void RenderFailures(http::JsonWriter& json, const Gathered& gathered, Profile profile) {
+  if (!gathered.doubtful.empty()) {
+    json.Key("task_failures").BeginArray();
+    for (const TaskId& task : gathered.doubtful)
+      RenderSpared(json, task);
+    json.EndArray();
+  }
   if (profile == Profile::kStrict && gathered.failed() == 0) return;
   json.Key("node_failures").BeginArray();
   for (const Slot& slot : gathered.slots) {

@@ -161,12 +161,12 @@ def raw_call(address, data, timeout=20.0):
 class Daemon:
     """A daemon that a test starts by hand, its ready line read."""
 
-    def __init__(self, argv, log):
+    def __init__(self, argv, log, env=None):
         self.argv = argv
         self.log = log
         with open(log, "ab") as file:
-            self.process = subprocess.Popen(
-                argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=file, bufsize=0)
+            self.process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                            stderr=file, bufsize=0, env=env)
         self.ready = None
 
     def wait_ready(self):

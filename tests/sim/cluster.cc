@@ -53,6 +53,8 @@ class Cluster {
   std::shared_ptr<SimClock> MakeClock() {
     SimClock::Options options;
     options.mono_ahead = world_.dice.Between(0s, 24h);
+    options.boot_ahead = world_.dice.Between(0s, 24h);
+    options.boot_drift_ppm = static_cast<std::int64_t>(world_.dice.Below(101)) - 50;
     options.wall_ahead =
         std::chrono::duration_cast<WallClock::duration>(world_.dice.Between(0s, 2min)) - 1min;
     options.drift_ppm = static_cast<std::int64_t>(world_.dice.Below(101)) - 50;

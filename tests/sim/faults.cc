@@ -136,7 +136,13 @@ void Faults::PauseSomebody() {
   Host& host = Somebody();
   if (!host.up() || host.paused()) return;
   host.Pause();
-  world_.scheduler.After(dice_.Between(20ms, 5s), [&host] { host.Resume(); });
+  const MonoClock::duration duration = dice_.Between(20ms, 5s);
+  // Its host may have slept.
+  const bool slept = &host != &coordinator_ && !world_.config.one_machine && dice_.Percent(30);
+  world_.scheduler.After(duration, [&host, duration, slept] {
+    if (slept) host.Sleep(duration);
+    host.Resume();
+  });
 }
 
 void Faults::Leave() {

@@ -29,9 +29,13 @@ bool Host::paused() const {
   return running != nullptr && running->paused();
 }
 
+void Host::Sleep(MonoClock::duration duration) {
+  world_.Trace(name_ + " has slept for " + std::to_string(duration.count()) + "ns");
+  clock_->Sleep(duration);
+}
+
 void Host::JumpWall(WallClock::duration by) {
   world_.Trace("clock of " + name_ + " jumps by " + std::to_string(by.count()) + "us");
-  world_.clocks_jumped = true;
   clock_->JumpWall(by);
 }
 
@@ -109,7 +113,12 @@ void NodeHost::Start() {
   Daemon& daemon = *daemon_;
   NodeServices services{daemon.executor, daemon.random, daemon.journal, daemon.watch,
                         daemon.membership.get()};
-  daemon.node = std::make_unique<Node>(NodeOptions{info_}, services, file.Open());
+  NodeOptions options{info_};
+  options.spared = [this](const Intent& intent, const std::vector<TaskId>& tasks) {
+    for (const TaskId& task : tasks)
+      spared.emplace(intent.id, task.number);
+  };
+  daemon.node = std::make_unique<Node>(std::move(options), services, file.Open(daemon.random));
   world_.network.ServeNode(info_.address, daemon.executor, *daemon.node);
   daemon.node->Start(
       [this, &daemon] {
@@ -204,6 +213,10 @@ void CoordinatorHost::Start() {
   ++life_;
   world_.Trace("start coordinator life " + std::to_string(life_));
   info_.incarnation = Incarnation{life_};
+  // Its machine was started again: nothing relates its clock to what it showed before.
+  if (life_ > 1 && world_.config.has(Fault::kCoordinatorCrash) && world_.dice.Percent(30)) {
+    info_.boot_id = "coordinator-boot-" + std::to_string(life_);
+  }
   daemon_ = std::make_unique<Daemon>(world_, *this);
   CoordinatorServices services{daemon_->executor, daemon_->random, daemon_->store, *daemon_->nodes};
   daemon_->coordinator =

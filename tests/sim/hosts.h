@@ -35,6 +35,8 @@ class Host {
   // When it was last resumed.
   MonoTime went_on() const { return went_on_; }
   void JumpWall(WallClock::duration by);
+  // Its monotonic clock stood still for so long, while it was paused.
+  void Sleep(MonoClock::duration duration);
 
   // Counts the starts; 0 before the first one.
   std::uint64_t life() const { return life_; }
@@ -87,6 +89,8 @@ class NodeHost final : public Host {
   std::vector<MonoTime> crashes;  // When its lives ended, one way or another.
   // Numbers that had a tombstone when the present life began.
   std::set<std::uint64_t> cancelled_before;
+  // Which intents have spared which of its tasks by name.
+  std::set<std::pair<IntentId, std::uint64_t>> spared;
   SimProcesses processes;
   // Another living daemon has its id. Empty: then it is a violation.
   std::function<void(const Error&)> on_refused;

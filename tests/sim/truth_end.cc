@@ -8,14 +8,6 @@ namespace quell::sim {
 
 using namespace std::chrono_literals;
 
-namespace {
-
-// A node that cannot tell who was first spares the task. What it knows of the coordinator's clock
-// can be as old as a whole round trip, which may take as long as a heartbeat.
-constexpr MonoClock::duration kDoubt = 3200ms;
-
-}  // namespace
-
 void Truth::JudgeTheEnd(const std::function<bool(const TrueTask&)>& still_runs) {
   for (const auto& [number, request] : requests_) {
     const std::string what = "request " + std::to_string(number);
@@ -78,10 +70,9 @@ void Truth::JudgePromise(const Request& request,
     if (request.kind == Request::Kind::kCancelTask) {
       if (request.id.Resolve() != id || !task.spec.cancellable) continue;
     } else {
-      const MonoClock::duration doubt =
-          world_.config.one_machine ? MonoClock::duration(2us) : kDoubt;
-      if (world_.clocks_jumped || !Hits(request, task, -doubt)) continue;
+      if (!MustHit(request, task)) continue;
       if (task.first_admitted >= request.called) continue;
+      if (HostOf(task).spared.contains({*request.intent, id.number})) continue;
     }
     world_.Violation(what + " and the program of task " + id.ToString() + " was never told");
   }

@@ -19,6 +19,7 @@ class QuickJournal final : public Journal {
   void RecordApplied(AppliedIntent, Done done) override { Answer(std::move(done)); }
   void RecordReceipt(const Receipt&) override {}
   void RecordHandedOver(const IntentId&) override {}
+  void RecordJoined(std::uint64_t) override {}
   void RecordLive(std::vector<KeptTask>, Done done) override { Answer(std::move(done)); }
   void RecordEnded(std::vector<Task>, Done done) override {
     if (done) Answer(std::move(done));

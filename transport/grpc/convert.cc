@@ -376,6 +376,24 @@ Result<TaskFilter> FromProto(const v1::TaskFilter& from) {
   return reader.Finish(std::move(filter));
 }
 
+void ToProto(const BootMoment& from, v1::BootMoment* to) {
+  SetText(from.boot_id, to->mutable_boot_id());
+  to->set_nanos(from.at.time_since_epoch().count());
+}
+
+Result<BootMoment> FromProto(const v1::BootMoment& from) {
+  Reader reader;
+  reader.Check(CheckText("a boot id", from.boot_id(), limits::kNodeNameMax));
+  // So far below the largest value that sums of some cannot overflow.
+  constexpr std::int64_t kLongest =
+      std::chrono::nanoseconds(std::chrono::hours(24 * 365 * 50)).count();
+  if (from.nanos() < 0 || from.nanos() > kLongest) {
+    reader.Fail(Garbage("a reading of the boot clock", "is out of range"));
+  }
+  return reader.Finish(
+      BootMoment{from.boot_id(), BootTime(std::chrono::nanoseconds(from.nanos()))});
+}
+
 void ToProto(const Intent& from, v1::Intent* to) {
   to->set_id(from.id.ToString());
   if (const TaskId* task = from.task()) ToProto(*task, to->mutable_task());
@@ -385,6 +403,10 @@ void ToProto(const Intent& from, v1::Intent* to) {
   SetText(from.reason, to->mutable_reason());
   to->set_cascade(from.cascade);
   to->set_grace_millis(from.grace.count());
+  if (from.moment.known()) ToProto(from.moment, to->mutable_moment());
+  if (from.horizon.life.is_null()) return;
+  to->mutable_horizon()->set_life(from.horizon.life.ToString());
+  to->mutable_horizon()->set_next_number(from.horizon.next_number);
 }
 
 Result<Intent> FromProto(const v1::Intent& from) {
@@ -417,6 +439,12 @@ Result<Intent> FromProto(const v1::Intent& from) {
   intent.grace = std::chrono::milliseconds(from.grace_millis());
   if (from.grace_millis() < 0 || intent.grace > limits::kGraceMax) {
     reader.Fail(Garbage("an intent's grace", "is out of range"));
+  }
+  if (from.has_moment()) reader.Take(FromProto(from.moment()), &intent.moment);
+  if (from.has_horizon()) {
+    reader.Take(ParseId<LifeId>("a horizon's life", from.horizon().life()), &intent.horizon.life);
+    reader.Check(fields::NextNumber("a horizon's number", from.horizon().next_number()));
+    intent.horizon.next_number = from.horizon().next_number();
   }
   return reader.Finish(std::move(intent));
 }

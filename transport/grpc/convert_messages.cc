@@ -22,12 +22,6 @@ struct Overloaded : Functions... {
   using Functions::operator()...;
 };
 
-// A node's next number may be one past the last.
-Status CheckNextNumber(std::uint64_t number) {
-  if (number <= TaskId::kNumberMax + 1) return {};
-  return Garbage("the next number", "is no task number");
-}
-
 template <typename T>
 Status AsStatus(const Result<T>& result) {
   if (!result) return result.error();
@@ -63,6 +57,7 @@ void WriteInfo(const NodeInfo& from, v1::NodeInfo* to) {
   }
   SetText(from.version, to->mutable_version());
   SetText(from.boot_id, to->mutable_boot_id());
+  if (!from.life.is_null()) to->set_life(from.life.ToString());
 }
 
 Result<NodeInfo> ReadInfo(const v1::NodeInfo& from) {
@@ -83,6 +78,8 @@ Result<NodeInfo> ReadInfo(const v1::NodeInfo& from) {
     info.attributes.push_back({attribute.name(), attribute.value()});
   info.version = from.version();
   info.boot_id = from.boot_id();
+  if (!from.life().empty())
+    reader.Take(ParseId<LifeId>("the node's life", from.life()), &info.life);
   return reader.Finish(std::move(info));
 }
 
@@ -100,6 +97,11 @@ Result<GetReply> Got(const v1::GetReply& from) {
     Result<Receipt> receipt = FromProto(from.receipt());
     if (!receipt) return std::move(receipt).error();
     reply.receipt = std::move(*receipt);
+  }
+  if (!from.life().empty()) {
+    const Result<LifeId> life = ParseId<LifeId>("the node's life", from.life());
+    if (!life) return life.error();
+    reply.life = *life;
   }
   return reply;
 }
@@ -267,6 +269,7 @@ void ToProto(const NodeReply& from, v1::NodeReply* to) {
                           v1::GetReply* message = to->mutable_get();
                           message->set_ended(get.ended);
                           if (get.receipt) ToProto(*get.receipt, message->mutable_receipt());
+                          if (!get.life.is_null()) message->set_life(get.life.ToString());
                         },
                         [to](const ApplyReply& apply) {
                           v1::ApplyReply* message = to->mutable_apply();
@@ -325,14 +328,21 @@ Result<NodeReply> FromProto(const v1::NodeReply& from, std::vector<IntentAck> ac
 void ToProto(const JoinRequest& from, v1::JoinRequest* to) {
   WriteInfo(from.node, to->mutable_node());
   to->set_next_number(from.next_number);
+  for (const LifeId& life : from.former_lives)
+    to->add_former_lives(life.ToString());
 }
 
 Result<JoinRequest> FromProto(const v1::JoinRequest& from) {
   Reader reader;
   JoinRequest request;
   reader.Take(ReadInfo(from.node()), &request.node);
-  reader.Check(CheckNextNumber(from.next_number()));
+  reader.Check(fields::NextNumber("the next number", from.next_number()));
   request.next_number = from.next_number();
+  if (static_cast<std::size_t>(from.former_lives_size()) > limits::kLivesKept) {
+    return Garbage("the node's former lives", "are too many");
+  }
+  for (const std::string& life : from.former_lives())
+    reader.Take(ParseId<LifeId>("a former life", life), &request.former_lives.emplace_back());
   return reader.Finish(std::move(request));
 }
 
@@ -343,7 +353,9 @@ void ToProto(const JoinReply& from, v1::JoinReply* to) {
   for (const Intent& intent : from.pending)
     ToProto(intent, to->add_pending());
   to->set_wall_micros(MicrosSinceEpoch(from.wall));
-  SetText(from.boot_id, to->mutable_boot_id());
+  if (!from.clock.known()) return;
+  SetText(from.clock.boot_id, to->mutable_boot_id());
+  ToProto(from.clock, to->mutable_clock());
 }
 
 Result<JoinReply> FromProto(const v1::JoinReply& from) {
@@ -352,12 +364,11 @@ Result<JoinReply> FromProto(const v1::JoinReply& from) {
   reader.Take(ParseId<NodeId>("the coordinator's id", from.coordinator()), &reply.coordinator);
   reader.Check(CheckText("the coordinator's name", from.coordinator_name(), limits::kNodeNameMax));
   reply.coordinator_name = from.coordinator_name();
-  reader.Check(CheckNextNumber(from.next_number()));
+  reader.Check(fields::NextNumber("the next number", from.next_number()));
   reply.next_number = from.next_number();
   reader.Take(Intents(from.pending()), &reply.pending);
   reader.Take(fields::Wall("the coordinator's clock", from.wall_micros()), &reply.wall);
-  reader.Check(CheckText("the coordinator's boot id", from.boot_id(), limits::kNodeNameMax));
-  reply.boot_id = from.boot_id();
+  if (from.has_clock()) reader.Take(FromProto(from.clock()), &reply.clock);
   return reader.Finish(std::move(reply));
 }
 
@@ -365,6 +376,7 @@ void ToProto(const HeartbeatRequest& from, v1::HeartbeatRequest* to) {
   to->set_node(from.node.ToString());
   to->set_incarnation(static_cast<std::uint64_t>(from.incarnation));
   to->set_next_number(from.next_number);
+  if (!from.life.is_null()) to->set_life(from.life.ToString());
   for (const IntentAck& ack : from.acks)
     ToProto(ack, to->add_acks());
   for (const Intent& intent : from.owed)
@@ -380,8 +392,11 @@ Result<HeartbeatRequest> FromProto(const v1::HeartbeatRequest& from) {
   HeartbeatRequest request;
   reader.Take(ParseId<NodeId>("the node's id", from.node()), &request.node);
   reader.Take(fields::Life("the node's incarnation", from.incarnation()), &request.incarnation);
-  reader.Check(CheckNextNumber(from.next_number()));
+  reader.Check(fields::NextNumber("the next number", from.next_number()));
   request.next_number = from.next_number();
+  if (!from.life().empty()) {
+    reader.Take(ParseId<LifeId>("the node's life", from.life()), &request.life);
+  }
   reader.Check(AppendAcks(from.acks(), &request.acks));
   reader.Take(Intents(from.owed()), &request.owed);
   if (from.has_cancelled_running()) {
@@ -399,6 +414,7 @@ void ToProto(const HeartbeatReply& from, v1::HeartbeatReply* to) {
   for (const Intent& intent : from.pending)
     ToProto(intent, to->add_pending());
   to->set_wall_micros(MicrosSinceEpoch(from.wall));
+  if (from.clock.known()) ToProto(from.clock, to->mutable_clock());
 }
 
 Result<HeartbeatReply> FromProto(const v1::HeartbeatReply& from) {
@@ -407,6 +423,7 @@ Result<HeartbeatReply> FromProto(const v1::HeartbeatReply& from) {
   reply.rejoin = from.rejoin();
   reader.Take(Intents(from.pending()), &reply.pending);
   reader.Take(fields::Wall("the coordinator's clock", from.wall_micros()), &reply.wall);
+  if (from.has_clock()) reader.Take(FromProto(from.clock()), &reply.clock);
   for (const std::string& id : from.settled())
     reader.Take(ParseId<IntentId>("a settled intent", id), &reply.settled.emplace_back());
   return reader.Finish(std::move(reply));

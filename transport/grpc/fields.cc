@@ -87,6 +87,11 @@ Result<std::uint64_t> TaskNumber(std::string_view field, std::uint64_t number) {
   return number;
 }
 
+Status NextNumber(std::string_view field, std::uint64_t number) {
+  if (number <= TaskId::kNumberMax + 1) return {};
+  return Garbage(field, "is no task number");
+}
+
 Result<Incarnation> Life(std::string_view field, std::uint64_t incarnation) {
   if (incarnation == 0) return Garbage(field, "is absent");
   return Incarnation{incarnation};

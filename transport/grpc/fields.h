@@ -27,6 +27,8 @@ void SetText(std::string_view from, std::string* to);
 Status CheckText(std::string_view field, std::string_view text, std::size_t max);
 Result<WallTime> Wall(std::string_view field, std::int64_t micros);
 Result<std::uint64_t> TaskNumber(std::string_view field, std::uint64_t number);
+// May be one past the last.
+Status NextNumber(std::string_view field, std::uint64_t number);
 Result<Incarnation> Life(std::string_view field, std::uint64_t incarnation);
 
 // A time that has not come is 0 on the wire.

@@ -233,7 +233,8 @@ TEST_F(CoordinatorTest, AFilterIsOneIntentPendingForEachSelectedNode) {
   auto answer = Cancel(query, 2s);
   scheduler_.Advance(10ms);
   ASSERT_THAT(file_.intents, SizeIs(1));
-  EXPECT_THAT(file_.intents.begin()->second.pending, ElementsAre(Id(1), Id(2)));
+  EXPECT_THAT(file_.intents.begin()->second.pending,
+              ElementsAre(testing::Key(Id(1)), testing::Key(Id(2))));
   const Intent intent = *Pushed(1);
   EXPECT_EQ(intent.filter()->actions, query.filter.actions);
   EXPECT_FALSE(Pushed(3));
@@ -245,7 +246,7 @@ TEST_F(CoordinatorTest, AFilterIsOneIntentPendingForEachSelectedNode) {
   EXPECT_EQ(answer->cause(0), "receive_timeout_transport_exception");
   EXPECT_FALSE(answer->slot(1).failure);
   EXPECT_EQ(answer->cause(2), "no_such_node_exception");
-  EXPECT_THAT(file_.intents.at(intent.id).pending, ElementsAre(Id(2)));
+  EXPECT_THAT(file_.intents.at(intent.id).pending, ElementsAre(testing::Key(Id(2))));
 }
 
 TEST_F(CoordinatorTest, NobodySelectedCommitsNothing) {
@@ -340,7 +341,7 @@ TEST_F(CoordinatorTest, ANewNodeIsDurableBeforeItIsWelcome) {
   scheduler_.Advance(10ms);
   ASSERT_THAT(**reply, IsOk());
   EXPECT_EQ((**reply)->coordinator, Id(0));
-  EXPECT_EQ((**reply)->boot_id, Self().boot_id);
+  EXPECT_EQ((**reply)->clock.boot_id, Self().boot_id);
   EXPECT_THAT(file_.nodes, SizeIs(1));
   EXPECT_THAT(nodes_.connected, SizeIs(1));
   file_.disk.error = Error{ErrorCode::kResourceExhausted, "full"};

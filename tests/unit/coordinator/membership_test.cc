@@ -18,7 +18,7 @@ const MonoTime kSilent = kStart + limits::kSilentAfter + 1ms;
 
 class MembershipTest : public testing::Test {
  protected:
-  MembershipTest() : members_(Self(), {}) { members_.Admit(Info(1, "", 5), 100, kStart); }
+  MembershipTest() : members_(Self(), {}) { members_.Admit({Info(1, "", 5), 100}, kStart); }
 
   static NodeInfo Newcomer(std::uint64_t incarnation, bool same_place) {
     NodeInfo info = Info(1, "", incarnation);
@@ -78,9 +78,9 @@ TEST_F(MembershipTest, TheVersionGrowsWithEachChangeOfWhoIsThere) {
   const auto grown = [&] { return members_.version() > std::exchange(before, members_.version()); };
   members_.Heard({Id(1), Incarnation{5}, 100, {}}, kStart);
   EXPECT_FALSE(grown()) << "a heartbeat";
-  members_.Admit(Info(2), 1, kStart);
+  members_.Admit({Info(2), 1}, kStart);
   EXPECT_TRUE(grown()) << "a new node";
-  members_.Admit(Info(2, "", 2), 1, kStart);
+  members_.Admit({Info(2, "", 2), 1}, kStart);
   EXPECT_TRUE(grown()) << "a new life";
   members_.MarkLeft(Id(2));
   EXPECT_TRUE(grown()) << "it left";
@@ -104,7 +104,7 @@ TEST_F(MembershipTest, HowBusyAHostIsIsWhatThisLifesLastHeartbeatSaid) {
   EXPECT_EQ(members_.Find(Id(1))->host_load, busy);
   EXPECT_FALSE(members_.Heard({Id(1), Incarnation{4}, 100, {}, {}, {}, HostLoad()}, kStart));
   EXPECT_EQ(members_.Find(Id(1))->host_load, busy);
-  members_.Admit(Info(1, "", 6), 100, kStart);
+  members_.Admit({Info(1, "", 6), 100}, kStart);
   EXPECT_FALSE(members_.Find(Id(1))->host_load.measured());
 }
 
@@ -174,14 +174,72 @@ TEST_F(MembershipTest, NumbersNeverGoBackAndAreStoredABlockAtATime) {
   members_.Heard({Id(1), Incarnation{5}, 100 + limits::kIdBlock, {}}, kStart);
   EXPECT_TRUE(members_.TakeNumbersToStore(Id(1)));
   EXPECT_FALSE(members_.TakeNumbersToStore(Id(1)));
-  members_.Admit(Info(1, "", 6), 7, kStart);
+  members_.Admit({Info(1, "", 6), 7}, kStart);
   EXPECT_EQ(members_.Find(Id(1))->next_number, 100u + limits::kIdBlock);
 }
 
 TEST_F(MembershipTest, ARenamedNodeIsPresentOnceUnderItsNewName) {
-  members_.Admit(Info(1, "zulu", 6), 100, kStart);
+  members_.Admit({Info(1, "zulu", 6), 100}, kStart);
   ASSERT_EQ(members_.present().size(), 2u);
   EXPECT_EQ(members_.present()[1]->info.name, "zulu");
+}
+
+class RestoredTest : public testing::Test {
+ protected:
+  static LifeId Life(int n) { return *LifeId::Parse(Id(n).view()); }
+  // Node 1 in its life `n`, after those below it.
+  static JoinRequest InLife(int n, std::uint64_t next_number) {
+    JoinRequest join{Info(1, "", static_cast<std::uint64_t>(n)), next_number};
+    join.node.life = Life(n);
+    for (int former = n - 1; former > 0; --former)
+      join.former_lives.push_back(Life(former));
+    return join;
+  }
+
+  Membership members_{Self(), {}};
+};
+
+TEST_F(RestoredTest, ALaterLifeOfTheSameDataIsNoCopy) {
+  EXPECT_FALSE(members_.IsRestored(InLife(1, 1)));
+  members_.Admit(InLife(1, 1), kStart);
+  EXPECT_FALSE(members_.IsRestored(InLife(1, 1))) << "the same life once more";
+  EXPECT_FALSE(members_.IsRestored(InLife(3, 1001)));
+  EXPECT_EQ(members_.FirstNumberFor(InLife(3, 1001)), 1001u);
+  EXPECT_FALSE(members_.Admit(InLife(3, 1001), kStart).restored);
+}
+
+TEST_F(RestoredTest, ALifeThatTheNewcomerDoesNotKnowShowsACopy) {
+  members_.Admit(InLife(5, 7000), kStart);
+  JoinRequest copy = InLife(3, 2000);
+  copy.node.life = Life(9);
+  EXPECT_TRUE(members_.IsRestored(copy));
+  const Member& member = members_.Admit(copy, kStart);
+  EXPECT_TRUE(member.restored);
+  EXPECT_EQ(member.next_number, 7000 + limits::kNumbersSkipped)
+      << "the other may have given out more than it has told";
+  EXPECT_EQ(PendingOf(member).horizon, (Horizon{Life(9), 2000})) << "that is all that it told";
+  // It joins again: its answer was lost.
+  EXPECT_EQ(members_.Admit(copy, kStart).next_number, 7000 + limits::kNumbersSkipped);
+}
+
+TEST_F(RestoredTest, ANumberThatTheNewcomerDoesNotKnowShowsACopyOfALivingNode) {
+  members_.Admit(InLife(2, 1001), kStart);
+  members_.Heard({Id(1), Incarnation{2}, 5000, {}, {}, {}, {}, Life(2)}, kStart);
+  EXPECT_FALSE(members_.IsRestored(InLife(3, 5000)));
+  EXPECT_TRUE(members_.IsRestored(InLife(3, 2001)));
+}
+
+TEST_F(RestoredTest, AnOlderDaemonThatNamesNoLifeIsTakenAsItIs) {
+  members_.Admit({Info(1), 100}, kStart);
+  EXPECT_FALSE(members_.IsRestored(InLife(2, 1)));
+  members_.Admit(InLife(2, 1), kStart);
+  EXPECT_FALSE(members_.IsRestored({Info(1, "", 3), 1}));
+}
+
+TEST_F(RestoredTest, AHeartbeatOfAnotherLifeMustJoin) {
+  members_.Admit(InLife(2, 1), kStart);
+  EXPECT_TRUE(members_.Heard({Id(1), Incarnation{2}, 5, {}, {}, {}, {}, Life(2)}, kStart));
+  EXPECT_FALSE(members_.Heard({Id(1), Incarnation{2}, 5, {}, {}, {}, {}, Life(9)}, kStart));
 }
 
 }  // namespace

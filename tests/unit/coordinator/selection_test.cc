@@ -92,7 +92,7 @@ class RolesTest : public SelectionTest {
     node.roles = std::move(roles);
     node.attributes = {{"rack", rack}, {"zone", "x"}};
     node.host = host;
-    members_.Admit(node, 1, MonoTime{});
+    members_.Admit({node, 1}, MonoTime{});
   }
 };
 

@@ -215,14 +215,21 @@ TEST_P(ConvertTest, HowARequestShowsAsATaskArrivesWithinItsLimits) {
 
 TEST_P(ConvertTest, MembershipArrivesAsItWasMade) {
   for (int round = 0; round < kRounds; ++round) {
-    const JoinRequest join{random_.Info(), random_.Number()};
+    JoinRequest join{random_.Info(), random_.Number()};
+    for (std::uint64_t i = random_.Below(4); i > 0; --i)
+      join.former_lives.push_back(random_.Life());
     const auto joined = FromProto(Sent<v1::JoinRequest>(join));
     ASSERT_THAT(joined, IsOk());
     EXPECT_EQ(joined->node, join.node);
     EXPECT_EQ(joined->next_number, join.next_number);
+    EXPECT_EQ(joined->former_lives, join.former_lives);
 
-    JoinReply welcome{random_.Node(), random_.Text(100), random_.Number(), {},
-                      random_.Time(), random_.Text(36)};
+    JoinReply welcome{random_.Node(),
+                      random_.Text(100),
+                      random_.Number(),
+                      {},
+                      random_.Coin() ? random_.Moment() : BootMoment(),
+                      random_.Time()};
     for (std::uint64_t i = random_.Below(4); i > 0; --i)
       welcome.pending.push_back(random_.AnIntent());
     const auto welcomed = FromProto(Sent<v1::JoinReply>(welcome));
@@ -232,7 +239,7 @@ TEST_P(ConvertTest, MembershipArrivesAsItWasMade) {
     EXPECT_EQ(welcomed->next_number, welcome.next_number);
     EXPECT_EQ(welcomed->pending, welcome.pending);
     EXPECT_EQ(welcomed->wall, welcome.wall);
-    EXPECT_EQ(welcomed->boot_id, welcome.boot_id);
+    EXPECT_EQ(welcomed->clock, welcome.clock);
 
     HeartbeatRequest beat{random_.Node(), Incarnation{1 + random_.Below(9)}, random_.Number(), {}};
     for (std::uint64_t i = random_.Below(4); i > 0; --i)
@@ -242,17 +249,20 @@ TEST_P(ConvertTest, MembershipArrivesAsItWasMade) {
     for (std::uint64_t i = random_.Below(4); i > 0; --i)
       beat.owed.push_back(random_.AnIntent());
     if (random_.Coin()) beat.host_load = random_.Load();
+    if (random_.Coin()) beat.life = random_.Life();
     const auto beaten = FromProto(Sent<v1::HeartbeatRequest>(beat));
     ASSERT_THAT(beaten, IsOk());
     EXPECT_EQ(beaten->node, beat.node);
     EXPECT_EQ(beaten->incarnation, beat.incarnation);
     EXPECT_EQ(beaten->next_number, beat.next_number);
     EXPECT_EQ(beaten->acks, beat.acks);
+    EXPECT_EQ(beaten->life, beat.life);
     EXPECT_EQ(beaten->cancelled_running, beat.cancelled_running);
     EXPECT_EQ(beaten->owed, beat.owed);
     EXPECT_EQ(beaten->host_load, beat.host_load);
 
-    HeartbeatReply echo{random_.Coin(), {}, random_.Time()};
+    HeartbeatReply echo{
+        random_.Coin(), {}, random_.Coin() ? random_.Moment() : BootMoment(), random_.Time()};
     for (std::uint64_t i = random_.Below(4); i > 0; --i)
       echo.pending.push_back(random_.AnIntent());
     for (std::uint64_t i = random_.Below(4); i > 0; --i)
@@ -263,6 +273,7 @@ TEST_P(ConvertTest, MembershipArrivesAsItWasMade) {
     EXPECT_EQ(echoed->pending, echo.pending);
     EXPECT_EQ(echoed->settled, echo.settled);
     EXPECT_EQ(echoed->wall, echo.wall);
+    EXPECT_EQ(echoed->clock, echo.clock);
 
     const LeaveRequest leave{random_.Node(), Incarnation{1 + random_.Below(9)}};
     const auto left = FromProto(Sent<v1::LeaveRequest>(leave));

@@ -49,11 +49,17 @@ class ApplyTest : public testing::Test {
                 IsOk());
     return reply->tasks.front();
   }
+  // Nothing says that the node was there when it was asked for: as one that is handed over.
+  Intent FromAfar(Intent intent) {
+    intent.horizon.life = LifeId::Make(world_.random);
+    return intent;
+  }
   RegisterRequest ResumeOf(const TaskId& task, WallTime start,
                            std::optional<TaskId> parent = {}) const {
     NewTask again = world_.Work();
     again.resume = task;
     again.start_wall = start;
+    again.start_boot = world_.clock.Boot() - (world_.wall() - start);
     again.parent = parent;
     return {std::nullopt, {again}};
   }
@@ -340,13 +346,20 @@ TEST_F(ApplyTest, AFilterCatchesATaskThatRegistersLateAndBeganBefore) {
   const Intent intent = world_.Cancel(TaskFilter{{"work"}, {}});
   Apply(intent);
   NewTask late = world_.Work();
-  late.start_wall = intent.requested_at - 1ms;
+  const BootTime moment = intent.moment.at;  // The clocks differ by nothing here.
+  late.start_wall = intent.requested_at;
+  late.start_boot = moment - 1ms;
   const RegisteredTask hit = world_.RegisterOne(late);
   ASSERT_TRUE(hit.cancel.has_value()) << "it escaped";
   EXPECT_EQ(hit.cancel->intent, intent.id);
   EXPECT_EQ(world_.file.tombstones.count(hit.id.number), 1u);
-  late.start_wall = intent.requested_at;
+  late.start_boot = moment + 1ms;
   EXPECT_EQ(world_.RegisterOne(late).cancel, std::nullopt);
+  EXPECT_THAT(world_.spared, IsEmpty());
+  late.start_boot.reset();
+  const RegisteredTask doubtful = world_.RegisterOne(late);
+  EXPECT_EQ(doubtful.cancel, std::nullopt) << "a wall clock decides nothing";
+  EXPECT_THAT(world_.spared, ElementsAre(doubtful.id));
 }
 
 TEST_F(ApplyTest, AFilterCatchesATaskThatIsResumedTwoLivesLater) {
@@ -384,7 +397,7 @@ TEST_F(ApplyTest, AFilterWaitsForTheCoordinatorsClock) {
   world_.prepare = [](FakeCoordinator& coordinator) { coordinator.silent = true; };
   world_.Start();
   const TaskId task = world_.RegisterOne(world_.Work()).id;
-  const auto refused = world_.Ask(ApplyRequest{{world_.Cancel(TaskFilter{})}});
+  const auto refused = world_.Ask(ApplyRequest{{FromAfar(world_.Cancel(TaskFilter{}))}});
   ASSERT_TRUE(refused->reply.has_value()) << "no answer";
   EXPECT_THAT(*refused->reply, FailsWith(ErrorCode::kUnavailable));
   EXPECT_FALSE(IsCancelled(task));
@@ -393,34 +406,36 @@ TEST_F(ApplyTest, AFilterWaitsForTheCoordinatorsClock) {
 }
 
 TEST_F(ApplyTest, ATaskThatBeganTooCloseToTheMomentIsSparedAndNamed) {
-  world_.Crash();
-  world_.info.boot_id = "another";
-  world_.Start();  // The way takes no time, so the error is tiny...
   const TaskId old = world_.RegisterOne(world_.Work()).id;
   world_.scheduler.Advance(1s);
   const TaskId close = world_.RegisterOne(world_.Work()).id;
-  Intent intent = world_.Cancel(TaskFilter{});
-  intent.requested_at = world_.Show(close).start_wall;  // ...but not nothing.
+  const Intent intent = FromAfar(world_.Cancel(TaskFilter{}));
   const IntentAck ack = Apply(intent);
   EXPECT_THAT(Of(ack), ElementsAre(old.number));
   EXPECT_THAT(ack.doubtful, ElementsAre(close));
+  EXPECT_THAT(world_.spared, ElementsAre(close));
   EXPECT_FALSE(IsCancelled(close));
+}
+
+TEST_F(ApplyTest, WhatTheClocksCannotTellIsDecidedByTheArrivalWhereTheNodeWasThere) {
+  world_.scheduler.Advance(1s);
+  const TaskId close = world_.RegisterOne(world_.Work()).id;
+  const Intent intent = world_.Cancel(TaskFilter{});
+  EXPECT_THAT(Of(Apply(intent)), ElementsAre(close.number));
+  const TaskId later = world_.RegisterOne(world_.Work()).id;  // In the same moment.
+  EXPECT_FALSE(IsCancelled(later));
 }
 
 TEST_F(ApplyTest, AClockThatIsAheadMisleadsNobody) {
   world_.Crash();
-  world_.info.boot_id = "another";
+  world_.prepare = [](FakeCoordinator& coordinator) { coordinator.ahead = 1h; };
   world_.Start();
-  world_.coordinator->ahead = 1h;
-  world_.coordinator->rejoin = true;
-  world_.scheduler.Advance(5s);
   const TaskId before = world_.RegisterOne(world_.Work()).id;
   world_.scheduler.Advance(1s);
-  Intent intent = world_.Cancel(TaskFilter{});
-  intent.requested_at += 1h;
+  const Intent intent = world_.Cancel(TaskFilter{});
   world_.scheduler.Advance(1s);
   const TaskId after = world_.RegisterOne(world_.Work()).id;
-  EXPECT_THAT(Of(Apply(intent)), ElementsAre(before.number));
+  EXPECT_THAT(Of(Apply(FromAfar(intent))), ElementsAre(before.number));
   EXPECT_FALSE(IsCancelled(after));
 }
 

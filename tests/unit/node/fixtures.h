@@ -39,10 +39,10 @@ class FakeCoordinator final : public MembershipClient {
   bool settles = false;           // Its store takes what is owed.
   bool rejoin = false;            // The next heartbeat is told to join again.
   std::uint64_t next_number = 1;  // Of a join's answer.
-  std::string boot_id = "boot";   // Of this host: one clock, unless it differs.
-  WallClock::duration ahead{0};   // Its clock, minus the node's.
-  MonoClock::duration way{0};     // How long each message takes.
-  bool silent = false;            // Calls end by their deadlines.
+  std::string boot_id = "coordinator's boot";
+  BootClock::duration ahead{0};  // Its boot clock, minus the node's.
+  MonoClock::duration way{0};    // How long each message takes.
+  bool silent = false;           // Calls end by their deadlines.
   NodeId id;
 
  private:
@@ -145,6 +145,7 @@ class NodeWorld {
   std::size_t joined = 0;
   std::optional<Error> refused;
   std::vector<Error> troubles;
+  std::vector<TaskId> spared;  // Over all lives.
 };
 
 // The task ids of what was listed.

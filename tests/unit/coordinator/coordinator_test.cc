@@ -304,6 +304,73 @@ TEST_F(CoordinatorTest, MoreRequestsThanTheLimitAreRefusedUntilOneHasBeenAnswere
   EXPECT_FALSE(coordinator_->AtCapacity());
 }
 
+// ---- Places
+
+TEST_F(CoordinatorTest, ListsBesideAHungNodeKeepNoCancelOfAHealthyOneOut) {
+  Join(Info(1));
+  Join(Info(2));
+  int answered = 0;
+  ListQuery hung;
+  hung.nodes.tokens = {"node1"};
+  for (std::size_t i = 0; i < limits::kFanOutsMax; ++i)
+    coordinator_->List(hung, 5s, NumberSinks(), [&](Result<Gathered>) { ++answered; });
+  EXPECT_TRUE(coordinator_->AtCapacity());
+  EXPECT_FALSE(coordinator_->CancelsAtCapacity());
+  auto answer = Cancel(OneTask(TaskOf(2, 7)));
+  AnswerWithTask(2, MakeTask(2, 7), GetReply{});
+  scheduler_.Advance(10ms);
+  const auto pushed = Pushed(2);
+  ASSERT_TRUE(pushed);
+  AnswerWithTask(2, MakeTask(2, 7), Acks(*pushed));
+  ASSERT_TRUE(answer->got);
+  ASSERT_THAT(*answer->got, IsOk());
+  EXPECT_EQ((**answer->got).failed(), 0u);
+  // And the reads have places again long before their deadline.
+  scheduler_.Advance(limits::kUnansweredAfter);
+  EXPECT_FALSE(coordinator_->AtCapacity());
+  EXPECT_EQ(answered, static_cast<int>(limits::kFanOutsMax - limits::kAsksWhileUnanswered));
+}
+
+TEST_F(CoordinatorTest, WaitsKeepNoCancelOutAndOneThatWouldWaitTooDoesNotWait) {
+  Join(Info(1));
+  ListQuery wait;
+  wait.wait = true;
+  for (std::size_t i = 0; i < limits::kWaitsMax; ++i)
+    coordinator_->List(wait, 60s, NumberSinks(), [](Result<Gathered>) {});
+  EXPECT_TRUE(coordinator_->AtCapacity(true));
+  nodes_.asks.clear();
+  CancelQuery query = OneTask(TaskOf(1, 7));
+  query.wait = true;
+  auto answer = Cancel(query, 60s);
+  AnswerWithTask(1, MakeTask(1, 7), GetReply{});
+  scheduler_.Advance(10ms);
+  const auto pushed = Pushed(1);
+  ASSERT_TRUE(pushed);
+  AnswerWithTask(1, MakeTask(1, 7), Acks(*pushed));
+  ASSERT_TRUE(answer->got);
+  ASSERT_THAT(*answer->got, IsOk());
+  EXPECT_EQ((**answer->got).failed(), 0u);
+  EXPECT_EQ((**answer->got).running, 1u) << "it is not known to have ended";
+  EXPECT_EQ(static_cast<const NumbersSink&>(*answer->slot(0).sink).numbers.front(), 7u);
+}
+
+TEST_F(CoordinatorTest, MoreCancelsThanTheLimitAreRefusedAndReadsGoOn) {
+  Join(Info(1));
+  std::vector<std::shared_ptr<Answer>> cancels;
+  for (std::size_t i = 0; i < limits::kCancelsMax; ++i)
+    cancels.push_back(Cancel(OneTask(TaskOf(1, static_cast<int>(i) + 1)), 4s));
+  EXPECT_TRUE(coordinator_->CancelsAtCapacity());
+  EXPECT_FALSE(coordinator_->AtCapacity());
+  auto refused = Cancel(OneTask(TaskOf(1, 999)));
+  scheduler_.RunReady();
+  EXPECT_THAT(*refused->got, FailsWith(ErrorCode::kResourceExhausted, "cancels"));
+  scheduler_.Advance(4s);
+  for (const auto& cancel : cancels)
+    EXPECT_EQ(cancel->times, 1);
+  EXPECT_FALSE(coordinator_->CancelsAtCapacity());
+  EXPECT_EQ(coordinator_->Members()[1].pending, limits::kCancelsMax) << "none was lost";
+}
+
 TEST_F(CoordinatorTest, AGetTellsMissingFromSilent) {
   Join(Info(1));
   auto get = [&](const std::string& id) {
@@ -398,6 +465,29 @@ TEST_F(CoordinatorTest, AProbeThatNobodyAnswersOrAnotherNodeDoesLetsTheNewLifeIn
   EXPECT_THAT(**stranger, IsOk());
 }
 
+TEST_F(CoordinatorTest, ARestoredOlderCopyIsLetInAtOnceWhenTheKnownLifeWasKilled) {
+  Join(Info(1, "", 5));
+  NodeInfo restored = Info(1, "", 3);
+  restored.address = "127.0.0.1:7777";
+  auto reply = StartJoin(restored);
+  AnswerWith(1, Error{ErrorCode::kUnavailable, "connection refused"});
+  scheduler_.Advance(10ms);
+  EXPECT_THAT(**reply, IsOk()) << "nobody runs there, however lately it was heard";
+  EXPECT_FALSE(Beat(1, {}, 3).rejoin);
+  EXPECT_TRUE(Beat(1, {}, 5).rejoin);
+}
+
+TEST_F(CoordinatorTest, ARestoredOlderCopyIsRefusedWhileTheKnownLifeAnswers) {
+  Join(Info(1, "", 5));
+  NodeInfo restored = Info(1, "", 3);
+  restored.address = "127.0.0.1:7777";
+  auto reply = StartJoin(restored);
+  AnswerWith(1, NodeReply(ProbeReply{Id(1), Incarnation{5}}));
+  scheduler_.Advance(10ms);
+  EXPECT_THAT(**reply, FailsWith(ErrorCode::kAlreadyExists, "127.0.0.1:9301"));
+  EXPECT_FALSE(Beat(1, {}, 5).rejoin);
+}
+
 TEST_F(CoordinatorTest, JoinTellsTheHighestNumberThatWasEverHeard) {
   Join(Info(1), 500);
   EXPECT_EQ(Join(Info(1, "", 2), 100)->next_number, 500u);
@@ -419,27 +509,134 @@ TEST_F(CoordinatorTest, KnownNodesAreSelectedAndConnectedAfterARestart) {
   EXPECT_EQ(answer->cause(1), "node_not_connected_exception");
 }
 
-TEST_F(CoordinatorTest, ANodeThatLeftIsNotSelectedAndKeepsItsPendingIntents) {
+TEST_F(CoordinatorTest, ANodeThatLeftIsNotSelectedAndNothingIsPendingForIt) {
   Join(Info(1));
   Cancel(OneTask(TaskOf(1, 7)), 1s);
   scheduler_.Advance(2s);
   bool left = false;
-  coordinator_->OnLeave({Id(1), Incarnation{9}}, who_, [](Status) {});
-  EXPECT_TRUE(coordinator_->Knows(Id(1).view()));
-  coordinator_->OnLeave({Id(1), Incarnation{1}}, who_, [&](Status s) { left = s.has_value(); });
+  coordinator_->OnLeave({Id(1), Incarnation{9}, true}, who_, [](Status) {});
+  scheduler_.Advance(10ms);
+  EXPECT_TRUE(coordinator_->Knows(Id(1).view())) << "a goodbye of another life";
+  coordinator_->OnLeave({Id(1), Incarnation{1}, true}, who_,
+                        [&](Status s) { left = s.has_value(); });
   scheduler_.Advance(10ms);
   EXPECT_TRUE(left);
   EXPECT_FALSE(coordinator_->Knows(Id(1).view()));
   EXPECT_THAT(nodes_.disconnected, ElementsAre(Id(1)));
+  EXPECT_THAT(file_.intents.begin()->second.pending, IsEmpty());
   Start();
   EXPECT_THAT(coordinator_->Members(), SizeIs(1));
+  EXPECT_THAT(Join(Info(1, "", 2))->pending, IsEmpty());
+}
+
+// ---- A daemon that stops
+
+class StoppedNodeTest : public CoordinatorTest {
+ protected:
+  StoppedNodeTest() {
+    Join(Info(1));
+    Stop();
+  }
+  void Stop() {
+    std::optional<Status> heard;
+    coordinator_->OnLeave({Id(1), Incarnation{1}}, who_, [&](Status s) { heard = s; });
+    ASSERT_TRUE(heard) << "a daemon that stops must not wait for the disk";
+    EXPECT_THAT(*heard, IsOk());
+    scheduler_.Advance(10ms);
+  }
+  MemberStatus Status1() { return coordinator_->Members()[1]; }
+};
+
+TEST_F(StoppedNodeTest, StaysSelectedAndFailsAtOnceWithItsOwnCause) {
+  ASSERT_THAT(coordinator_->Members(), SizeIs(2));
+  EXPECT_EQ(Status1().standing.presence, Presence::kStopped);
+  const auto since = Status1().standing.since;
+  ASSERT_TRUE(since);
+  auto answer = std::make_shared<Answer>();
+  coordinator_->List({}, 5s, NumberSinks(), [answer](Result<Gathered> g) { answer->got = g; });
+  scheduler_.RunReady();
+  ASSERT_TRUE(answer->got) << "nobody waits for a node that is known to be away";
+  EXPECT_EQ((**answer->got).failed(), 1u);
+  const NodeFailure& failure = *answer->slot(1).failure;
+  EXPECT_EQ(failure.cause, FailureCause::kStopped);
+  EXPECT_EQ(failure.name, "node1");
+  EXPECT_EQ(failure.since, since);
+  EXPECT_EQ(failure.cause_type, "node_not_connected_exception");
+  EXPECT_THAT(nodes_.asks, IsEmpty());
+}
+
+TEST_F(StoppedNodeTest, ACancelByIdIsPendingForIt) {
+  auto answer = Cancel(OneTask(TaskOf(1, 7)));
+  scheduler_.Advance(10ms);
+  ASSERT_TRUE(answer->got);
+  ASSERT_THAT(*answer->got, IsOk());
+  EXPECT_TRUE((**answer->got).intent);
+  EXPECT_EQ(answer->slot(0).failure->cause, FailureCause::kStopped);
+  EXPECT_EQ(Status1().pending, 1u);
   EXPECT_THAT(Join(Info(1, "", 2))->pending, SizeIs(1));
+}
+
+TEST_F(StoppedNodeTest, ACancelByFilterIsPendingForItAndCountsItAsFailed) {
+  Join(Info(2));
+  auto answer = Cancel(OnNodes({}), 1s);
+  scheduler_.Advance(2s);
+  ASSERT_TRUE(answer->got);
+  EXPECT_EQ((**answer->got).failed(), 2u);
+  EXPECT_TRUE((**answer->got).intent);
+  EXPECT_EQ(answer->slot(1).failure->cause, FailureCause::kStopped);
+  EXPECT_EQ(answer->slot(2).failure->cause, FailureCause::kNoAnswer);
+  EXPECT_THAT(file_.intents.begin()->second.pending, ElementsAre(Id(1), Id(2)));
+  EXPECT_THAT(Join(Info(1, "", 2))->pending, SizeIs(1));
+}
+
+TEST_F(StoppedNodeTest, WhatWasPendingStaysSoOverARestartOfTheCoordinatorToo) {
+  Cancel(OneTask(TaskOf(1, 7)));
+  scheduler_.Advance(10ms);
+  const auto since = Status1().standing.since;
+  nodes_.connected.clear();
+  Start();
+  ASSERT_THAT(coordinator_->Members(), SizeIs(2));
+  EXPECT_EQ(Status1().standing.presence, Presence::kStopped);
+  EXPECT_EQ(Status1().standing.since, since);
+  EXPECT_THAT(nodes_.connected, IsEmpty());
+  EXPECT_THAT(Join(Info(1, "", 2))->pending, SizeIs(1));
+  EXPECT_THAT(nodes_.connected, SizeIs(1));
+  EXPECT_TRUE(Status1().alive);
+  scheduler_.Advance(10ms);
+  Start();
+  EXPECT_EQ(Status1().standing.presence, Presence::kNotJoined) << "it is not stopped any more";
+}
+
+TEST_F(StoppedNodeTest, ALateGoodbyeOfItsFormerLifeDoesNotHideTheNext) {
+  Join(Info(1, "", 2));
+  Stop();
+  EXPECT_TRUE(Status1().alive);
+}
+
+TEST_F(StoppedNodeTest, ItsTasksAreUnknownAndNotEnded) {
+  std::optional<Result<GetAnswer>> got;
+  coordinator_->Get({*TaskIdText::Parse(TaskOf(1, 7))}, 1s, NumberSinks(),
+                    [&](Result<GetAnswer> answer) { got = std::move(answer); });
+  scheduler_.RunReady();
+  EXPECT_THAT(*got, FailsWith(ErrorCode::kUnavailable, "away"));
+}
+
+TEST_F(StoppedNodeTest, ItCanBeForgottenAndWhatIsGivenUpIsSaid) {
+  Cancel(OneTask(TaskOf(1, 7)));
+  scheduler_.Advance(10ms);
+  std::optional<Result<Forgotten>> forgotten;
+  coordinator_->Forget(Id(1), [&](Result<Forgotten> f) { forgotten = std::move(f); });
+  scheduler_.Advance(10ms);
+  ASSERT_THAT(*forgotten, IsOk());
+  EXPECT_EQ((*forgotten)->pending, 1u);
+  EXPECT_EQ((*forgotten)->node.name, "node1");
+  EXPECT_FALSE(coordinator_->Knows(Id(1).view()));
 }
 
 TEST_F(CoordinatorTest, ANodeThatMayHaveLeftComesBackOnlyDurably) {
   Join(Info(1));
   file_.unknown_next = 1;
-  coordinator_->OnLeave({Id(1), Incarnation{1}}, who_, [](Status) {});
+  coordinator_->OnLeave({Id(1), Incarnation{1}, true}, who_, [](Status) {});
   scheduler_.Advance(10ms);
   file_.disk.fail_next = 1;
   EXPECT_THAT(Join(Info(1, "", 2)), FailsWith(ErrorCode::kResourceExhausted));
@@ -454,7 +651,9 @@ TEST_F(CoordinatorTest, OnlyASilentNodeCanBeForgotten) {
   scheduler_.Advance(2s);
   auto forget = [&](int n) {
     Status got = Error{};
-    coordinator_->Forget(Id(n), [&](Status s) { got = s; });
+    coordinator_->Forget(Id(n), [&](const Result<Forgotten>& forgotten) {
+      got = forgotten ? Status() : Status(forgotten.error());
+    });
     scheduler_.Advance(10ms);
     return got;
   };

@@ -21,6 +21,7 @@ struct Drains::Operation {
   std::function<void(Result<DrainAnswer>)> done;
   MonoTime deadline;
   DrainAnswer last;  // What the node said.
+  bool heard = false;
 
   bool leaves() const { return query.what == DrainQuery::What::kLeave; }
   void Answer(Result<DrainAnswer> answer) {
@@ -73,8 +74,9 @@ void Drains::Ask(const Op& op) {
 }
 
 void Drains::Take(const Op& op, Slot slot) {
-  if (slot.failure) return op->Answer(Error{slot.failure->code, slot.failure->cause_reason});
+  if (slot.failure) return Fail(op, *slot.failure);
   const DrainReply& reply = std::get<DrainReply>(*slot.reply);
+  op->heard = true;
   op->last.node = std::move(*slot.node);
   op->last.draining = reply.draining;
   op->last.live = reply.live;
@@ -95,6 +97,19 @@ void Drains::Take(const Op& op, Slot slot) {
   Await(op);
 }
 
+void Drains::Fail(const Op& op, const NodeFailure& failure) {
+  const bool late = failure.code == ErrorCode::kDeadlineExceeded;
+  // The time is over: what is known is what it said last.
+  if (late && op->heard && !op->leaves()) return op->Answer(op->last);
+  if (late && op->leaves() && failure.cause != FailureCause::kNotResponding) {
+    return op->Answer(Error{ErrorCode::kOutcomeUnknown,
+                            "node " + op->last.node.name +
+                                " did not answer: it may leave, or not; look at the nodes "
+                                "(quell node ls), and repeat"});
+  }
+  op->Answer(Error{failure.code, failure.cause_reason});
+}
+
 // Those that live now; what is being registered, and what they start, the next question finds.
 void Drains::Await(const Op& op) {
   const MonoTime now = services_.executor.clock().Now();
@@ -110,10 +125,7 @@ void Drains::Await(const Op& op) {
   GiveUpWith(op->query.caller,
              FanOut(services_.executor, asks_, kDrainAction, std::move(slots), op->deadline,
                     lifetime_.Guard([this, op, now](const std::vector<Slot>& over) {
-                      if (over[0].failure) {
-                        const NodeFailure& failure = *over[0].failure;
-                        return op->Answer(Error{failure.code, failure.cause_reason});
-                      }
+                      if (over[0].failure) return Fail(op, *over[0].failure);
                       // Nothing may have been there to wait for: then not at once again.
                       const MonoTime next =
                           std::max(now + limits::kJoinBackoffMin, services_.executor.clock().Now());

@@ -31,6 +31,7 @@ class Drains {
   void Ask(const Op& op);
   void Take(const Op& op, Slot slot);
   void Await(const Op& op);
+  static void Fail(const Op& op, const NodeFailure& failure);
   // Null: the node is not a member any more.
   const Member* Find(const Op& op) const;
 

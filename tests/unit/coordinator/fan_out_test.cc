@@ -204,7 +204,7 @@ TEST_F(FanOutTest, AStoppedNodeIsNotAskedAndFailsAtOnce) {
   Run({std::move(slot)});
   scheduler_.RunReady();
   ASSERT_EQ(answers_, 1);
-  EXPECT_TRUE(nodes_.asks.empty());
+  EXPECT_EQ(nodes_.asks.size(), 0u);
   EXPECT_EQ(slots_[0].failure->cause, FailureCause::kStopped);
   EXPECT_EQ(Cause(0), "node_not_connected_exception");
 }

@@ -60,7 +60,14 @@ ALTER TABLE pending ADD COLUMN life TEXT NOT NULL DEFAULT '';
 ALTER TABLE pending ADD COLUMN next_number INTEGER NOT NULL DEFAULT 0;
 )sql";
 
-constexpr std::array<std::string_view, 3> kMigrations = {kFirst, kNumbers, kOrder};
+// Before, a daemon that stopped cleanly was kept as one that has left: when it stopped is not
+// known.
+constexpr std::string_view kStopped = R"sql(
+ALTER TABLE nodes ADD COLUMN stopped_at INTEGER;
+UPDATE nodes SET stopped_at = 0, has_left = 0 WHERE has_left = 1;
+)sql";
+
+constexpr std::array<std::string_view, 4> kMigrations = {kFirst, kNumbers, kOrder, kStopped};
 
 // Settled intents that are removed together when room is needed.
 constexpr int kRoom = 100;
@@ -284,6 +291,7 @@ std::optional<KnownNode> ReadNode(const sqlite::Statement& row) {
   if (!life) return std::nullopt;
   known.info.life = *life;
   known.told_number = row.number(12);
+  if (!row.null(13)) known.stopped = WallFromMicros(row.integer(13));
   return known;
 }
 
@@ -304,7 +312,7 @@ Result<StoreState> LoadState(sqlite::Database& database) {
   state.next_number = numbers->number(0);
   Result<sqlite::Statement> nodes = database.Prepare(
       "SELECT id, incarnation, name, address, host, roles, attributes, version, boot_id, "
-      "next_number, has_left, life, told_number FROM nodes ORDER BY id");
+      "next_number, has_left, life, told_number, stopped_at FROM nodes ORDER BY id");
   if (!nodes) return nodes.error();
   nodes->Bind();
   Status read = nodes->ForEach([&](const sqlite::Statement& row) {
@@ -403,13 +411,18 @@ Status KeepReceipts(sqlite::Database& database, std::span<const Receipt> receipt
 }
 
 Status KeepNode(sqlite::Database& database, const KnownNode& node) {
+  if (node.left) {
+    Status dropped = database.Run("DELETE FROM pending WHERE node = ?1", node.info.id.view());
+    if (!dropped) return dropped;
+  }
   return database.Run(
       "INSERT OR REPLACE INTO nodes(id, incarnation, name, address, host, roles, attributes, "
-      "version, boot_id, next_number, has_left, life, told_number) "
-      "VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
+      "version, boot_id, next_number, has_left, life, told_number, stopped_at) "
+      "VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
       node.info.id.view(), node.info.incarnation, node.info.name, node.info.address, node.info.host,
       TextList(node.info.roles), HeaderList(node.info.attributes), node.info.version,
-      node.info.boot_id, node.next_number, node.left, LifeText(node.info.life), node.told_number);
+      node.info.boot_id, node.next_number, node.left, LifeText(node.info.life), node.told_number,
+      Micros(node.stopped));
 }
 
 Status KeepReserved(sqlite::Database& database, std::uint64_t end) {

@@ -21,6 +21,13 @@
 
 namespace quell {
 
+// Which tasks the node takes.
+enum class Intake : std::uint8_t {
+  kAll,
+  kDraining,  // Those that belong to what lives here: they come back, or their parent lives.
+  kNone,      // It leaves the fleet.
+};
+
 struct NodeState {
   NodeState(NodeInfo node_info, const NodeServices& services, const JournalState& recovered)
       : info(std::move(node_info)),
@@ -69,6 +76,7 @@ struct NodeState {
   // Told, as NodeOptions has it.
   std::function<void(const Intent&, const std::vector<TaskId>&)> spared =
       [](const Intent&, const std::vector<TaskId>&) {};
+  Intake intake = Intake::kAll;
   // Called with the number of each task that has ended. Set by Waits.
   std::function<void(std::uint64_t)> ended = [](std::uint64_t) {};
   Lifetime lifetime;

@@ -268,6 +268,101 @@ TEST_F(SqliteJournalTest, BringsBackTheLastReceiptAndForgetsNoTimeInIt) {
   EXPECT_EQ(state_.receipts[0].outcome, TaskState::kCancelled);
 }
 
+TEST_F(SqliteJournalTest, ForgetsTombstonesWithTheirReceiptsAndThenTheirIntents) {
+  SqliteJournalOptions options;
+  options.applied_max = 0;
+  Open(options);
+  const AppliedIntent gone = Applied({7, 8});
+  const AppliedIntent half = Applied({9, 10});
+  ASSERT_THAT(Record(gone), IsOk());
+  ASSERT_THAT(Record(gone), IsOk()) << "written again, it counts once";
+  ASSERT_THAT(Record(half), IsOk());
+  journal_->ForgetTombstones({7, 8, 9});
+  const AppliedIntent last = Applied({11});
+  ASSERT_THAT(Record(last), IsOk());
+  Open(options);
+  EXPECT_THAT(state_.applied, ElementsAre(half.intent.id, last.intent.id));
+  ASSERT_THAT(state_.tombstones, SizeIs(2));
+  EXPECT_EQ(state_.tombstones[0], half.tombstones[1]);
+  EXPECT_THAT(state_.receipts, SizeIs(2));
+  EXPECT_EQ(state_.forgotten_below, 10u);
+}
+
+TEST_F(SqliteJournalTest, DoesNotForgetWhatIsOwed) {
+  SqliteJournalOptions options;
+  options.applied_max = 0;
+  Open(options);
+  AppliedIntent owed = Applied({7});
+  owed.owed = true;
+  ASSERT_THAT(Record(owed), IsOk());
+  journal_->ForgetTombstones({7});
+  ASSERT_THAT(Record(Applied({8})), IsOk());
+  Open(options);
+  EXPECT_THAT(state_.owed, ElementsAre(owed.intent));
+}
+
+TEST_F(SqliteJournalTest, TombstonesComeBackInTheOrderInWhichTheirTasksEnded) {
+  Open();
+  ASSERT_THAT(Record(Applied({1, 2, 3, 4})), IsOk());
+  for (const std::uint64_t number : {3, 1, 4})
+    journal_->RecordEnded({Ended(number)}, {});
+  Open();
+  std::vector<std::uint64_t> numbers;
+  for (const Tombstone& tombstone : state_.tombstones)
+    numbers.push_back(tombstone.number);
+  EXPECT_THAT(numbers, ElementsAre(3, 1, 4, 2)) << "2 is not known to have ended";
+}
+
+TEST_F(SqliteJournalTest, TheFileOfALongLifeIsNoLargerThanThatOfAShortOne) {
+  SqliteJournalOptions options;
+  options.applied_max = 10;
+  options.ended.count = 10;
+  Open(options);
+  const auto live = [this](std::uint64_t first) {
+    for (std::uint64_t number = first; number < first + 500; ++number) {
+      journal_->RecordApplied(Applied({number}), [](const Status&) {});
+      journal_->RecordEnded({Ended(number)}, {});
+      journal_->ForgetTombstones({number});
+    }
+    journal_.reset();  // The log goes into the file.
+    return std::filesystem::file_size(path());
+  };
+  const auto before = live(1);
+  for (std::uint64_t first = 501; first < 5001; first += 500) {
+    Open(options);
+    live(first);
+  }
+  EXPECT_LE(std::filesystem::file_size(path()), before + before / 4);
+}
+
+TEST_F(SqliteJournalTest, AFileOfBeforeTombstonesWereForgottenIsRead) {
+  const Intent intent = Applied({7}).intent;
+  {
+    auto database = sqlite::Database::Open(path(), JournalMigrations().first(5));
+    ASSERT_THAT(database, IsOk());
+    ASSERT_THAT(database->Run("UPDATE life SET incarnation = 4, next_number = 1001"), IsOk());
+    ASSERT_THAT(database->Run("INSERT INTO tombstones VALUES(7, ?1, 5, 'a', 'b', 1000, 0, 1)",
+                              intent.id.view()),
+                IsOk());
+    // It has been written twice, and was counted twice.
+    ASSERT_THAT(database->Run("INSERT INTO intents(id, task, requested_at, requested_by, reason, "
+                              "cascade, grace_ms, marks) VALUES(?1, ?2, 5, 'a', 'b', 1, 1000, 2)",
+                              intent.id.view(), intent.task()->ToString()),
+                IsOk());
+  }
+  SqliteJournalOptions options;
+  options.applied_max = 0;
+  Open(options);
+  EXPECT_EQ(state_.incarnation, Incarnation{5});
+  EXPECT_THAT(state_.applied, ElementsAre(intent.id));
+  ASSERT_THAT(state_.tombstones, SizeIs(1));
+  EXPECT_EQ(state_.forgotten_below, 0u);
+  journal_->ForgetTombstones({7});
+  ASSERT_THAT(Record(Applied({})), IsOk());
+  Open(options);
+  EXPECT_THAT(state_.applied, testing::Not(testing::Contains(intent.id)));
+}
+
 TEST_F(SqliteJournalTest, KeepsNoReceiptWithoutATombstone) {
   Open();
   Receipt receipt;

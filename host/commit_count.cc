@@ -29,8 +29,8 @@ std::uint64_t SumOf(std::string_view text) {
 // One line.
 std::string SlotOf(std::uint64_t count) {
   std::array<char, kSlot + 1> text{};
-  const int head =
-      std::snprintf(text.data(), text.size(), "commits %020llu ", static_cast<long long unsigned>(count));
+  const int head = std::snprintf(text.data(), text.size(), "commits %020llu ",
+                                 static_cast<long long unsigned>(count));
   const std::uint64_t sum = SumOf({text.data(), static_cast<std::size_t>(head)});
   std::snprintf(text.data() + head, text.size() - static_cast<std::size_t>(head), "%016llx",
                 static_cast<long long unsigned>(sum));

@@ -1,5 +1,6 @@
-// How many commits a database has had, in a small file beside it. SQLite ends its log without a word
-// at the first frame that is not whole, so only somebody else can say that commits are missing.
+// How many commits a database has had, in a small file beside it. SQLite ends its log without a
+// word at the first frame that is not whole, so only somebody else can say that commits are
+// missing.
 #pragma once
 
 #include <cstdint>
@@ -19,8 +20,8 @@ class CommitCount {
   static Result<CommitCount> Make(const std::string& path, std::uint64_t count);
 
   std::uint64_t count() const { return count_; }
-  // After the commit, and not synced: after a power cut it may be late, and is never ahead. An error
-  // makes it late too.
+  // After the commit, and not synced: after a power cut it may be late, and is never ahead. An
+  // error makes it late too.
   void Write(std::uint64_t count);
 
  private:

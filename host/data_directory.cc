@@ -44,7 +44,8 @@ void Close(const std::string& path, mode_t rights, std::vector<std::string>& clo
   const mode_t mode = info.st_mode & 07777U & ~rights;
   const bool done = ::chmod(path.c_str(), mode) == 0;
   std::array<char, 64> text{};
-  std::snprintf(text.data(), text.size(), done ? " had the mode %04o and has %04o now" : " has the mode %04o",
+  std::snprintf(text.data(), text.size(),
+                done ? " had the mode %04o and has %04o now" : " has the mode %04o",
                 static_cast<unsigned>(info.st_mode & 07777U), static_cast<unsigned>(mode));
   std::string line = path + text.data();
   if (!done) {
@@ -54,7 +55,8 @@ void Close(const std::string& path, mode_t rights, std::vector<std::string>& clo
   closed.push_back(std::move(line));
 }
 
-// Keys, descriptions and reasons are nobody else's business, and who can read a database can lock it.
+// Keys, descriptions and reasons are nobody else's business, and who can read a database can lock
+// it.
 std::vector<std::string> CloseToOthers(const std::string& directory, bool passable) {
   std::vector<std::string> closed;
   Close(directory, passable ? 0066 : 0077, closed);

@@ -17,10 +17,10 @@ namespace quell {
 class DataDirectory {
  public:
   // Makes the directory (and its missing parents; access for the owner only), closes what is there
-  // already and others may read or write, takes its lock, and reads the node id, or makes it, durably, at the first start. Each error names the path and the
-  // remedy: kAlreadyExists (it belongs to a running daemon), kPermissionDenied,
-  // kResourceExhausted (full disk), kInvalidArgument (not a directory), kInternal (the file with
-  // the node id is damaged).
+  // already and others may read or write, takes its lock, and reads the node id, or makes it,
+  // durably, at the first start. Each error names the path and the remedy: kAlreadyExists (it
+  // belongs to a running daemon), kPermissionDenied, kResourceExhausted (full disk),
+  // kInvalidArgument (not a directory), kInternal (the file with the node id is damaged).
   // `passable`: a socket lies in it, so that others who may pass through it still may.
   static Result<DataDirectory> Open(const std::string& path, Random& random, bool passable = false);
 

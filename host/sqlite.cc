@@ -1,9 +1,9 @@
 #include "host/sqlite.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <fcntl.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <sqlite3.h>
@@ -32,7 +32,8 @@ bool IsDamage(int code) {
 }
 
 constexpr std::string_view kGoOn =
-    "; restore the whole directory from a backup, or start once with --accept-damaged-data to go on "
+    "; restore the whole directory from a backup, or start once with --accept-damaged-data to go "
+    "on "
     "with what can be read";
 
 // A file that is there is not opened: to close it would give up the locks that SQLite has on it.
@@ -140,9 +141,9 @@ Result<Database> Database::Open(const std::string& path,
   if (damage == Damage::kPages) {
     const Status rescued = Rescue(path, migrations, options).Run();
     if (!rescued) {
-      return Error{rescued.error().code, path + " cannot be rescued, move it and " + path +
-                                             "-commits away to start without it: " +
-                                             rescued.error().message};
+      return Error{rescued.error().code,
+                   path + " cannot be rescued, move it and " + path +
+                       "-commits away to start without it: " + rescued.error().message};
     }
   }
   // What is there now is all there is: the count begins with it.
@@ -164,8 +165,7 @@ Result<Database> Database::Open(const std::string& path,
 }
 
 Result<Database> Database::OpenWhole(const std::string& path,
-                                     std::span<const std::string_view> migrations,
-                                     Damage& damage) {
+                                     std::span<const std::string_view> migrations, Damage& damage) {
   Database database(path);
   Status done = database.Connect();
   if (done) done = database.Configure();
@@ -229,9 +229,9 @@ Status Database::Check(Damage& damage) {
   if (!row) return row.error();
   if (*row && check->text(0) == "ok") return {};
   damage = Damage::kPages;
-  return Error{ErrorCode::kInternal,
-               path_ + " is damaged (" + std::string(*row ? check->text(0) : "no answer") + ")" +
-                   std::string(kGoOn)};
+  std::string found(*row ? check->text(0) : "no answer");
+  std::replace(found.begin(), found.end(), '\n', ' ');
+  return Error{ErrorCode::kInternal, path_ + " is damaged (" + found + ")" + std::string(kGoOn)};
 }
 
 // Of a file of before there were any: it is written anew, once.
@@ -269,9 +269,9 @@ Status Database::CheckCount(Damage& damage) {
   damage = Damage::kCommits;
   if (!beside) {
     if (!none && beside.error().code != ErrorCode::kInternal) return beside.error();
-    return Error{ErrorCode::kInternal,
-                 path + (none ? " is missing" : " is damaged") + ": without it nobody knows whether " +
-                     path_ + " has all its commits" + std::string(kGoOn)};
+    return Error{ErrorCode::kInternal, path + (none ? " is missing" : " is damaged") +
+                                           ": without it nobody knows whether " + path_ +
+                                           " has all its commits" + std::string(kGoOn)};
   }
   if (commits_ < beside->count()) {
     return Error{ErrorCode::kInternal,
@@ -282,15 +282,16 @@ Status Database::CheckCount(Damage& damage) {
                      std::string(kGoOn)};
   }
   damage = Damage::kNone;
+  // It may be late. The next commit writes it: the last ones here may not be synced yet.
   count_ = std::move(*beside);
-  count_->Write(commits_);  // It is late after a power cut.
   return {};
 }
 
 // First the table, then the file: a crash in between finds a count of none.
 Status Database::StartCount() {
-  Status made = RunScript("CREATE TABLE IF NOT EXISTS commits(count INTEGER NOT NULL);"
-                          "INSERT INTO commits SELECT 0 WHERE NOT EXISTS(SELECT 1 FROM commits)");
+  Status made = RunScript(
+      "CREATE TABLE IF NOT EXISTS commits(count INTEGER NOT NULL);"
+      "INSERT INTO commits SELECT 0 WHERE NOT EXISTS(SELECT 1 FROM commits)");
   if (!made) return made;
   {
     Result<Statement> count = Prepare("SELECT count FROM commits");

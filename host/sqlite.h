@@ -1,5 +1,5 @@
-// SQLite as we use it: one connection a file, write-ahead log, every commit synced, every page with a
-// checksum, a count of the commits that notices missing ones, errors as values.
+// SQLite as we use it: one connection a file, write-ahead log, every commit synced, every page with
+// a checksum, a count of the commits that notices missing ones, errors as values.
 #pragma once
 
 #include <cstdint>
@@ -109,10 +109,10 @@ struct OpenOptions {
 // Errors, everywhere below; each message names the file, and the remedy where there is one:
 // kResourceExhausted (full disk, quota or file size limit: nothing of the transaction is durable),
 // kAlreadyExists (another process has the file open; a row breaks a UNIQUE or PRIMARY KEY),
-// kPermissionDenied, kInternal (damaged file, I/O error, wrong SQL; the file was deleted or replaced
-// since it was opened: nothing is done then), and, of Commit() alone, kOutcomeUnknown: the sync
-// failed after the commit was written, so that a crash now may bring the transaction back, or the
-// file was deleted meanwhile. Repeating it with the same keys is safe, and makes it certain.
+// kPermissionDenied, kInternal (damaged file, I/O error, wrong SQL; the file was deleted or
+// replaced since it was opened: nothing is done then), and, of Commit() alone, kOutcomeUnknown: the
+// sync failed after the commit was written, so that a crash now may bring the transaction back, or
+// the file was deleted meanwhile. Repeating it with the same keys is safe, and makes it certain.
 class Database {
  public:
   // Opens or creates the file, for its owner only, takes it for this process alone, checks it, and

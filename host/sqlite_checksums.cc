@@ -126,11 +126,25 @@ int ShmUnmap(sqlite3_file* handle, int remove) {
 }
 
 // Version 2: no page is mapped into memory, past Read().
-constexpr sqlite3_io_methods kMethods = {
-    2,         Close,  Read,    Write,           Truncate,
-    Sync,      FileSize, Lock,  Unlock,          CheckReservedLock,
-    FileControl, SectorSize, DeviceCharacteristics, ShmMap, ShmLock,
-    ShmBarrier,  ShmUnmap, nullptr, nullptr};
+constexpr sqlite3_io_methods kMethods = {2,
+                                         Close,
+                                         Read,
+                                         Write,
+                                         Truncate,
+                                         Sync,
+                                         FileSize,
+                                         Lock,
+                                         Unlock,
+                                         CheckReservedLock,
+                                         FileControl,
+                                         SectorSize,
+                                         DeviceCharacteristics,
+                                         ShmMap,
+                                         ShmLock,
+                                         ShmBarrier,
+                                         ShmUnmap,
+                                         nullptr,
+                                         nullptr};
 
 sqlite3_vfs* Below(sqlite3_vfs* layer) {
   return static_cast<sqlite3_vfs*>(layer->pAppData);

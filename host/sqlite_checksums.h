@@ -10,8 +10,8 @@ namespace quell::sqlite {
 // reserves none is read and written without checksums.
 inline constexpr int kChecksumBytes = 8;
 
-// The name of SQLite's file layer (VFS) that does it, made known to SQLite by the first call. A page
-// that does not have its checksum is SQLITE_IOERR_DATA. Thread-safe.
+// The name of SQLite's file layer (VFS) that does it, made known to SQLite by the first call. A
+// page that does not have its checksum is SQLITE_IOERR_DATA. Thread-safe.
 const char* ChecksumLayer();
 
 // Whether the open file reserves room for checksums.

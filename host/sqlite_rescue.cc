@@ -19,8 +19,7 @@ Result<std::vector<std::string>> Texts(Database& database, const std::string& sq
   Result<Statement> rows = database.Prepare(sql);
   if (!rows) return rows.error();
   std::vector<std::string> texts;
-  const Status read =
-      rows->ForEach([&](const Statement& row) { texts.emplace_back(row.text(0)); });
+  const Status read = rows->ForEach([&](const Statement& row) { texts.emplace_back(row.text(0)); });
   if (!read) return read.error();
   return texts;
 }
@@ -44,9 +43,10 @@ Status Rescue::Run() {
     Status done = from.Connect();
     // So that it opens when its length does not fit; nothing is written.
     if (done) {
-      done = from.RunScript("PRAGMA locking_mode = EXCLUSIVE;"
-                            "PRAGMA writable_schema = ON;"
-                            "PRAGMA query_only = ON;");
+      done = from.RunScript(
+          "PRAGMA locking_mode = EXCLUSIVE;"
+          "PRAGMA writable_schema = ON;"
+          "PRAGMA query_only = ON;");
     }
     if (!done) return done;
     ::sqlite3_db_config(to->handle_.get(), SQLITE_DBCONFIG_ENABLE_TRIGGER, 0, nullptr);

@@ -9,8 +9,8 @@
 
 namespace quell::sqlite {
 
-// Copies each table of the new file row by row, from both ends up to the first page that is damaged.
-// The damaged file and its log stay, as PATH.damaged-N.
+// Copies each table of the new file row by row, from both ends up to the first page that is
+// damaged. The damaged file and its log stay, as PATH.damaged-N.
 class Rescue {
  public:
   Rescue(const std::string& path, std::span<const std::string_view> migrations,

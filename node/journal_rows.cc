@@ -12,6 +12,7 @@
 
 #include "core/limits.h"
 #include "node/resource_text.h"
+#include "node/tombstone_rows.h"
 
 namespace quell {
 namespace {
@@ -74,22 +75,8 @@ ALTER TABLE intents ADD COLUMN owed INTEGER NOT NULL DEFAULT 0;
 CREATE INDEX owed_intents ON intents(seq) WHERE owed = 1;
 )sql";
 
-// `ended` puts the tombstones in the order in which their tasks have ended; null: not known to have
-// ended. `marks` counted a tombstone again each time it was written again.
-constexpr std::string_view kForgetting = R"sql(
-ALTER TABLE life ADD COLUMN forgotten_below INTEGER NOT NULL DEFAULT 0;
-ALTER TABLE tombstones ADD COLUMN ended INTEGER;
-CREATE INDEX ended_tombstones ON tombstones(ended);
-)sql";
-constexpr std::string_view kCountMarks = R"sql(
-UPDATE intents SET marks = 0;
-UPDATE intents SET marks = counted.n FROM
-  (SELECT intent, count(*) AS n FROM tombstones GROUP BY intent) AS counted
-  WHERE counted.intent = intents.id;
-)sql";
-
-constexpr std::array<std::string_view, 7> kMigrations = {
-    kFirst, kHistory, kResources, kLive, kOwed, kForgetting, kCountMarks};
+constexpr std::array<std::string_view, 7> kMigrations = {kFirst, kHistory,    kResources, kLive,
+                                                         kOwed,  kForgetting, kCountMarks};
 
 Error Damaged(const sqlite::Database& database, std::string_view what) {
   return {ErrorCode::kInternal,
@@ -201,7 +188,8 @@ std::optional<Intent> ReadOwed(const sqlite::Statement& row) {
 }
 
 Status LoadLife(sqlite::Database& database, JournalState& state) {
-  Result<sqlite::Statement> row = database.Prepare("SELECT incarnation, next_number, forgotten_below FROM life");
+  Result<sqlite::Statement> row =
+      database.Prepare("SELECT incarnation, next_number, forgotten_below FROM life");
   if (!row) return row.error();
   const Result<bool> found = row->Step();
   if (!found) return found.error();
@@ -348,17 +336,13 @@ std::span<const std::string_view> JournalMigrations() {
   return kMigrations;
 }
 
-std::string_view JournalRepair() {
-  return kCountMarks;
-}
-
 Status BeginLife(sqlite::Database& database) {
   // More than one commit can reserve.
   constexpr std::uint64_t kNumbersPerCommit = 1'000'000;
   if (Status begun = database.Begin(); !begun) return begun;
-  Status raised = database.Run(
-      "UPDATE life SET incarnation = incarnation + 1, next_number = next_number + ?1",
-      database.lost_commits() * kNumbersPerCommit);
+  Status raised =
+      database.Run("UPDATE life SET incarnation = incarnation + 1, next_number = next_number + ?1",
+                   database.lost_commits() * kNumbersPerCommit);
   if (!raised) {
     database.Rollback();
     return raised;
@@ -414,33 +398,6 @@ Status KeepReserved(sqlite::Database& database, std::uint64_t end) {
   return database.Run("UPDATE life SET next_number = max(next_number, ?1)", end);
 }
 
-namespace {
-
-// Returns whether there was none yet.
-Result<bool> KeepTombstone(sqlite::Database& database, const Tombstone& tombstone) {
-  const CancelMark& mark = tombstone.mark;
-  Status kept = database.Run(
-      "INSERT INTO tombstones(number, intent, marked_at, requested_by, reason, grace_ms, "
-      "inherited, cascade) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT(number) DO NOTHING",
-      tombstone.number, mark.intent.view(), MicrosSinceEpoch(mark.at), mark.by, mark.reason,
-      mark.grace.count(), mark.inherited, tombstone.cascade);
-  if (!kept) return kept.error();
-  if (database.rows_changed() > 0) return true;
-  // The first mark stays; it only becomes stronger.
-  kept = database.Run(
-      "UPDATE tombstones SET cascade = max(cascade, ?2), grace_ms = min(grace_ms, ?3) "
-      "WHERE number = ?1",
-      tombstone.number, tombstone.cascade, mark.grace.count());
-  if (!kept) return kept.error();
-  return false;
-}
-
-Status CountMarks(sqlite::Database& database, std::string_view intent, int change) {
-  return database.Run("UPDATE intents SET marks = marks + ?2 WHERE id = ?1", intent, change);
-}
-
-}  // namespace
-
 Status KeepApplied(sqlite::Database& database, const AppliedIntent& applied, std::size_t max) {
   const Intent& intent = applied.intent;
   std::optional<std::string> task;
@@ -479,29 +436,6 @@ Status KeepApplied(sqlite::Database& database, const AppliedIntent& applied, std
       "DELETE FROM intents WHERE marks = 0 AND owed = 0 AND "
       "seq <= (SELECT max(seq) FROM intents) - ?1",
       static_cast<std::int64_t>(max));
-}
-
-Status DropTombstones(sqlite::Database& database, std::span<const std::uint64_t> numbers) {
-  std::uint64_t below = 0;
-  for (const std::uint64_t number : numbers) {
-    below = std::max(below, number + 1);
-    std::string intent;
-    {
-      Result<sqlite::Statement> row =
-          database.Prepare("SELECT intent FROM tombstones WHERE number = ?1");
-      if (!row) return row.error();
-      row->Bind(number);
-      const Result<bool> found = row->Step();
-      if (!found) return found.error();
-      if (!*found) continue;
-      intent = row->text(0);
-    }
-    if (Status counted = CountMarks(database, intent, -1); !counted) return counted;
-    Status gone = database.Run("DELETE FROM receipts WHERE number = ?1", number);
-    if (gone) gone = database.Run("DELETE FROM tombstones WHERE number = ?1", number);
-    if (!gone) return gone;
-  }
-  return database.Run("UPDATE life SET forgotten_below = max(forgotten_below, ?1)", below);
 }
 
 Status KeepHandedOver(sqlite::Database& database, const IntentId& intent) {
@@ -582,10 +516,7 @@ Status InsertEnded(sqlite::Database& database, const Task& task) {
       static_cast<std::int64_t>(bytes));
   if (!kept) return kept;
   if (kept = database.Run("DELETE FROM live WHERE number = ?1", task.id.number); !kept) return kept;
-  return database.Run(
-      "UPDATE tombstones SET ended = (SELECT coalesce(max(ended), 0) + 1 FROM tombstones) "
-      "WHERE number = ?1 AND ended IS NULL",
-      task.id.number);
+  return EndTombstone(database, task.id.number);
 }
 
 }  // namespace

@@ -26,15 +26,12 @@ std::span<const std::string_view> JournalMigrations();
 // A new incarnation, durable when this returns. Numbers that were given out in commits which are
 // lost are not given out again.
 Status BeginLife(sqlite::Database& database);
-// Brings in order what depends on rows that may be lost: sqlite::OpenOptions::repair.
-std::string_view JournalRepair();
 // Everything that the node needs to go on in the life that has begun.
 Result<JournalState> LoadJournal(sqlite::Database& database, const NodeId& node);
 
 // Within the transaction of the caller.
 Status KeepReserved(sqlite::Database& database, std::uint64_t end);
 Status KeepApplied(sqlite::Database& database, const AppliedIntent& applied, std::size_t max);
-Status DropTombstones(sqlite::Database& database, std::span<const std::uint64_t> numbers);
 Status KeepHandedOver(sqlite::Database& database, const IntentId& intent);
 Status KeepReceipt(sqlite::Database& database, const Receipt& receipt);
 Status KeepLive(sqlite::Database& database, std::span<const KeptTask> tasks);

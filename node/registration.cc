@@ -181,8 +181,9 @@ Status Registrar::CheckResume(Registration& r, const NewTask& task, Plan& plan) 
     plan.adopt = true;
   } else if (number < state_.tombstones.forgotten_below()) {
     return Error{ErrorCode::kFailedPrecondition,
-                 name + " cannot be resumed: it was away for so long that this node has forgotten "
-                        "whether it was cancelled; register it as a new task"};
+                 name +
+                     " cannot be resumed: it was away for so long that this node has forgotten "
+                     "whether it was cancelled; register it as a new task"};
   }
   if (!resuming_.insert(number).second) {
     return Error{ErrorCode::kFailedPrecondition, name + " is being resumed already"};

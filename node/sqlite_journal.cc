@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "node/journal_rows.h"
+#include "node/tombstone_rows.h"
 
 namespace quell {
 
@@ -18,7 +19,7 @@ SqliteJournal::~SqliteJournal() = default;
 Result<SqliteJournal::Opened> SqliteJournal::Open(const std::string& path, Executor& executor,
                                                   SqliteJournalOptions options) {
   Result<sqlite::Database> database = sqlite::Database::Open(
-      path, JournalMigrations(), {options.accept_damage, options.damage, JournalRepair()});
+      path, JournalMigrations(), {options.accept_damage, options.damage, kCountMarks});
   if (!database) return database.error();
   if (Status begun = BeginLife(*database); !begun) return begun.error();
   Result<JournalState> state = LoadJournal(*database, options.node);

@@ -35,8 +35,8 @@ class SqliteJournal final : public Journal {
     std::unique_ptr<SqliteJournal> journal;
     JournalState state;
   };
-  // Blocks while it reads the file, or rescues it; the new incarnation is durable when it returns. Errors: those
-  // of sqlite::Database::Open(), and kInternal for rows that make no sense.
+  // Blocks while it reads the file, or rescues it; the new incarnation is durable when it returns.
+  // Errors: those of sqlite::Database::Open(), and kInternal for rows that make no sense.
   static Result<Opened> Open(const std::string& path, Executor& executor,
                              SqliteJournalOptions options);
   // What was submitted is done first.

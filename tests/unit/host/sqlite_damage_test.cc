@@ -100,7 +100,8 @@ TEST_F(SqliteDamageTest, NothingIsMissingAfterACrash) {
 TEST_F(SqliteDamageTest, ALogThatWasCutIsRefusedAndSaysHowManyCommitsAreMissing) {
   Crash(20);
   Cut("-wal", Size("-wal") - 10);
-  EXPECT_THAT(Open(), FailsWith(ErrorCode::kInternal, "has had 21 commits, and the last 1 of them"));
+  EXPECT_THAT(Open(),
+              FailsWith(ErrorCode::kInternal, "has had 21 commits, and the last 1 of them"));
   EXPECT_THAT(Open(), FailsWith(ErrorCode::kInternal, "--accept-damaged-data"));
 }
 
@@ -238,7 +239,8 @@ TEST_F(SqliteDamageTest, NothingIsAcknowledgedOnceTheFilesAreDeleted) {
     ASSERT_THAT(database, IsOk());
     Insert(*database, 1, 1);
     std::filesystem::remove(path_ + suffix);
-    EXPECT_THAT(database->Begin(), FailsWith(ErrorCode::kInternal, path_ + suffix + " was deleted"));
+    EXPECT_THAT(database->Begin(),
+                FailsWith(ErrorCode::kInternal, path_ + suffix + " was deleted"));
   }
 }
 

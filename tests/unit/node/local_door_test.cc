@@ -59,9 +59,8 @@ class LocalDoorTest : public testing::Test {
     info.roles = {"data"};
     JournalState state;
     state.incarnation = Incarnation{3};
-    node_ = std::make_unique<Node>(NodeOptions{info},
-                                   NodeServices{executor_, random_, journal_, processes_, nullptr},
-                                   state);
+    node_ = std::make_unique<Node>(
+        NodeOptions{info}, NodeServices{executor_, random_, journal_, processes_, nullptr}, state);
     door_ = std::make_unique<LocalDoor>(*node_, executor_, LocalDoorOptions{"node.db"});
     door_->AddRoutes(router_);
     server_ = std::make_unique<http::Server>(context_, router_, http::ServerLimits{});

@@ -67,7 +67,18 @@ ALTER TABLE nodes ADD COLUMN stopped_at INTEGER;
 UPDATE nodes SET stopped_at = 0, has_left = 0 WHERE has_left = 1;
 )sql";
 
-constexpr std::array<std::string_view, 4> kMigrations = {kFirst, kNumbers, kOrder, kStopped};
+// From here on the file has checksums, which an older program would not write.
+constexpr std::string_view kChecksums = "SELECT 1;";
+
+constexpr std::array<std::string_view, 5> kMigrations = {kFirst, kNumbers, kOrder, kStopped,
+                                                         kChecksums};
+
+constexpr std::string_view kRepair = R"sql(
+DELETE FROM pending WHERE intent NOT IN (SELECT seq FROM intents);
+UPDATE intents SET open = (SELECT count(*) FROM pending WHERE intent = seq);
+DELETE FROM counts;
+INSERT INTO counts SELECT count(*) FROM intents;
+)sql";
 
 // Settled intents that are removed together when room is needed.
 constexpr int kRoom = 100;
@@ -299,6 +310,22 @@ std::optional<KnownNode> ReadNode(const sqlite::Statement& row) {
 
 std::span<const std::string_view> StoreMigrations() {
   return kMigrations;
+}
+
+std::string_view StoreRepair() {
+  return kRepair;
+}
+
+Status SkipLostNumbers(sqlite::Database& database) {
+  if (database.lost_commits() == 0) return {};
+  // More than one commit can reserve.
+  constexpr std::uint64_t kNumbersPerCommit = 1'000'000;
+  if (Status begun = database.Begin(); !begun) return begun;
+  Status skipped = database.Run("UPDATE numbers SET next = next + ?1",
+                                database.lost_commits() * kNumbersPerCommit);
+  if (skipped) return database.Commit();
+  database.Rollback();
+  return skipped;
 }
 
 Result<StoreState> LoadState(sqlite::Database& database) {

@@ -11,6 +11,7 @@
 
 #include "core/executor.h"
 #include "core/host_load.h"
+#include "core/limits.h"
 #include "core/node_info.h"
 #include "core/principal.h"
 #include "core/random.h"
@@ -47,6 +48,7 @@ struct NodeOptions {
   std::function<HostLoad()> host_load = {};
   // The node has left the fleet, as it was told to: the daemon should end. May be empty.
   std::function<void()> left = {};
+  std::size_t tombstones_kept = limits::kTombstonesKept;  // Of tasks that do not live.
 };
 
 struct NodeServices {

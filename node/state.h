@@ -7,6 +7,7 @@
 
 #include "core/executor.h"
 #include "core/lifetime.h"
+#include "core/limits.h"
 #include "core/node_info.h"
 #include "core/numbers.h"
 #include "core/random.h"
@@ -29,7 +30,8 @@ enum class Intake : std::uint8_t {
 };
 
 struct NodeState {
-  NodeState(NodeInfo node_info, const NodeServices& services, const JournalState& recovered)
+  NodeState(NodeInfo node_info, const NodeServices& services, const JournalState& recovered,
+            std::size_t tombstones_kept = limits::kTombstonesKept)
       : info(std::move(node_info)),
         executor(services.executor),
         random(services.random),
@@ -38,7 +40,7 @@ struct NodeState {
         numbers(
             [this](std::uint64_t end, auto done) { journal.ReserveNumbers(end, std::move(done)); },
             recovered.next_number),
-        tombstones(recovered.tombstones),
+        tombstones(recovered.tombstones, recovered.forgotten_below, tombstones_kept),
         lives(recovered.lives) {
     info.incarnation = recovered.incarnation;
     info.life = lives.present();

@@ -117,7 +117,8 @@ void NodeWorld::Start() {
                         spared.insert(spared.end(), tasks.begin(), tasks.end());
                       },
                       [this] { return load; },
-                      [this] { ++left; }};
+                      [this] { ++left; },
+                      tombstones_kept};
   node = std::make_unique<Node>(
       std::move(options), NodeServices{*executor, random, *journal, *watch, coordinator.get()},
       file.Open(random));

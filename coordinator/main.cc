@@ -214,13 +214,14 @@ Status Daemon::ServeHttp(const HostPort& http) {
                          renderer_->Run(std::move(work), std::move(then));
                        }};
   opensearch_ = std::make_unique<opensearch::Face>(*coordinator_, options);
-  native_ = std::make_unique<native::Face>(*coordinator_, [this] { return !stopping_; },
-                                           options.rendering);
+  native_ = std::make_unique<native::Face>(
+      *coordinator_, [this] { return !stopping_; }, options.rendering);
   opensearch_->AddRoutes(router_);
   native_->AddRoutes(router_);
   http::ServerLimits server;
   server.connections_max = ConnectionsWithin(options_.open_files, server.connections_max);
   server.budget = held_;
+  server.descriptors_max = DescriptorsForClients(options_.open_files);
   server.no_descriptors = [log = NoDescriptorsLog(clock_)] { log->Met(); };
   http_ = std::make_unique<http::Server>(context_, router_, std::move(server));
   Result<std::uint16_t> port = http_->ListenTcp(http.host, http.port);

@@ -111,13 +111,13 @@ inline constexpr std::size_t kListShareMin = 100;  // Of one node, however many 
 inline constexpr std::size_t kListPart = 5'000;    // Tasks of one node that are streamed at a time.
 inline constexpr std::size_t kListPartBytes =
     4 * 1024 * 1024;  // A node that was given a limit brings no more, and says so.
-inline constexpr std::size_t kListSizeMax = 10'000;  // `size`: tasks on one page.
-inline constexpr std::size_t kNodePatternsMax = 64;  // Patterns of node names in one request.
-inline constexpr std::size_t kFilterPathsMax = 64;   // Paths in one `filter_path`.
+inline constexpr std::size_t kListSizeMax = 10'000;      // `size`: tasks on one page.
+inline constexpr std::size_t kNodePatternsMax = 64;      // Patterns of node names in one request.
+inline constexpr std::size_t kFilterPathsMax = 64;       // Paths in one `filter_path`.
 inline constexpr std::size_t kFilterPathStepsMax = 256;  // Steps in all of its paths together.
 inline constexpr std::size_t kFilterPathMemo =
     4096;  // Pairs of place and key whose outcome is remembered while one answer is filtered.
-inline constexpr std::size_t kSortKeysMax = 64;         // Keys in the `s` of a table.
+inline constexpr std::size_t kSortKeysMax = 64;          // Keys in the `s` of a table.
 inline constexpr std::size_t kAnswerAside = 128 * 1024;  // An answer of more bytes is put together
                                                          // beside the executor.
 inline constexpr auto kHeldWait =
@@ -126,9 +126,9 @@ inline constexpr auto kHeldAgain = 200ms;  // Between two tries.
 
 // HTTP answers and requests.
 inline constexpr std::size_t kGzipMin = 256;  // Bytes of a body below which gzip is no gain.
-inline constexpr std::size_t kGzipSlice = 64 * 1024;      // Bytes packed in one turn: below 1 ms.
-// Bytes that a daemon holds for its HTTP clients (transport/http/byte_budget.h): bodies that arrive,
-// answers that are gathered, answers that are not read yet.
+inline constexpr std::size_t kGzipSlice = 64 * 1024;  // Bytes packed in one turn: below 1 ms.
+// Bytes that a daemon holds for its HTTP clients (transport/http/byte_budget.h): bodies that
+// arrive, answers that are gathered, answers that are not read yet.
 inline constexpr std::size_t kHeldMax = 512 * 1024 * 1024;  // All of them; one request half of it.
 inline constexpr std::size_t kHeldFair =
     16 * 1024 * 1024;  // What one request holds beyond it must fit into half of kHeldMax.
@@ -139,7 +139,7 @@ inline constexpr std::size_t kConnectionsReserve =
     64;  // Beyond the limit: their request is read, and served if it is a cancel.
 inline constexpr std::size_t kDescriptorsKept =
     64;  // Not for connections: databases, the log, and to refuse politely.
-inline constexpr std::size_t kConnectionsMin = 16;  // However few descriptors there are.
+inline constexpr std::size_t kConnectionsMin = 16;        // However few descriptors there are.
 inline constexpr std::size_t kWarningsRemembered = 1000;  // Texts by X-Opaque-Id; 8 MB at most.
 inline constexpr std::size_t kRequestIdsMax =
     16 * 1024;  // X-Opaque-Id and X-Request-Id with their names, two bytes a character.

@@ -1,13 +1,21 @@
 #include "core/turn_watch.h"
 
 #include <algorithm>
-
-#include <boost/core/demangle.hpp>
+#include <cstdlib>
+#include <cxxabi.h>
+#include <memory>
 
 namespace quell {
 namespace {
 
 thread_local TurnWatch* current = nullptr;
+
+std::string NameOf(const std::type_info& type) {
+  int status = 0;
+  const std::unique_ptr<char, void (*)(void*)> name(
+      abi::__cxa_demangle(type.name(), nullptr, nullptr, &status), std::free);
+  return name ? name.get() : type.name();
+}
 
 constexpr auto kCpuSampled = std::chrono::milliseconds(10);
 constexpr std::size_t kNameMax = 240;
@@ -37,8 +45,7 @@ void TurnWatch::End() {
   const auto kept_back = reports_.Happens(now);
   if (!kept_back) return;
   LongTurn turn;
-  turn.what = !name_.empty() || type_ == nullptr ? std::string(name_)
-                                                  : boost::core::demangle(type_->name());
+  turn.what = !name_.empty() || type_ == nullptr ? std::string(name_) : NameOf(*type_);
   if (turn.what.size() > kNameMax) turn.what.resize(kNameMax);
   turn.took = now - began_;
   turn.on_cpu = std::min(cpu_() - cpu_then_, turn.took);

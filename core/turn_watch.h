@@ -17,11 +17,11 @@
 namespace quell {
 
 struct LongTurn {
-  std::string what;                     // A route, or the type of the work.
-  std::chrono::nanoseconds took{0};     // From its beginning to its end.
-  std::chrono::nanoseconds on_cpu{0};   // Of that, at most: the rest is a machine that is busy.
-  std::uint64_t count = 0;              // Of all long turns up to this one.
-  std::uint64_t not_reported = 0;       // Since the last report.
+  std::string what;                    // A route, or the type of the work.
+  std::chrono::nanoseconds took{0};    // From its beginning to its end.
+  std::chrono::nanoseconds on_cpu{0};  // Of that, at most: the rest is a machine that is busy.
+  std::uint64_t count = 0;             // Of all long turns up to this one.
+  std::uint64_t not_reported = 0;      // Since the last report.
 };
 
 // Of one thread at a time. count() is thread-safe.
@@ -31,8 +31,8 @@ class TurnWatch {
   // What the calling thread has used of its processor so far.
   using Cpu = std::function<std::chrono::nanoseconds()>;
 
-  // `clock` must outlive it. `report` runs at the end of a turn longer than limits::kTurnMax, once in
-  // limits::kTurnLogInterval at most.
+  // `clock` must outlive it. `report` runs at the end of a turn longer than limits::kTurnMax, once
+  // in limits::kTurnLogInterval at most.
   TurnWatch(const Clock& clock, Cpu cpu, Report report)
       : clock_(clock), cpu_(std::move(cpu)), report_(std::move(report)) {}
 
@@ -63,8 +63,8 @@ class TurnWatch {
   bool cpu_known_ = false;
 };
 
-// On the stack around a piece of work. Of several within one another the outermost is the turn. Does
-// nothing on a thread that is not watched.
+// On the stack around a piece of work. Of several within one another the outermost is the turn.
+// Does nothing on a thread that is not watched.
 class Turn {
  public:
   // `what` must live as long.

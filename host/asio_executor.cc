@@ -115,7 +115,7 @@ class AsioExecutor::Impl : public std::enable_shared_from_this<Impl> {
   }
 
   static void Run(const Work& work) {
-    const Turn turn(work.target_type());
+    const quell::Turn turn(work.target_type());  // Not the member of this name.
     work();
   }
 

@@ -13,6 +13,10 @@ std::size_t ConnectionsWithin(std::size_t open_files, std::size_t wanted) {
   return std::min(wanted, std::max(limits::kConnectionsMin, left / 2));
 }
 
+std::size_t DescriptorsForClients(std::size_t open_files) {
+  return open_files - std::min(limits::kDescriptorsKept, open_files / 4);
+}
+
 DescriptorsLog::DescriptorsLog(const Clock& clock)
     : clock_(clock), lines_(limits::kTurnLogInterval) {}
 

@@ -10,9 +10,12 @@
 namespace quell {
 
 // How many connections of clients a process may take that can have `open_files` files open (0: not
-// known), at most `wanted`: half of what limits::kDescriptorsKept leaves, since the other half is for
-// connections between node and coordinator.
+// known), at most `wanted`: half of what limits::kDescriptorsKept leaves, since the other half is
+// for connections between node and coordinator.
 std::size_t ConnectionsWithin(std::size_t open_files, std::size_t wanted);
+
+// The number from which on descriptors are not for connections of clients; 0: there is none.
+std::size_t DescriptorsForClients(std::size_t open_files);
 
 // Logs that a connection met the limit, once in limits::kTurnLogInterval at most. Not thread-safe.
 class DescriptorsLog {

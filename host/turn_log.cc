@@ -9,6 +9,7 @@ namespace {
 
 std::chrono::nanoseconds ThreadCpu() {
   timespec used{};
+  // lint: allow(clock): how busy a thread was is no time that anything is decided by.
   if (::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &used) != 0) return {};
   return std::chrono::seconds(used.tv_sec) + std::chrono::nanoseconds(used.tv_nsec);
 }

@@ -6,8 +6,7 @@
 
 namespace quell {
 
-WorkerThread::WorkerThread(Executor& executor)
-    : executor_(executor), thread_([this] { Loop(); }) {}
+WorkerThread::WorkerThread(Executor& executor) : executor_(executor), thread_([this] { Loop(); }) {}
 
 WorkerThread::~WorkerThread() {
   {

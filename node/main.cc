@@ -233,6 +233,7 @@ Status Daemon::OpenDoor() {
   http::ServerLimits server;
   server.body_max = limits::kLocalBodyMax;
   server.connections_max = ConnectionsWithin(options_.open_files, limits::kLocalConnectionsMax);
+  server.descriptors_max = DescriptorsForClients(options_.open_files);
   server.no_descriptors = [log = NoDescriptorsLog(clock_)] { log->Met(); };
   http_ = std::make_unique<http::Server>(context_, router_, server);
   return http_->ListenUnix(options_.socket);

@@ -266,8 +266,8 @@ void Face::ListTasks(const ExchangePtr& exchange) {
     }
     const auto shared = std::make_shared<Gathered>(std::move(*gathered));
     opensearch::SendLong(exchange, rendering_.aside, bytes, [shared] {
-      const Gathered gathered = std::move(*shared);
-      return RenderList(gathered);
+      const Gathered all = std::move(*shared);
+      return RenderList(all);
     });
   };
   coordinator_.List(std::move(query), timeout, sinks, std::move(done));

@@ -20,8 +20,8 @@ struct TableWishes {
   bool titles = false;
 };
 
-// `h`, `s`, `v`, `ts`, `time`; `bytes`, `pri` and `size` without effect. `s` has limits::kSortKeysMax
-// keys at most; of those of one column the first one counts.
+// `h`, `s`, `v`, `ts`, `time`; `bytes`, `pri` and `size` without effect. `s` has
+// limits::kSortKeysMax keys at most; of those of one column the first one counts.
 TableWishes ReadTableWishes(Params& params, std::vector<Column> columns);
 std::optional<Problem> UnknownSortKey(const TableWishes& wishes, Profile profile);
 

@@ -95,8 +95,8 @@ Totals TotalsOf(const Gathered& gathered, const Groups& groups, bool parts) {
   return totals;
 }
 
-// What was omitted is missing in the answer, and said in a header: that is for cancels, whose answer
-// says what has been done.
+// What was omitted is missing in the answer, and said in a header: that is for cancels, whose
+// answer says what has been done.
 void SendGathered(const ExchangePtr& exchange, const Aside& aside, const Style& style,
                   const Groups& groups, const Wait& wait, Gathered gathered) {
   std::vector<Header> headers;
@@ -114,14 +114,13 @@ void SendGathered(const ExchangePtr& exchange, const Aside& aside, const Style& 
   const auto shared = std::make_shared<Gathered>(std::move(gathered));
   SendLong(exchange, aside, totals.bytes,
            [style, grouping = groups.grouping, flat, shared, headers = std::move(headers)] {
-             const Gathered gathered = std::move(*shared);  // Goes when it is rendered.
-             const bool promised = gathered.intent.has_value();
-             http::Response response =
-                 Rendered(style, 200,
-                          grouping == Grouping::kNodes
-                              ? RenderGathered(gathered, style.profile)
-                              : RenderGrouped(gathered, style.profile, grouping, flat),
-                          headers);
+             const Gathered all = std::move(*shared);  // Goes when it is rendered.
+             const bool promised = all.intent.has_value();
+             http::Response response = Rendered(
+                 style, 200,
+                 grouping == Grouping::kNodes ? RenderGathered(all, style.profile)
+                                              : RenderGrouped(all, style.profile, grouping, flat),
+                 headers);
              response.promised = promised;
              return response;
            });
@@ -132,9 +131,9 @@ void SendPage(const ExchangePtr& exchange, const Aside& aside, const Style& styl
   const Totals totals = TotalsOf(gathered, groups, true);
   const auto shared = std::make_shared<Gathered>(std::move(gathered));
   SendLong(exchange, aside, totals.bytes, [style, grouping = groups.grouping, size, shared] {
-    const Gathered gathered = std::move(*shared);
-    return Rendered(style, 200, RenderPage(gathered, style.profile, grouping, size),
-                    {{"Quell-Nodes", Coverage(gathered.selected(), gathered.failed())}});
+    const Gathered all = std::move(*shared);
+    return Rendered(style, 200, RenderPage(all, style.profile, grouping, size),
+                    {{"Quell-Nodes", Coverage(all.selected(), all.failed())}});
   });
 }
 
@@ -488,8 +487,7 @@ void Face::Cancel(const ExchangePtr& exchange, bool path_id) {
         if (!gathered) {
           return SendProblem(exchange, style, ToProblem(gathered.error(), Whose::kStore));
         }
-        SendGathered(exchange, options_.rendering.aside, style, groups, wait,
-                     std::move(*gathered));
+        SendGathered(exchange, options_.rendering.aside, style, groups, wait, std::move(*gathered));
       });
 }
 

@@ -96,7 +96,7 @@ void RenderedTasks::OnTasks(std::span<const TaskView> page) {
   if (Keeps(text_.capacity() + parts_.capacity() * sizeof(Part), page.size())) return;
   text_.resize(bytes_before);
   text_.shrink_to_fit();
-  parts_.resize(parts_before);
+  parts_.erase(parts_.begin() + static_cast<std::ptrdiff_t>(parts_before), parts_.end());
   parts_.shrink_to_fit();
 }
 

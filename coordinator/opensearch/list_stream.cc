@@ -102,9 +102,8 @@ class Stream : public std::enable_shared_from_this<Stream> {
     const MonoTime now = executor.clock().Now();
     if (!tried_since_) tried_since_ = now;
     if (now - *tried_since_ >= limits::kHeldWait) {
-      slot().failure = NodeFailure{
-          slot().node->id.ToString(), "circuit_breaking_exception",
-          http::Describe(http::HeldRefusal::kBusy, *list_.held->budget())};
+      slot().failure = NodeFailure{slot().node->id.ToString(), "circuit_breaking_exception",
+                                   http::Describe(http::HeldRefusal::kBusy, *list_.held->budget())};
       EndNode(false);
       return true;
     }
@@ -187,10 +186,10 @@ class Stream : public std::enable_shared_from_this<Stream> {
   Prettifier prettifier_;
   const StreamedList list_;
   Gathered gathered_;
-  std::size_t index_ = 0;   // Of the slot whose turn it is.
-  std::uint64_t last_ = 0;  // The number of its last task so far.
+  std::size_t index_ = 0;                // Of the slot whose turn it is.
+  std::uint64_t last_ = 0;               // The number of its last task so far.
   std::optional<MonoTime> tried_since_;  // There is no room for its next part since then.
-  std::string text_;       // Not yet written.
+  std::string text_;                     // Not yet written.
   bool any_node_ = false;
   bool any_task_ = false;
   bool gone_ = false;

@@ -11,10 +11,10 @@
 namespace quell::opensearch {
 
 struct StreamedList {
-  Grouping grouping = Grouping::kNodes;  // Or kNone.
-  ListQuery query;                       // That brought `first`.
-  std::chrono::nanoseconds timeout;      // Each node's deadline, for each of its parts.
-  TaskSinkFactory sinks;                 // Of TasksObjects; with kNone of RenderedTasks.
+  Grouping grouping = Grouping::kNodes;   // Or kNone.
+  ListQuery query;                        // That brought `first`.
+  std::chrono::nanoseconds timeout;       // Each node's deadline, for each of its parts.
+  TaskSinkFactory sinks;                  // Of TasksObjects; with kNone of RenderedTasks.
   std::shared_ptr<http::HeldBytes> held;  // What the sinks book; null: they do not.
 };
 

@@ -37,10 +37,10 @@ enum class HeldRefusal {
 // The refusal as a sentence with the remedy.
 std::string Describe(HeldRefusal refusal, const ByteBudget& budget);
 
-// What one request holds. Its first limits::kHeldFree bytes are free, so that whatever others hold, an
-// error, a short list and the answer to a cancel always leave; what it holds beyond limits::kHeldFair
-// must fit into the first half of the budget, so that a few large answers leave the other half to
-// all others. Gives all back as it is destroyed. Thread-safe.
+// What one request holds. Its first limits::kHeldFree bytes are free, so that whatever others hold,
+// an error, a short list and the answer to a cancel always leave; what it holds beyond
+// limits::kHeldFair must fit into the first half of the budget, so that a few large answers leave
+// the other half to all others. Gives all back as it is destroyed. Thread-safe.
 class HeldBytes {
  public:
   // Null: nothing is counted or refused.

@@ -37,8 +37,8 @@ struct ServerState {
   std::list<std::shared_ptr<Connection>> connections;  // All that are open.
   // Those that wait for a request, or for the rest of one; first the one that waits longest.
   std::list<Connection*> waiting;
-  bool stopping = false;                               // Answers end their connection.
-  std::function<void()> on_last_end;                   // May be empty; runs as the list gets empty.
+  bool stopping = false;              // Answers end their connection.
+  std::function<void()> on_last_end;  // May be empty; runs as the list gets empty.
 
   // Closes the connection that waits longest. False: all have a request under way.
   bool MakeRoom();
@@ -100,7 +100,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
     std::string head = {};
     std::string body = {};
     std::string_view tail = {};
-    std::size_t booked = 0;              // With AddQueued().
+    std::size_t booked = 0;  // With AddQueued().
     std::shared_ptr<const void> held = {};
     std::function<void()> drained = {};  // May be empty.
   };
@@ -165,11 +165,11 @@ class Connection : public std::enable_shared_from_this<Connection> {
   std::string in_;
   std::size_t in_end_ = 0;
   HeadScanner scanner_;
-  bool head_begun_ = false;  // Its deadline is set.
+  bool head_begun_ = false;      // Its deadline is set.
   std::size_t body_length_ = 0;  // As announced; the body grows as it arrives.
   std::size_t body_filled_ = 0;
   std::unique_ptr<HeldBytes> body_held_;  // Null while it is small.
-  std::size_t lingered_ = 0;  // Bytes thrown away.
+  std::size_t lingered_ = 0;              // Bytes thrown away.
 
   // The request under way.
   std::uint64_t call_ = 0;
@@ -184,8 +184,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
 
   // Output.
   std::deque<Part> out_;
-  std::size_t out_offset_ = 0;     // Bytes of the first part that are with the kernel.
-  bool out_deadline_set_ = false;  // For the first part.
+  std::size_t out_offset_ = 0;           // Bytes of the first part that are with the kernel.
+  bool out_deadline_set_ = false;        // For the first part.
   std::size_t out_deadline_offset_ = 0;  // Its out_offset_ at that time.
   std::atomic<std::size_t> queued_{0};
   HeldBytes stream_held_;  // What is queued.

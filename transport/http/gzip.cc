@@ -132,8 +132,7 @@ void SendGzipped(std::shared_ptr<Exchange> exchange, Response response) {
   std::string body = std::exchange(response.body, {});
   std::shared_ptr<const void> held = std::exchange(response.held, nullptr);
   exchange->Start(std::move(response));
-  std::make_shared<Stream>(std::move(exchange), std::move(body), std::move(held),
-                           std::move(writer))
+  std::make_shared<Stream>(std::move(exchange), std::move(body), std::move(held), std::move(writer))
       ->Next();
 }
 

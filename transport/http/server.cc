@@ -157,24 +157,28 @@ class Server::Impl : public std::enable_shared_from_this<Impl> {
     if (spare_ < 0) return false;
     ::close(std::exchange(spare_, -1));
     const int refused = ::accept4(acceptor.native_handle(), nullptr, nullptr, SOCK_CLOEXEC);
-    if (refused >= 0) {
-      Response response;
-      response.status = 503;
-      response.headers = {{"Retry-After", "1"}};
-      response.body = state_->router.RenderError(
-          503, ErrorType(503),
-          "this process has all the files open that it may: come back later, or raise its limit "
-          "of open files");
-      const std::string answer = RenderHead(response, {response.body.size(), false, true}) + response.body;
-      static_cast<void>(::send(refused, answer.data(), answer.size(), MSG_DONTWAIT | MSG_NOSIGNAL));
-      // What has arrived is read, or closing would reset the connection before it is told.
-      ::shutdown(refused, SHUT_WR);
-      std::array<char, 4096> unread;
-      static_cast<void>(::recv(refused, unread.data(), unread.size(), MSG_DONTWAIT));
-      ::close(refused);
-    }
+    if (refused >= 0) TellThereIsNone(refused);
+    if (refused >= 0) ::close(refused);
     spare_ = OpenSpare();
     return refused >= 0;
+  }
+
+  // As much of it as fits: nobody waits for a client that is refused.
+  void TellThereIsNone(int fd) const {
+    Response response;
+    response.status = 503;
+    response.headers.push_back({"Retry-After", "1"});
+    response.body = state_->router.RenderError(
+        503, ErrorType(503),
+        "this process has all the files open that it may: come back later, or raise its limit of "
+        "open files");
+    const std::string answer =
+        RenderHead(response, {response.body.size(), false, true}) + response.body;
+    static_cast<void>(::send(fd, answer.data(), answer.size(), MSG_DONTWAIT | MSG_NOSIGNAL));
+    // What has arrived is read, or closing would reset the connection before it is told.
+    ::shutdown(fd, SHUT_WR);
+    std::array<char, 4096> unread;
+    static_cast<void>(::recv(fd, unread.data(), unread.size(), MSG_DONTWAIT));
   }
 
   static int OpenSpare() { return ::open("/dev/null", O_RDONLY | O_CLOEXEC); }
@@ -190,6 +194,11 @@ class Server::Impl : public std::enable_shared_from_this<Impl> {
 
   template <typename Socket>
   void Take(Socket socket, const GateRules& rules) {
+    const std::size_t descriptors = state_->limits.descriptors_max;
+    if (descriptors > 0 && static_cast<std::size_t>(socket.native_handle()) >= descriptors) {
+      if (state_->limits.no_descriptors) state_->limits.no_descriptors();
+      if (!state_->MakeRoom()) return TellThereIsNone(socket.native_handle());
+    }
     const std::size_t limit = state_->limits.connections_max;
     const std::size_t most = limit + state_->limits.connections_reserve;
     if (state_->connections.size() >= limit) state_->MakeRoom();

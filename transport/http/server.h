@@ -37,13 +37,16 @@ struct ServerLimits {
   std::shared_ptr<ByteBudget> budget;
 
   // Each is absolute: more bytes do not extend it.
-  std::chrono::milliseconds head_timeout{10'000};   // First byte to the end of the head: 408.
-  std::chrono::milliseconds body_timeout{15'000};   // 408
+  std::chrono::milliseconds head_timeout{10'000};  // First byte to the end of the head: 408.
+  std::chrono::milliseconds body_timeout{15'000};  // 408
   // For each limits::kWriteSlice of an answer, and for what is left of it; then it is cut.
   std::chrono::milliseconds write_timeout{30'000};
-  std::chrono::milliseconds idle_timeout{60'000};   // Between requests.
+  std::chrono::milliseconds idle_timeout{60'000};  // Between requests.
   std::chrono::milliseconds close_timeout{2'000};  // For the client to close after the last answer.
 
+  // A connection whose descriptor has this number or a higher one finds none left: the rest is for
+  // files, and for others who cannot do without. 0: any.
+  std::size_t descriptors_max = 0;
   // Runs each time a connection finds no file descriptor left; may be empty.
   std::function<void()> no_descriptors;
 

@@ -59,7 +59,9 @@ class FanOutTest : public testing::Test {
 TEST_F(FanOutTest, AListThatDoesNotGoOnIsItsNodesFailure) {
   for (const std::uint64_t shown : {7u, 5u, 8u}) {
     FanOutSlot slot = Listed(1);
-    slot.request = ListRequest{.after = 7};
+    ListRequest request;
+    request.after = 7;
+    slot.request = request;
     std::vector<FanOutSlot> slots;
     slots.push_back(std::move(slot));
     Run(std::move(slots));

@@ -13,6 +13,7 @@
 #include "core/limits.h"
 #include "core/random.h"
 #include "core/wildcard.h"
+#include "tests/support/result_matchers.h"
 
 namespace quell::opensearch {
 namespace {
@@ -62,8 +63,8 @@ TEST(FilterPathTest, ArraysAreNoStep) {
   EXPECT_EQ(Filtered(R"({"a":[1,{"c":3}]})", "-a.c"), R"({"a":[1]})");
 }
 
-// The definition, word for word: does the path lead to the value below these keys, or to one that it
-// is in?
+// The definition, word for word: does the path lead to the value below these keys, or to one that
+// it is in?
 bool Leads(const FilterPath::Path& path, std::size_t step, const std::vector<std::string>& keys,
            std::size_t key) {
   if (step == path.size()) return true;
@@ -110,14 +111,14 @@ TEST(FilterPathTest, APathThatStandsTwiceCountsOnce) {
   std::string paths = "a";
   for (std::size_t i = 0; i < 10 * limits::kFilterPathsMax; ++i)
     paths += ",a";
-  EXPECT_TRUE(FilterPath::Parse(paths).has_value());
+  EXPECT_THAT(FilterPath::Parse(paths), IsOk());
 }
 
 TEST(FilterPathTest, ManyStepsAreRefused) {
   std::string path = "**";
   for (std::size_t i = 1; i < limits::kFilterPathStepsMax; ++i)
     path += i % 2 == 0 ? ".**" : ".*";
-  EXPECT_TRUE(FilterPath::Parse(path).has_value());
+  EXPECT_THAT(FilterPath::Parse(path), IsOk());
   const Result<FilterPath> more = FilterPath::Parse(path + ",-b");
   ASSERT_FALSE(more.has_value());
   EXPECT_THAT(more.error().message, testing::HasSubstr("[256] steps"));

@@ -54,6 +54,9 @@ TEST(DescriptorsTest, AreSharedOutBetweenClientsAndTheRest) {
   EXPECT_EQ(ConnectionsWithin(1'000'000, 1024), 1024u);
   EXPECT_EQ(ConnectionsWithin(1024, 1024), (1024 - limits::kDescriptorsKept) / 2);
   EXPECT_EQ(ConnectionsWithin(24, 1024), limits::kConnectionsMin);
+  EXPECT_EQ(DescriptorsForClients(0), 0u);
+  EXPECT_EQ(DescriptorsForClients(1024), 1024 - limits::kDescriptorsKept);
+  EXPECT_EQ(DescriptorsForClients(40), 30u);
 }
 
 }  // namespace

@@ -181,6 +181,17 @@ TEST_F(LifetimeTest, BeyondTheLimitACancelIsServedAndTheRestToldToComeBack) {
   EXPECT_EQ(third.ReadAnswer()->body, "hello");
 }
 
+TEST_F(LifetimeTest, AConnectionWithoutADescriptorOfItsOwnIsTold) {
+  limits_.descriptors_max = 1;
+  Counter met;
+  limits_.no_descriptors = [&] { met.Add(); };
+  Start();
+  const std::string refusal = Connect().ReadAll();
+  EXPECT_THAT(refusal, StartsWith("HTTP/1.1 503 "));
+  EXPECT_THAT(refusal, HasSubstr("raise its limit of open files"));
+  EXPECT_EQ(met.count(), 1);
+}
+
 TEST_F(LifetimeTest, BeyondTheReserveEachIsToldAndClosed) {
   limits_.connections_max = 1;
   limits_.connections_reserve = 1;

@@ -48,7 +48,7 @@ Result<std::string> ReadSmallFile(const std::string& path, std::size_t max = 64 
 Status WriteFileDurably(const std::string& path, std::string_view content);
 
 // Lets this process open as many files as its hard limit allows, and the processes it starts too.
-// Returns the new limit.
+// Returns the new limit; 0: it is not known.
 std::size_t RaiseOpenFileLimit();
 
 // Writes `line` and a newline to standard output in one piece, past all buffers: the machine's

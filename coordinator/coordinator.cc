@@ -4,6 +4,7 @@
 #include <limits>
 #include <utility>
 
+#include "coordinator/await.h"
 #include "coordinator/cancel.h"
 #include "coordinator/failures.h"
 #include "coordinator/fan_out.h"
@@ -69,6 +70,7 @@ class Coordinator::Impl {
         members_(std::move(options.self), std::move(recovered.nodes)),
         pending_(std::move(recovered.intents)),
         canceller_(services, members_, pending_, requests_),
+        awaiter_(services, members_),
         joins_(services, members_, pending_, canceller_) {}
 
   void List(ListQuery query, MonoClock::duration timeout, const TaskSinkFactory& sinks,
@@ -183,6 +185,19 @@ class Coordinator::Impl {
       done(std::move(gathered));
     };
     canceller_.Cancel(std::move(query), who, timeout, std::move(sinks), lifetime_.Guard(note));
+  }
+
+  void Await(AwaitQuery query, TaskSinkFactory sinks,
+             std::function<void(Result<std::vector<AwaitedTask>>)> done) {
+    query.wait =
+        std::clamp<MonoClock::duration>(query.wait, MonoClock::duration::zero(), limits::kWaitMax);
+    done = Admit(query.wait > MonoClock::duration::zero(), nullptr, std::move(done));
+    if (!done) return;
+    if (query.ids.empty() || query.ids.size() > limits::kAwaitIdsMax) {
+      return Refuse(done, {ErrorCode::kInvalidArgument, "name at least one task and at most " +
+                                                            std::to_string(limits::kAwaitIdsMax)});
+    }
+    awaiter_.Await(std::move(query), std::move(sinks), std::move(done));
   }
 
   std::vector<MemberStatus> Members() const {
@@ -357,6 +372,7 @@ class Coordinator::Impl {
   Membership members_;
   PendingIntents pending_;
   Canceller canceller_;
+  Awaiter awaiter_;
   Joins joins_;
   std::size_t in_flight_ = 0;  // Those that wait for tasks to end are not among them.
   std::size_t waiting_ = 0;
@@ -382,6 +398,11 @@ void Coordinator::Get(GetQuery query, MonoClock::duration timeout, TaskSinkFacto
 void Coordinator::Cancel(CancelQuery query, const Principal& who, MonoClock::duration timeout,
                          TaskSinkFactory sinks, std::function<void(Result<Gathered>)> done) {
   impl_->Cancel(std::move(query), who, timeout, std::move(sinks), std::move(done));
+}
+
+void Coordinator::Await(AwaitQuery query, TaskSinkFactory sinks,
+                        std::function<void(Result<std::vector<AwaitedTask>>)> done) {
+  impl_->Await(std::move(query), std::move(sinks), std::move(done));
 }
 
 std::vector<MemberStatus> Coordinator::Members() const {

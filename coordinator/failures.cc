@@ -66,6 +66,13 @@ NodeFailure TaskNotFound(const NodeInfo& node, std::string_view task) {
   return OfTask(node, "resource_not_found_exception", task, "is not found");
 }
 
+NodeFailure TaskEnded(const NodeInfo& node, std::string_view task,
+                      std::optional<TaskState> state) {
+  std::string what = "has ended";
+  if (state) what.append(": ").append(ToString(*state));
+  return OfTask(node, "illegal_state_exception", task, what);
+}
+
 NodeFailure NotCancellable(const NodeInfo& node, std::string_view task) {
   return OfTask(node, "illegal_argument_exception", task, "doesn't support cancellation");
 }

@@ -1,12 +1,14 @@
 // An error of one node as a failure in an answer, in OpenSearch's spelling.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 
 #include "core/error.h"
 #include "core/failure.h"
 #include "core/node_info.h"
+#include "core/task.h"
 
 namespace quell {
 
@@ -24,6 +26,9 @@ ErrorCode CodeOf(const NodeFailure& failure);
 NodeFailure NoSuchNode(const std::string& token);
 // What a node says of one task, or this coordinator of itself.
 NodeFailure TaskNotFound(const NodeInfo& node, std::string_view task);
+// It has ended, as `state` if that is known; a cause of its own, since "not found" is not "has
+// ended".
+NodeFailure TaskEnded(const NodeInfo& node, std::string_view task, std::optional<TaskState> state);
 NodeFailure NotCancellable(const NodeInfo& node, std::string_view task);
 NodeFailure FilterMismatch(const NodeInfo& node, std::string_view task);
 

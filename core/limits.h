@@ -97,6 +97,8 @@ inline constexpr std::size_t kIntentsPerReply =
 inline constexpr std::size_t kFanOutsMax = 256;  // In flight; more are refused with 429.
 inline constexpr std::size_t kWaitsMax =
     512;  // Requests that wait for tasks to end; beside kFanOutsMax, which they do not use up.
+inline constexpr std::size_t kAwaitIdsMax =
+    100;  // Tasks in one GET /quell/v1/wait; a request line holds about 130.
 inline constexpr std::size_t kGroupParentsMax =
     100'000;  // Tasks in one answer that are put in order over all nodes: by parents, or as a
               // table.

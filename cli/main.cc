@@ -5,6 +5,7 @@
 
 #include "cli/arguments.h"
 #include "cli/output.h"
+#include "cli/stream_writer.h"
 
 namespace {
 
@@ -35,5 +36,8 @@ struct Execute {
 int main(int argc, char** argv) {
   const Environment environment = Environment::Read();
   const std::vector<std::string> arguments(argv + 1, argv + argc);
-  return std::visit(Execute{environment}, ParseArguments(arguments, environment));
+  const Request request = ParseArguments(arguments, environment);
+  // A wrapped command sees the descriptors that it would have seen without Quell.
+  if (!std::holds_alternative<RunArguments>(request)) FillStandardDescriptors();
+  return FinishOutput(std::visit(Execute{environment}, request));
 }

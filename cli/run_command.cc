@@ -17,6 +17,7 @@
 #include "cli/run/tracker.h"
 #include "cli/shell_quote.h"
 #include "cli/signal_queue.h"
+#include "cli/terminal_text.h"
 #include "core/limits.h"
 #include "host/system_clock.h"
 #include "transport/http/client.h"
@@ -30,7 +31,7 @@ constexpr milliseconds kStartBudget{250};    // So long the command waits for it
 constexpr milliseconds kFinishBudget{1000};  // ...and the wrapper for the node to hear of the end.
 
 void Say(const std::string& text) {
-  const std::string line = "quell: " + text + "\n";
+  const std::string line = TerminalText("quell: " + text + "\n");
   (void)!::write(STDERR_FILENO, line.data(), line.size());
 }
 

@@ -22,6 +22,7 @@ class CheckSink final : public TaskSink {
   void OnTasks(std::span<const TaskView> page) override {
     for (const TaskView& view : page) {
       cancellable_ = view.cancellable;
+      state_ = view.state;
       Task task;
       task.action = view.action;
       if (view.parent) task.ancestors.push_back(*view.parent);
@@ -30,11 +31,13 @@ class CheckSink final : public TaskSink {
   }
 
   bool cancellable() const { return cancellable_; }
+  TaskState state() const { return state_; }
   bool matches() const { return matches_; }
 
  private:
   const TaskFilter filter_;
   bool cancellable_ = false;
+  TaskState state_ = TaskState::kRunning;
   bool matches_ = false;
 };
 
@@ -89,8 +92,12 @@ struct Canceller::Operation {
   PendingIntents::Strength strength = PendingIntents::Strength::kNone;
   std::optional<IntentId> committed;
   std::vector<TaskId> doubtful;
+  bool known = false;  // The store had it already.
 
   std::string task() const { return std::get<TaskIdText>(query.where).ToString(); }
+  NodeFailure Ended(const NodeInfo& node, std::optional<TaskState> state) const {
+    return query.tell_ended ? TaskEnded(node, task(), state) : TaskNotFound(node, task());
+  }
   bool by_id() const { return std::holds_alternative<TaskIdText>(query.where); }
   // For what the push shows.
   std::shared_ptr<TaskSink> PushSink(const NodeInfo& node) const {
@@ -186,7 +193,7 @@ void Canceller::Decide(const Op& op, Slot checked) {
   const auto& check = static_cast<const CheckSink&>(*checked.sink);
   const LifeId checked_life = std::get<GetReply>(*checked.reply).life;
   if (std::get<GetReply>(*checked.reply).ended) {
-    slot.failure = TaskNotFound(*slot.node, op->task());
+    slot.failure = op->Ended(*slot.node, check.state());
   } else if (!check.cancellable()) {
     slot.failure = NotCancellable(*slot.node, op->task());
   } else if (!check.matches()) {
@@ -263,6 +270,7 @@ void Canceller::Commit(const Op& op, std::vector<PendingAt> pending) {
 void Canceller::Push(const Op& op, StoredIntent stored) {
   if (!stored.intent.id.is_null()) {
     op->committed = stored.intent.id;
+    op->known = stored.intent.id != op->intent.id;
     op->strength = pending_.Add(stored);
     if (!op->done) return;  // The caller was told that the outcome is unknown; the nodes pull it.
     for (std::size_t i = 0; i < op->slots.size(); ++i) {
@@ -291,7 +299,7 @@ void Canceller::Finish(const Op& op, std::vector<Slot> slots) {
     if (!op->query.wait) slot.sink = counted->inner();
     if (counted->numbers().empty() &&
         op->doubtful.empty()) {  // It ended between the check and the push.
-      slot.failure = TaskNotFound(*slot.node, op->task());
+      slot.failure = op->Ended(*slot.node, std::nullopt);
       slot.reply.reset();
       slot.sink.reset();
     }
@@ -343,6 +351,7 @@ void Canceller::Conclude(const Op& op, std::vector<Slot> slots) {
   gathered.slots = std::move(slots);
   gathered.intent = op->committed;
   gathered.doubtful = std::move(op->doubtful);
+  gathered.known = op->known;
   auto done = std::exchange(op->done, nullptr);
   if (op->place != nullptr) op->place->GiveBack();
   done(std::move(gathered));

@@ -4,6 +4,7 @@
 #include <limits>
 #include <utility>
 
+#include "coordinator/await.h"
 #include "coordinator/cancel.h"
 #include "coordinator/drains.h"
 #include "coordinator/failures.h"
@@ -86,6 +87,7 @@ class Coordinator::Impl {
         pending_(std::move(recovered.intents)),
         canceller_(services, asks_, members_, pending_, requests_, places_,
                    std::move(options.spared)),
+        awaiter_(services, asks_, members_),
         joins_(services, asks_, members_, pending_, canceller_, std::move(options.restored)),
         drains_(services, asks_, members_, joins_) {}
 
@@ -209,6 +211,19 @@ class Coordinator::Impl {
     if (!done) return;
     timeout = Bounded(timeout, query.wait);
     drains_.Drain(std::move(query), timeout, std::move(sinks), std::move(done));
+  }
+
+  void Await(AwaitQuery query, TaskSinkFactory sinks,
+             std::function<void(Result<std::vector<AwaitedTask>>)> done) {
+    query.wait =
+        std::clamp<MonoClock::duration>(query.wait, MonoClock::duration::zero(), limits::kWaitMax);
+    done = Admit(query.wait > MonoClock::duration::zero(), nullptr, std::move(done));
+    if (!done) return;
+    if (query.ids.empty() || query.ids.size() > limits::kAwaitIdsMax) {
+      return Refuse(done, {ErrorCode::kInvalidArgument, "name at least one task and at most " +
+                                                            std::to_string(limits::kAwaitIdsMax)});
+    }
+    awaiter_.Await(std::move(query), std::move(sinks), std::move(done));
   }
 
   std::vector<MemberStatus> Members() const {
@@ -390,6 +405,7 @@ class Coordinator::Impl {
   Membership members_;
   PendingIntents pending_;
   Canceller canceller_;
+  Awaiter awaiter_;
   Joins joins_;
   Drains drains_;
   Lifetime lifetime_;
@@ -414,6 +430,11 @@ void Coordinator::Get(GetQuery query, MonoClock::duration timeout, TaskSinkFacto
 void Coordinator::Cancel(CancelQuery query, const Principal& who, MonoClock::duration timeout,
                          TaskSinkFactory sinks, std::function<void(Result<Gathered>)> done) {
   impl_->Cancel(std::move(query), who, timeout, std::move(sinks), std::move(done));
+}
+
+void Coordinator::Await(AwaitQuery query, TaskSinkFactory sinks,
+                        std::function<void(Result<std::vector<AwaitedTask>>)> done) {
+  impl_->Await(std::move(query), std::move(sinks), std::move(done));
 }
 
 std::vector<MemberStatus> Coordinator::Members() const {

@@ -52,6 +52,7 @@ struct Gathered {
   // Spared by that cancel: nobody can tell whether they began before it.
   std::vector<TaskId> doubtful = {};
   std::uint64_t running = 0;  // Tasks that were waited for, and had not ended by then.
+  bool known = false;  // The store had this cancel already: who asked first, and why, stays.
   std::size_t selected() const { return slots.size(); }
   std::size_t failed() const;
 };
@@ -106,12 +107,36 @@ struct GetAnswer {
   std::shared_ptr<TaskSink> sink;  // Got one page of one task.
 };
 
+// Tasks by id, each on its own: how did it end, or does it still run?
+struct AwaitQuery {
+  std::vector<TaskIdText> ids;  // At most limits::kAwaitIdsMax.
+  MonoClock::duration wait{0};  // At most limits::kWaitMax; 0: as they are now.
+  std::shared_ptr<Caller> caller = nullptr;
+};
+
+// One task of the answer. Where `unknown` is set nobody can say whether the task runs; that is
+// never the same as "has ended".
+struct AwaitedTask {
+  TaskIdText id;
+  // kNotFound: its node is not a member (it was forgotten, or has left), or has no record of it.
+  // kUnavailable, kDeadlineExceeded, kResourceExhausted, kInternal: the node did not answer.
+  // kFailedPrecondition: a request to this coordinator.
+  std::optional<Error> unknown;
+  std::string node_name;           // Empty: not a member.
+  bool ended = false;              // With how it ended in what the sink got.
+  std::optional<Receipt> receipt;  // If it was cancelled.
+  std::shared_ptr<TaskSink> sink;  // Got one page of one task; null where `unknown` is set.
+};
+
 struct CancelQuery {
   std::variant<TaskIdText, NodeSelection> where;  // One task, or a filter over nodes.
   TaskFilter filter;                              // With a NodeSelection.
   std::string reason;
   std::chrono::milliseconds grace{0};  // 0: limits::kGraceDefault.
   bool wait = false;                   // Descendants on the same node too.
+  // By id: a task that has ended is said to have ended ("documented"), or is as good as one that
+  // never was ("strict").
+  bool tell_ended = false;
   std::shared_ptr<Caller> caller = nullptr;
   std::optional<RequestTask> as_task = {};  // As in ListQuery.
 };
@@ -194,6 +219,13 @@ class Coordinator final : public MembershipHandler {
   // error: the task has not ended.
   void Get(GetQuery query, MonoClock::duration timeout, TaskSinkFactory sinks,
            std::function<void(Result<GetAnswer>)> done);
+
+  // Waits until each of the tasks has ended or nobody can say, or until query.wait is over. The
+  // answer has each id exactly once, in the order of the query, and comes at the latest
+  // limits::kWaitMargin + limits::kNodeDeadline after the wait. Errors: kInvalidArgument (no id, or
+  // too many), kResourceExhausted (as List).
+  void Await(AwaitQuery query, TaskSinkFactory sinks,
+             std::function<void(Result<std::vector<AwaitedTask>>)> done);
 
   // The one function from which a 200 of a cancel can come: it has a value only after the commit
   // (or where there is nothing to commit: then no slot answered). Errors: as List, and

@@ -114,6 +114,16 @@ NodeFailure TaskNotFound(const NodeInfo& node, std::string_view task) {
   return OfTask(node, FailureCause::kTaskNotFound, ErrorCode::kNotFound, task, "is not found");
 }
 
+NodeFailure TaskEnded(const NodeInfo& node, std::string_view task,
+                      std::optional<TaskState> state) {
+  std::string what = "has ended";
+  if (state) what.append(": ").append(ToString(*state));
+  NodeFailure failure =
+      OfTask(node, FailureCause::kTaskEnded, ErrorCode::kFailedPrecondition, task, what);
+  failure.cause_type = "illegal_state_exception";
+  return failure;
+}
+
 NodeFailure NotCancellable(const NodeInfo& node, std::string_view task) {
   return OfTask(node, FailureCause::kNotCancellable, ErrorCode::kInvalidArgument, task,
                 "doesn't support cancellation");

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstddef>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -10,6 +11,7 @@
 #include "core/error.h"
 #include "core/failure.h"
 #include "core/node_info.h"
+#include "core/task.h"
 
 namespace quell {
 
@@ -29,6 +31,9 @@ NodeFailure WaitRanOut(const NodeInfo& node, std::string reason);
 NodeFailure NoSuchNode(const std::string& token);
 // What a node says of one task, or this coordinator of itself.
 NodeFailure TaskNotFound(const NodeInfo& node, std::string_view task);
+// It has ended, as `state` if that is known; a cause of its own, since "not found" is not "has
+// ended".
+NodeFailure TaskEnded(const NodeInfo& node, std::string_view task, std::optional<TaskState> state);
 NodeFailure NotCancellable(const NodeInfo& node, std::string_view task);
 NodeFailure FilterMismatch(const NodeInfo& node, std::string_view task);
 

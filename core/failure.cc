@@ -28,6 +28,8 @@ std::string_view ToString(FailureCause cause) {
       return "given_up";
     case FailureCause::kStillRunning:
       return "still_running";
+    case FailureCause::kTaskEnded:
+      return "task_ended";
     case FailureCause::kTaskNotFound:
       return "task_not_found";
     case FailureCause::kNotCancellable:

@@ -27,7 +27,8 @@ enum class FailureCause : std::uint8_t {
   kRefused,         // It, or this coordinator, refuses the request.
   kGivenUp,         // Nobody waits for the answer any more.
   kStillRunning,    // Its tasks were waited for, and had not ended in time.
-  kTaskNotFound,    // Of a cancel by id: the task has ended or never was.
+  kTaskNotFound,    // Of a cancel by id: there is no record of the task.
+  kTaskEnded,       // Likewise: the task has ended.
   kNotCancellable,  // Likewise: the task cannot be cancelled.
   kFilterMismatch,  // Likewise: the filters do not match it.
 };

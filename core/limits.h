@@ -118,6 +118,8 @@ inline constexpr std::size_t kAsksWhileUnanswered =
 inline constexpr std::size_t kOwedCommitsMax =
     1024;  // Born at nodes, on their way into the store; more come with the next heartbeat.
 inline constexpr std::size_t kDrainShown = 100;  // Tasks that are named when a node drains.
+inline constexpr std::size_t kAwaitIdsMax =
+    100;  // Tasks in one GET /quell/v1/wait; a request line holds about 130.
 inline constexpr std::size_t kGroupParentsMax =
     100'000;  // Tasks in one answer that are put in order over all nodes: by parents, or as a
               // table.

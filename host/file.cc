@@ -4,6 +4,7 @@
 #include <cstdio>
 #include <cstring>
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -53,6 +54,11 @@ Status WriteAll(int fd, std::string_view content, std::string_view path) {
     const ssize_t wrote = ::write(fd, content.data(), content.size());
     if (wrote < 0) {
       if (errno == EINTR) continue;
+      if (errno == EAGAIN) {  // A pipe that does not block: its reader is slow.
+        pollfd file{fd, POLLOUT, 0};
+        ::poll(&file, 1, -1);
+        continue;
+      }
       return ErrnoError(errno, "write", path);
     }
     content.remove_prefix(static_cast<std::size_t>(wrote));

@@ -67,8 +67,9 @@ int Supervisor::Run() {
 }
 
 std::string Supervisor::outcome() const {
-  if (sweep_) return "cancelled";
-  return WIFEXITED(*status_) && WEXITSTATUS(*status_) == 0 ? "success" : "failure";
+  // Exit code 0 is the command's own word that it did its work, whatever it was told meanwhile.
+  if (WIFEXITED(*status_) && WEXITSTATUS(*status_) == 0) return "success";
+  return sweep_ ? "cancelled" : "failure";
 }
 
 void Supervisor::Wait() {

@@ -26,12 +26,17 @@ void Send(const ExchangePtr& exchange, int status, std::string body) {
   exchange->Send(std::move(response));
 }
 
+void RenderError(http::JsonWriter& json, const Error& error) {
+  json.Key("error").BeginObject();
+  json.Field("type", ToString(error.code)).Field("reason", error.message).EndObject();
+}
+
 void SendError(const ExchangePtr& exchange, const Error& error, opensearch::Whose whose) {
   const int status = opensearch::RowFor(error.code, whose).status;
   std::string body;
   http::JsonWriter json(body);
-  json.BeginObject().Key("error").BeginObject();
-  json.Field("type", ToString(error.code)).Field("reason", error.message).EndObject();
+  json.BeginObject();
+  RenderError(json, error);
   json.Field("status", status).EndObject();
   Send(exchange, status, std::move(body));
 }
@@ -152,6 +157,44 @@ class Records final : public HeldSink {
   std::string text_;
 };
 
+// What is known of one task, in an object that is open.
+void RenderFound(http::JsonWriter& json, const TaskSink& sink, const std::string& node_name,
+                 bool ended, const std::optional<Receipt>& receipt) {
+  json.Key("task").Raw(static_cast<const Records&>(sink).text());
+  json.Field("node_name", node_name).Field("ended", ended);
+  json.Key("receipt");
+  if (receipt) {
+    RenderReceipt(json, *receipt);
+  } else {
+    json.Null();
+  }
+}
+
+void RenderAwaited(http::JsonWriter& json, const AwaitedTask& task) {
+  json.BeginObject().Field("id", task.id.ToString());
+  if (task.unknown) {
+    json.Field("result", "unknown").Field("node_name", task.node_name);
+    RenderError(json, *task.unknown);
+  } else {
+    json.Field("result", task.ended ? "ended" : "running");
+    RenderFound(json, *task.sink, task.node_name, task.ended, task.receipt);
+  }
+  json.EndObject();
+}
+
+std::vector<TaskIdText> ReadIds(opensearch::Params& params) {
+  std::vector<TaskIdText> ids;
+  for (const std::string& text : params.List("tasks")) {
+    ids.push_back(params.ParseTaskId(text));
+    if (ids.back().unset) params.Fail("[tasks] has [" + text + "], which names no task");
+  }
+  if (ids.empty() || ids.size() > limits::kAwaitIdsMax) {
+    params.Fail("[tasks] must name at least one task and at most " +
+                std::to_string(limits::kAwaitIdsMax));
+  }
+  return ids;
+}
+
 void RenderSlot(http::JsonWriter& json, const Slot& slot) {
   json.BeginObject().Field("id", slot.node->id.view()).Field("name", slot.node->name);
   json.Key("tasks").BeginArray();
@@ -235,6 +278,8 @@ void Face::AddRoutes(http::Router& router) {
              [this](const ExchangePtr& exchange) { GetTask(exchange); });
   router.Add(Method::kGet, "/quell/v1/tasks", Permission::kTaskList,
              [this](const ExchangePtr& exchange) { ListTasks(exchange); });
+  router.Add(Method::kGet, "/quell/v1/wait", Permission::kTaskGet,
+             [this](const ExchangePtr& exchange) { WaitForTasks(exchange); });
   router.Add(Method::kGet, "/quell/v1/nodes", Permission::kTaskList,
              [this](const ExchangePtr& exchange) { ListNodes(exchange); });
   router.Add(Method::kDelete, "/quell/v1/nodes/{id}", Permission::kNodeManage,
@@ -257,15 +302,38 @@ void Face::GetTask(const ExchangePtr& exchange) {
     if (!answer) return SendError(exchange, answer.error(), opensearch::Whose::kService);
     std::string body;
     http::JsonWriter json(body);
-    json.BeginObject().Key("task").Raw(static_cast<const Records&>(*answer->sink).text());
-    json.Field("node_name", answer->node.name).Field("ended", answer->ended);
-    json.Key("receipt");
-    if (answer->receipt) {
-      RenderReceipt(json, *answer->receipt);
-    } else {
-      json.Null();
-    }
+    json.BeginObject();
+    RenderFound(json, *answer->sink, answer->node.name, answer->ended, answer->receipt);
     json.EndObject();
+    Send(exchange, 200, std::move(body));
+  });
+}
+
+void Face::WaitForTasks(const ExchangePtr& exchange) {
+  opensearch::Params params(exchange->request());
+  AwaitQuery query;
+  query.ids = ReadIds(params);
+  query.wait = params.Duration("timeout").value_or(limits::kWaitDefault);
+  if (query.wait < MonoClock::duration::zero() || query.wait > limits::kWaitMax) {
+    params.Fail("[timeout] must be at least [0] and at most [" +
+                std::to_string(std::chrono::seconds(limits::kWaitMax).count()) + "s] but was [" +
+                params.Text("timeout") + "]");
+  }
+  if (const auto problem = params.Finish()) {
+    return SendError(exchange, {ErrorCode::kInvalidArgument, problem->reason},
+                     opensearch::Whose::kService);
+  }
+  query.caller = std::make_shared<Caller>();
+  exchange->OnGone([caller = query.caller] { caller->Leave(); });
+  auto sinks = [](const NodeInfo&) { return std::make_shared<Records>(); };
+  coordinator_.Await(std::move(query), sinks, [exchange](Result<std::vector<AwaitedTask>> answer) {
+    if (!answer) return SendError(exchange, answer.error(), opensearch::Whose::kService);
+    std::string body;
+    http::JsonWriter json(body);
+    json.BeginObject().Key("tasks").BeginArray();
+    for (const AwaitedTask& task : *answer)
+      RenderAwaited(json, task);
+    json.EndArray().EndObject();
     Send(exchange, 200, std::move(body));
   });
 }

@@ -24,6 +24,7 @@ class Face {
   using ExchangePtr = std::shared_ptr<http::Exchange>;
 
   void GetTask(const ExchangePtr& exchange);
+  void WaitForTasks(const ExchangePtr& exchange);
   void ListTasks(const ExchangePtr& exchange);
   void ListNodes(const ExchangePtr& exchange);
   void ForgetNode(const ExchangePtr& exchange);

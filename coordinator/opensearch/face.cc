@@ -105,6 +105,7 @@ void SendGathered(const ExchangePtr& exchange, const Aside& aside, const Style& 
   const Totals totals = TotalsOf(gathered, groups, false);
   headers.push_back({"Quell-Nodes", Coverage(gathered.selected(), gathered.failed())});
   if (gathered.intent) headers.push_back({"Quell-Operation", gathered.intent->ToString()});
+  if (gathered.known) headers.push_back({"Quell-Operation-Known", "true"});
   AddWaitHeader(headers, wait, running);
   const bool flat = groups.budget && groups.budget->met();
   if (flat) headers.push_back({"Quell-Grouping", "flat"});
@@ -437,8 +438,12 @@ void Face::Get(const ExchangePtr& exchange) {
     std::string body;
     http::JsonWriter json(body);
     json.BeginObject().Field("completed", answer->ended);
+    const bool documented = style.profile == Profile::kDocumented;
+    if (answer->ended && documented) json.Field("state", ToString(task.end().state));
     if (ran_out) json.Field("timed_out", true);
-    json.Key("task").Raw(answer->ended ? task.ended() : task.live()).EndObject();
+    json.Key("task").Raw(answer->ended ? task.ended() : task.live());
+    if (answer->ended) RenderEnd(json, task.end(), style.profile);
+    json.EndObject();
     std::vector<Header> headers;
     AddWaitHeader(headers, wait, ran_out ? 1 : 0);
     Send(exchange, style, 200, std::move(body), std::move(headers));
@@ -472,6 +477,7 @@ void Face::Cancel(const ExchangePtr& exchange, bool path_id) {
     query.where = words.id;
   }
   query.filter = std::move(words.filter);
+  query.tell_ended = documented;
   query.reason = std::move(words.reason);
   query.grace = std::chrono::ceil<std::chrono::milliseconds>(words.grace);
   query.wait = wait.wanted;

@@ -102,8 +102,12 @@ class Stream : public std::enable_shared_from_this<Stream> {
     const MonoTime now = executor.clock().Now();
     if (!tried_since_) tried_since_ = now;
     if (now - *tried_since_ >= limits::kHeldWait) {
-      slot().failure = NodeFailure{slot().node->id.ToString(), "circuit_breaking_exception",
-                                   http::Describe(http::HeldRefusal::kBusy, *list_.held->budget())};
+      slot().failure = NodeFailure{slot().node->id.ToString(),
+                                   "circuit_breaking_exception",
+                                   http::Describe(http::HeldRefusal::kBusy, *list_.held->budget()),
+                                   FailureCause::kBusy,
+                                   ErrorCode::kResourceExhausted,
+                                   slot().node->name};
       EndNode(false);
       return true;
     }

@@ -131,6 +131,54 @@ void OneTask::OnTasks(std::span<const TaskView> page) {
     RenderTask(live, task, {TaskShape::kDetailed, look_.human, look_.profile});
     http::JsonWriter ended(ended_);
     RenderTask(ended, task, {TaskShape::kEnded, look_.human, look_.profile});
+    end_ = {task.state, std::string(task.cancel_reason), task.running};
+  }
+}
+
+namespace {
+
+void RenderError(http::JsonWriter& json, std::string_view type, std::string_view reason) {
+  json.Key("error").BeginObject().Field("type", type).Field("reason", reason).EndObject();
+}
+
+// As a real server has it of what was cancelled. Typed clients want every member; there is nothing
+// to count here.
+void RenderCancelledResponse(http::JsonWriter& json, const TaskEnd& end) {
+  json.Key("response").BeginObject();
+  json.Field("took", std::chrono::duration_cast<std::chrono::milliseconds>(end.ran).count());
+  json.Field("timed_out", false);
+  for (const char* name :
+       {"total", "updated", "created", "deleted", "batches", "version_conflicts", "noops"}) {
+    json.Field(name, std::int64_t{0});
+  }
+  json.Key("retries").BeginObject().Field("bulk", std::int64_t{0});
+  json.Field("search", std::int64_t{0}).EndObject();
+  json.Field("throttled", "0s").Field("throttled_millis", std::int64_t{0});
+  json.Key("requests_per_second").Raw("-1.0");
+  json.Field("canceled", end.cancel_reason.empty() ? "by user request" : end.cancel_reason);
+  json.Field("throttled_until", "0s").Field("throttled_until_millis", std::int64_t{0});
+  json.Key("failures").BeginArray().EndArray().EndObject();
+}
+
+}  // namespace
+
+void RenderEnd(http::JsonWriter& json, const TaskEnd& end, Profile profile) {
+  switch (end.state) {
+    case TaskState::kFailed:
+      return RenderError(json, "task_failed_exception", "the task reported that it failed");
+    case TaskState::kExpired:
+      return RenderError(json, "task_expired_exception", "the task ended because of its deadline");
+    case TaskState::kLost:
+      return RenderError(json, "task_lost_exception",
+                         "the task's program went away without a report: how the work ended is not "
+                         "known");
+    case TaskState::kRejected:
+      return RenderError(json, "task_rejected_exception", "the task was never taken");
+    case TaskState::kCancelled:
+      if (profile == Profile::kStrict) RenderCancelledResponse(json, end);
+      return;
+    default:
+      return;
   }
 }
 

@@ -2,6 +2,7 @@
 // arrive, each node's into a buffer of its own; an answer is put together from the buffers.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -55,6 +56,18 @@ class TasksObject final : public HeldSink {
   std::uint64_t last_ = 0;
 };
 
+// How a task has ended.
+struct TaskEnd {
+  TaskState state = TaskState::kRunning;
+  std::string cancel_reason;
+  std::chrono::nanoseconds ran{0};
+};
+
+// What stands beside an ended `task`. `error`, an object with type and reason, for what failed,
+// expired, was lost or was never taken. In the strict profile `response` for what a cancel has
+// stopped, in the form of the by-query requests, whose `canceled` clients read.
+void RenderEnd(http::JsonWriter& json, const TaskEnd& end, Profile profile);
+
 // One task, in both shapes: whether it has ended is known only after it was received.
 class OneTask final : public TaskSink {
  public:
@@ -63,11 +76,13 @@ class OneTask final : public TaskSink {
   void OnTasks(std::span<const TaskView> page) override;
   const std::string& live() const { return live_; }
   const std::string& ended() const { return ended_; }
+  const TaskEnd& end() const { return end_; }
 
  private:
   const TaskLook look_;
   std::string live_;
   std::string ended_;
+  TaskEnd end_;
 };
 
 // The value of `resource_stats`. What was not measured is left out, and zero in the strict profile.

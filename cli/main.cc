@@ -5,6 +5,7 @@
 
 #include "cli/arguments.h"
 #include "cli/output.h"
+#include "host/file.h"
 
 namespace {
 
@@ -32,6 +33,7 @@ struct Execute {
 }  // namespace
 
 int main(int argc, char** argv) {
+  quell::HoldStandardDescriptors();
   const Environment environment = Environment::Read();
   const std::vector<std::string> arguments(argv + 1, argv + argc);
   return std::visit(Execute{environment}, ParseArguments(arguments, environment));

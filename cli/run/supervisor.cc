@@ -256,11 +256,13 @@ void Supervisor::LookAtTree() {
 }
 
 bool IsForCommand(const signalfd_siginfo& info, bool leader) {
+  const int signal = static_cast<int>(info.ssi_signo);
   if (!FromKernel(info)) {
-    // The kernel signs a signal for what we did ourselves, such as a write, with our own pid.
-    return static_cast<pid_t>(info.ssi_pid) != ::getpid();
+    // The kernel signs what our own writes raise with our own pid.
+    const bool own = static_cast<pid_t>(info.ssi_pid) == ::getpid();
+    return !(own && (signal == SIGPIPE || signal == SIGXFSZ));
   }
-  switch (static_cast<int>(info.ssi_signo)) {
+  switch (signal) {
     case SIGHUP:
     case SIGCONT:
       // A terminal that goes away tells the leader of its session alone; else it is for the group.

@@ -94,6 +94,8 @@ TEST(SignalForCommandTest, IsWhatAProcessSends) {
 TEST(SignalForCommandTest, IsNotWhatTheWrapperHasDoneItself) {
   EXPECT_FALSE(IsForCommand(Signal(SIGPIPE, SI_USER, ::getpid()), false));
   EXPECT_FALSE(IsForCommand(Signal(SIGXFSZ, SI_USER, ::getpid()), true));
+  // Whoever ran before in this process may have sent it.
+  EXPECT_TRUE(IsForCommand(Signal(SIGUSR1, SI_USER, ::getpid()), true));
   for (const int number : {SIGCHLD, SIGXCPU, SIGPIPE})
     EXPECT_FALSE(IsForCommand(Signal(number, SI_KERNEL), true)) << number;
 }

@@ -55,7 +55,7 @@ class Supervisor {
 
   std::optional<int> status_;  // Of the command, once it has ended.
   bool stopped_ = false;
-  bool continued_ = false;  // The next SIGCONT is the one by which we went on after the command's stop.
+  bool continued_ = false;  // The next SIGCONT is the one by which we went on.
   bool childless_ = false;
   bool blind_ = false;           // There is no /proc, as was said.
   MonoTime rest_until_;          // A look that takes long is not repeated at once.

@@ -1,7 +1,6 @@
 #include "cli/stream_writer.h"
 
 #include <cerrno>
-#include <fcntl.h>
 #include <poll.h>
 #include <unistd.h>
 
@@ -24,15 +23,6 @@ void StreamWriter::Write(std::string_view bytes) {
 void StreamWriter::Close() {
   // EINTR: on Linux the descriptor is closed all the same.
   if (::close(fd_) != 0 && errno != EINTR && error_ == 0) error_ = errno;
-}
-
-void FillStandardDescriptors() {
-  // In this order each open() takes the lowest free number. A descriptor for reading only makes
-  // each write() fail with EBADF, as the closed one would.
-  for (const int fd : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
-    if (::fcntl(fd, F_GETFD) >= 0 || errno != EBADF) continue;
-    if (::open("/dev/null", fd == STDERR_FILENO ? O_WRONLY : O_RDONLY) < 0) return;
-  }
 }
 
 }  // namespace quell::cli

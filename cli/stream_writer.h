@@ -25,8 +25,4 @@ class StreamWriter {
   int error_ = 0;
 };
 
-// Gives each of the descriptors 0, 1 and 2 that is closed a stand-in, so that no socket or file
-// takes its place: reading finds the end, writing to standard output fails.
-void FillStandardDescriptors();
-
 }  // namespace quell::cli

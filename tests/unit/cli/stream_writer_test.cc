@@ -1,6 +1,7 @@
 // Goal: what is printed arrives whole, or its loss is known.
 // Method: real pipes and devices.
 #include "cli/stream_writer.h"
+#include "host/file.h"
 
 #include <cerrno>
 #include <csignal>
@@ -72,7 +73,7 @@ TEST(StandardDescriptorsTest, AClosedOneIsNotTakenByTheNextFileAndWritingFails) 
   if (child == 0) {
     ::close(STDIN_FILENO);
     ::close(STDOUT_FILENO);
-    FillStandardDescriptors();
+    HoldStandardDescriptors();
     const bool taken = ::open("/dev/null", O_RDONLY) < 3;
     StreamWriter writer(STDOUT_FILENO);
     writer.Write("x");

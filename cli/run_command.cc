@@ -18,6 +18,7 @@
 #include "cli/shell_quote.h"
 #include "cli/signal_queue.h"
 #include "core/limits.h"
+#include "core/utf8.h"
 #include "host/system_clock.h"
 #include "transport/http/client.h"
 
@@ -32,16 +33,6 @@ constexpr milliseconds kFinishBudget{1000};  // ...and the wrapper for the node 
 void Say(const std::string& text) {
   const std::string line = "quell: " + text + "\n";
   (void)!::write(STDERR_FILENO, line.data(), line.size());
-}
-
-// Cut between characters, not inside one.
-std::string CutUtf8(std::string text, std::size_t limit) {
-  if (text.size() <= limit) return text;
-  std::size_t end = limit;
-  while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xC0) == 0x80)
-    --end;
-  text.resize(end);
-  return text;
 }
 
 // The wrapper must not hold the job's pipes open: who reads them waits for the last writer.
@@ -124,11 +115,12 @@ void ExplainExecError(const Command& command, const std::string& program) {
 
 std::string DefaultAction(const std::string& program) {
   const std::string name = program.substr(program.rfind('/') + 1);
-  return CutUtf8("run/" + (name.empty() ? program : name), limits::kActionMax);
+  const std::string action = "run/" + (name.empty() ? program : name);
+  return CutUtf8(WithoutControlCharacters(action), limits::kActionMax);
 }
 
 std::string DefaultDescription(const std::vector<std::string>& command) {
-  return CutUtf8(ShellJoin(command), limits::kDescriptionMax);
+  return CutUtf8(ToUtf8(ShellJoin(command)), limits::kDescriptionMax);
 }
 
 int RunCommand(const RunArguments& arguments, const Environment& environment) {

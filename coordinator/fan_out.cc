@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "coordinator/failures.h"
+#include "core/limits.h"
 
 namespace quell {
 namespace {
@@ -67,11 +68,12 @@ class Gather : public std::enable_shared_from_this<Gather> {
   const Slot& slot(std::size_t slot) const { return slots_[slot]; }
 
   // Thread-safe.
-  void Answer(std::size_t slot, Result<NodeReply> reply) {
+  void Answer(std::size_t slot, Result<NodeReply> reply, std::vector<TaskFailure> unreadable = {}) {
     if (taken_[slot].exchange(true, std::memory_order_acq_rel)) return;
     Slot& mine = slots_[slot];
     if (reply) {
       mine.reply = std::move(*reply);
+      mine.task_failures = std::move(unreadable);
     } else {
       mine.failure = FailureOf(*mine.node, joined_[slot], action_, Told(slot, reply.error()));
       mine.sink.reset();
@@ -136,8 +138,16 @@ class SlotSink final : public ReplySink {
       if (task.id.node != node_) foreign_ = true;
     }
     tasks_ += page.size();
+    readable_ += page.size();
     // A slot that expires meanwhile loses its sink: what is written here is never read.
     if (!foreign_ && sink_ != nullptr) sink_->OnTasks(page);
+  }
+
+  void OnUnreadable(std::span<const TaskFailure> tasks) override {
+    for (const TaskFailure& task : tasks) {
+      ++tasks_;
+      if (unreadable_.size() < limits::kTaskFailuresMax) unreadable_.push_back(task);
+    }
   }
 
   void OnDone(Result<NodeReply> reply) override {
@@ -148,22 +158,38 @@ class SlotSink final : public ReplySink {
         wrong = "it answered another question than the one asked";
       } else if (foreign_) {
         wrong = "it reported tasks of another node";
+      } else if (!unreadable_.empty() && NeedsOne(*reply)) {
+        wrong = unreadable_.front().reason;
       } else if ((count && *count != tasks_) ||
                  (std::holds_alternative<GetReply>(*reply) && tasks_ != 1)) {
         wrong = "its answer is incomplete";
       }
       if (!wrong.empty()) reply = Error{ErrorCode::kInternal, std::string(wrong)};
     }
-    gather_->Answer(slot_, std::move(reply));
+    if (const std::uint64_t named = readable_ + unreadable_.size(); named < tasks_) {
+      unreadable_.push_back(
+          {node_, 0, "and " + std::to_string(tasks_ - named) + " more that cannot be read"});
+    }
+    gather_->Answer(slot_, std::move(reply), std::move(unreadable_));
   }
 
  private:
+  // Without any task that can be read this is no answer: to the question for one, or for a part of
+  // a list, of which nobody would know where the next one begins.
+  bool NeedsOne(const NodeReply& reply) const {
+    const auto* list = std::get_if<ListReply>(&reply);
+    return readable_ == 0 &&
+           (std::holds_alternative<GetReply>(reply) || (list != nullptr && list->more));
+  }
+
   const std::shared_ptr<Gather> gather_;
   const std::size_t slot_;
   const NodeId node_;
   const std::size_t kind_;  // The index of request and reply in their variants: they go in pairs.
   const std::shared_ptr<TaskSink> sink_;
-  std::uint64_t tasks_ = 0;
+  std::uint64_t tasks_ = 0;     // All of them.
+  std::uint64_t readable_ = 0;  // Of these.
+  std::vector<TaskFailure> unreadable_;
   bool foreign_ = false;
 };
 

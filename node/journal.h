@@ -50,6 +50,13 @@ struct KeptTask {
   ProcessName lives_by;  // Its own, or the one that stands for its session.
 };
 
+// A row of the file that makes no sense. It costs itself alone: it is left out, and stays where it
+// is.
+struct SkippedRow {
+  std::string row;  // "live task 17"
+  std::string why;
+};
+
 struct JournalState {
   Incarnation incarnation = Incarnation::kNone;  // Of this start; the file already has it.
   std::uint64_t next_number = 1;                 // Everything below may have been given out.
@@ -59,6 +66,8 @@ struct JournalState {
   std::vector<Receipt> receipts;  // The last of each tombstone's first intent, as far as known.
   std::vector<Intent> owed;       // Oldest first.
   std::vector<KeptTask> live;     // In ascending order of their numbers.
+  std::vector<SkippedRow> skipped = {};  // The first limits::kSkippedRowsNamed...
+  std::size_t skipped_total = 0;         // ...of so many.
 };
 
 // Callbacks run on the node's executor, exactly once, never inside the calls, and in their order;

@@ -25,7 +25,8 @@ std::span<const std::string_view> JournalMigrations();
 
 // A new incarnation, durable when this returns.
 Status BeginLife(sqlite::Database& database);
-// Everything that the node needs to go on in the life that has begun.
+// Everything that the node needs to go on in the life that has begun. Rows that make no sense are
+// left out, and named.
 Result<JournalState> LoadJournal(sqlite::Database& database, const NodeId& node);
 
 // Within the transaction of the caller.

@@ -13,6 +13,7 @@
 #include "coordinator/opensearch/params.h"
 #include "coordinator/opensearch/problem.h"
 #include "coordinator/opensearch/profile.h"
+#include "core/filter.h"
 #include "core/ids.h"
 #include "core/request_tasks.h"
 #include "transport/http/exchange.h"
@@ -73,7 +74,14 @@ Problem ValidationFailed(const std::string& what);
 // The coordinator is at its capacity of requests, or of those that wait for tasks to end.
 Problem Busy(bool wait);
 
-// An id that no task can have matches none, as in OpenSearch.
-std::optional<TaskId> ParentFilter(const TaskIdText& parent);
+// Which tasks a request means.
+struct TaskSelection {
+  std::vector<std::string> nodes;
+  TaskFilter filter;
+};
+// `nodes`, `actions` and `parent_task_id`. One that is there and names nothing is refused, unless
+// answers are as recorded: a real server takes it for everything, so one unset variable in a
+// script, and all tasks of the cluster are gone. A parent that no task can be matches none.
+TaskSelection ReadSelection(Params& params);
 
 }  // namespace quell::opensearch

@@ -136,7 +136,27 @@ void RenderFailure(http::JsonWriter& json, const NodeFailure& failure) {
   json.EndObject().EndObject();
 }
 
+namespace {
+
+// As a real server has them: the key is there only if there are any.
+void RenderTaskFailures(http::JsonWriter& json, const Gathered& gathered) {
+  if (!gathered.misses_tasks()) return;
+  json.Key("task_failures").BeginArray();
+  for (const Slot& slot : gathered.slots) {
+    for (const TaskFailure& failure : slot.task_failures) {
+      json.BeginObject().Field("task_id", failure.number);
+      json.Field("node_id", failure.node.view()).Field("status", "INTERNAL_SERVER_ERROR");
+      json.Key("reason").BeginObject().Field("type", kUnreadableTask);
+      json.Field("reason", failure.reason).EndObject().EndObject();
+    }
+  }
+  json.EndArray();
+}
+
+}  // namespace
+
 void RenderFailures(http::JsonWriter& json, const Gathered& gathered, Profile profile) {
+  RenderTaskFailures(json, gathered);
   if (profile == Profile::kStrict && gathered.failed() == 0) return;
   json.Key("node_failures").BeginArray();
   for (const Slot& slot : gathered.slots) {

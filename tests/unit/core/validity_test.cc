@@ -70,7 +70,7 @@ TEST(ValidityTest, ATaskIsCheckedWhole) {
   refused("pid", [](Task& task) { task.pid = -1; });
   refused("intent", [](Task& task) { task.cancel.emplace(); });
   refused("grace", [](Task& task) {
-    task.cancel = CancelMark{.intent = *IntentId::Parse(kNode.view()), .grace = -1ms};
+    task.cancel = CancelMark{*IntentId::Parse(kNode.view()), {}, "", "", -1ms, false};
   });
   refused("execution", [](Task& task) { task.resources.cpu = CpuUse{.executions = 0}; });
   refused("memory", [](Task& task) { task.resources.memory = MemoryUse{.now = 5}; });

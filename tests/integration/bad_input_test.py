@@ -322,6 +322,9 @@ class DaemonMistakesTest(quelltest.TestCase):
                                           "--opensearch-profile", "lax"), 64, "lax")
         self.assert_refused(self.run_once(*self.node_argv("a", listen="127.0.0.1:" + "99999")), 64,
                             "99999")
+        for name in ("a,b", "_a", "a*", "x" * 129):  # Its coordinator would refuse it for ever.
+            self.assert_refused(self.run_once(*self.node_argv("a", name=name)), 64, "--name")
+        self.assert_refused(self.run_once(*self.node_argv("a"), "--attr", "rack=a\nb"), 64, "--attr")
 
     def test_a_listener_off_loopback_is_refused_with_the_remedy(self):
         for done in (self.run_once(*self.node_argv("a", listen="0.0.0.0:0")),

@@ -11,6 +11,7 @@
 #include "cli/suggest.h"
 #include "core/ids.h"
 #include "core/limits.h"
+#include "core/validity.h"
 #include "core/version.h"
 
 namespace quell::cli {
@@ -224,11 +225,13 @@ std::string CheckRun(const RunArguments& run) {
   if (run.command.empty()) {
     return "name the command after --: quell run -- make -j4";
   }
-  if (run.action.size() > limits::kActionMax) {
-    return "--action is longer than " + std::to_string(limits::kActionMax) + " bytes";
+  if (!run.action.empty()) {
+    if (const Status fine = CheckAction(run.action); !fine) {
+      return "--action: " + fine.error().message;
+    }
   }
-  if (run.description.size() > limits::kDescriptionMax) {
-    return "--description is longer than " + std::to_string(limits::kDescriptionMax) + " bytes";
+  if (const Status fine = CheckDescription(run.description); !fine) {
+    return "--description: " + fine.error().message;
   }
   if (!run.parent.empty() && !TaskId::Parse(run.parent)) {
     return "--parent " + run.parent +
@@ -326,8 +329,8 @@ Request Choose(const CLI::App& app, Raw& raw) {
   } else {
     wrong = "--timeout: " + timeout.error().message;
   }
-  if (raw.cancel.terms.reason.size() > limits::kReasonMax) {
-    wrong = "--reason is longer than " + std::to_string(limits::kReasonMax) + " bytes";
+  if (const Status fine = CheckReason(raw.cancel.terms.reason); !fine) {
+    wrong = "--reason: " + fine.error().message;
   }
   if (!wrong.empty()) return Usage(wrong);
   return raw.cancel;

@@ -23,6 +23,7 @@
 #include "cli/terminal_text.h"
 #include "core/limits.h"
 #include "host/file.h"
+#include "core/utf8.h"
 #include "host/system_clock.h"
 #include "transport/http/client.h"
 
@@ -146,11 +147,12 @@ std::string Joined(const std::vector<std::string>& ids) {
 
 std::string DefaultAction(const std::string& program) {
   const std::string name = program.substr(program.rfind('/') + 1);
-  return CutUtf8("run/" + (name.empty() ? program : name), limits::kActionMax);
+  const std::string action = "run/" + (name.empty() ? program : name);
+  return CutUtf8(WithoutControlCharacters(action), limits::kActionMax);
 }
 
 std::string DefaultDescription(const std::vector<std::string>& command) {
-  return CutUtf8(ShellJoin(command), limits::kDescriptionMax);
+  return CutUtf8(ToUtf8(ShellJoin(command)), limits::kDescriptionMax);
 }
 
 namespace {

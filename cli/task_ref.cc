@@ -8,6 +8,7 @@
 #include "cli/exit_code.h"
 #include "cli/output.h"
 #include "core/ids.h"
+#include "core/validity.h"
 
 namespace quell::cli {
 namespace {
@@ -25,10 +26,11 @@ Result<TaskRef> TaskRef::Parse(std::string_view text) {
   const std::size_t colon = text.rfind(':');
   std::uint64_t number = 0;
   if (colon != std::string_view::npos && colon > 0) {
-    const std::string_view digits = text.substr(colon + 1);
+    const std::string_view digits = text.substr(colon + 1);  // As TaskId::Parse() takes them.
     const char* end = digits.data() + digits.size();
     const auto [stop, error] = std::from_chars(digits.data(), end, number);
-    if (error == std::errc() && stop == end && number > 0 && number <= TaskId::kNumberMax) {
+    if (error == std::errc() && stop == end && digits.front() != '0' &&
+        CheckTaskNumber("task", number)) {
       const std::string_view node = text.substr(0, colon);
       return TaskRef{std::string(node), std::to_string(number), NodeId::Parse(node).has_value()};
     }

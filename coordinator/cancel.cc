@@ -9,6 +9,7 @@
 #include "coordinator/selection.h"
 #include "coordinator/waiting.h"
 #include "core/limits.h"
+#include "core/validity.h"
 
 namespace quell {
 namespace {
@@ -61,17 +62,9 @@ class CountingSink final : public TaskSink {
 };
 
 Status Validate(const CancelQuery& query) {
-  if (query.reason.size() > limits::kReasonMax) {
-    return Error{
-        ErrorCode::kInvalidArgument,
-        "the reason has more than " + std::to_string(limits::kReasonMax) + " bytes: shorten it"};
-  }
-  if (query.grace < std::chrono::milliseconds(0) || query.grace > limits::kGraceMax) {
-    return Error{ErrorCode::kInvalidArgument,
-                 "the grace must be between 0 and " +
-                     std::to_string(std::chrono::seconds(limits::kGraceMax).count()) + "s"};
-  }
-  return {};
+  if (Status fine = CheckReason(query.reason); !fine) return fine;
+  if (Status fine = CheckGrace(query.grace); !fine) return fine;
+  return Check(query.filter);
 }
 
 }  // namespace

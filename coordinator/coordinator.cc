@@ -26,6 +26,11 @@ std::size_t Gathered::failed() const {
       slots.begin(), slots.end(), [](const Slot& slot) { return slot.failure.has_value(); }));
 }
 
+bool Gathered::misses_tasks() const {
+  return std::any_of(slots.begin(), slots.end(),
+                     [](const Slot& slot) { return !slot.task_failures.empty(); });
+}
+
 namespace {
 
 std::uint64_t ShareOf(const ListShare& share, std::size_t nodes) {

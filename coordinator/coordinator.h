@@ -43,6 +43,8 @@ struct Slot {
   std::optional<NodeFailure> failure;
   std::shared_ptr<TaskSink> sink;  // What answered, rendered.
   std::optional<NodeReply> reply;  // If it answered.
+  // Of its tasks those that cannot be read; the last one may stand for several.
+  std::vector<TaskFailure> task_failures = {};
 };
 
 // Every selected node exactly once, in the order of selection.
@@ -55,6 +57,7 @@ struct Gathered {
   bool known = false;  // The store had this cancel already: who asked first, and why, stays.
   std::size_t selected() const { return slots.size(); }
   std::size_t failed() const;
+  bool misses_tasks() const;  // Some slot has task_failures.
 };
 
 // Which nodes: tokens as OpenSearch's `nodes` takes them (selection.h); none: all that are known.

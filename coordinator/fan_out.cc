@@ -90,11 +90,12 @@ class Gather : public std::enable_shared_from_this<Gather> {
   const Slot& slot(std::size_t slot) const { return slots_[slot]; }
 
   // Thread-safe.
-  void Answer(std::size_t slot, Result<NodeReply> reply) {
+  void Answer(std::size_t slot, Result<NodeReply> reply, std::vector<TaskFailure> unreadable = {}) {
     if (!TakeSlot(slot)) return;
     Slot& mine = slots_[slot];
     if (reply) {
       mine.reply = std::move(*reply);
+      mine.task_failures = std::move(unreadable);
     } else {
       mine.failure = FailureOf(*mine.node, standings_[slot], action_, Told(slot, reply.error()));
       mine.sink.reset();
@@ -224,8 +225,16 @@ class SlotSink final : public ReplySink {
       if (task.id.number <= after_ && !IsTerminal(task.state)) stuck_ = true;
     }
     tasks_ += page.size();
+    readable_ += page.size();
     // A slot that expires meanwhile loses its sink: what is written here is never read.
     if (!foreign_ && !stuck_ && sink_ != nullptr) sink_->OnTasks(page);
+  }
+
+  void OnUnreadable(std::span<const TaskFailure> tasks) override {
+    for (const TaskFailure& task : tasks) {
+      ++tasks_;
+      if (unreadable_.size() < limits::kTaskFailuresMax) unreadable_.push_back(task);
+    }
   }
 
   void OnDone(Result<NodeReply> reply) override {
@@ -240,13 +249,19 @@ class SlotSink final : public ReplySink {
         wrong = "it reported tasks of another node";
       } else if (stuck_ || SaysMoreOfNothing(*reply)) {
         wrong = "its list does not go on after the task it was asked to go on after";
+      } else if (!unreadable_.empty() && NeedsOne(*reply)) {
+        wrong = unreadable_.front().reason;
       } else if ((count && *count != tasks_) ||
                  (std::holds_alternative<GetReply>(*reply) && tasks_ != 1)) {
         wrong = "its answer is incomplete";
       }
       if (!wrong.empty()) reply = Error{ErrorCode::kInternal, std::string(wrong)};
     }
-    gather_->Answer(slot_, std::move(reply));
+    if (const std::uint64_t named = readable_ + unreadable_.size(); named < tasks_) {
+      unreadable_.push_back(
+          {node_, 0, "and " + std::to_string(tasks_ - named) + " more that cannot be read"});
+    }
+    gather_->Answer(slot_, std::move(reply), std::move(unreadable_));
   }
 
  private:
@@ -257,21 +272,29 @@ class SlotSink final : public ReplySink {
     return code != ErrorCode::kUnavailable && code != ErrorCode::kDeadlineExceeded &&
            code != ErrorCode::kCancelled;
   }
-
-  const std::shared_ptr<Gather> gather_;
-  const std::size_t slot_;
-  const NodeId node_;
   bool SaysMoreOfNothing(const NodeReply& reply) const {
     const auto* list = std::get_if<ListReply>(&reply);
     return list != nullptr && list->more && tasks_ == 0;
   }
+  // Without any task that can be read this is no answer: to the question for one, or for a part of
+  // a list, of which nobody would know where the next one begins.
+  bool NeedsOne(const NodeReply& reply) const {
+    const auto* list = std::get_if<ListReply>(&reply);
+    return readable_ == 0 &&
+           (std::holds_alternative<GetReply>(reply) || (list != nullptr && list->more));
+  }
 
+  const std::shared_ptr<Gather> gather_;
+  const std::size_t slot_;
+  const NodeId node_;
   const std::size_t kind_;  // The index of request and reply in their variants: they go in pairs.
   const std::uint64_t after_;
   const std::shared_ptr<TaskSink> sink_;
   const std::shared_ptr<NodeAsks::Open> open_;
   const Clock& clock_;
-  std::uint64_t tasks_ = 0;
+  std::uint64_t tasks_ = 0;     // All of them.
+  std::uint64_t readable_ = 0;  // Of these.
+  std::vector<TaskFailure> unreadable_;
   bool foreign_ = false;
   bool stuck_ = false;
 };

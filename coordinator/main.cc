@@ -15,6 +15,7 @@
 #include "coordinator/opensearch/face.h"
 #include "coordinator/sqlite_store.h"
 #include "core/limits.h"
+#include "core/validity.h"
 #include "core/version.h"
 #include "host/asio_executor.h"
 #include "host/boot_id.h"
@@ -277,7 +278,7 @@ int Serve(Options options) {
   for (const Result<HostPort>* one : {&http, &listen}) {
     if (!*one) return Fail(one->error());
   }
-  if (Status name = CheckMemberName(options.name); !name) return Fail(name.error());
+  if (Status name = CheckNodeName(options.name); !name) return Fail(name.error());
   SystemRandom random;
   // So that the ready line's argv works from anywhere.
   std::error_code ignored;

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "core/limits.h"
+#include "core/validity.h"
 
 namespace quell {
 namespace {
@@ -29,7 +30,7 @@ Status Validate(const NodeInfo& node) {
   };
   if (node.id.is_null()) return refuse("the node has no id");
   if (node.incarnation == Incarnation::kNone) return refuse("the node names no incarnation");
-  if (Status name = CheckMemberName(node.name); !name) return name;
+  if (Status name = CheckNodeName(node.name); !name) return name;
   if (node.address.empty()) return refuse("the node names no address");
   if (TextOf(node) > limits::kNodeInfoMax) {
     return refuse("the node's roles and attributes have more than " +
@@ -39,19 +40,6 @@ Status Validate(const NodeInfo& node) {
 }
 
 }  // namespace
-
-Status CheckMemberName(std::string_view name) {
-  const bool fine =
-      !name.empty() && name.size() <= limits::kNodeNameMax && name.front() != '_' &&
-      std::none_of(name.begin(), name.end(), [](char c) {
-        return c == ',' || c == ':' || c == '*' || static_cast<unsigned char>(c) < ' ';
-      });
-  if (fine) return {};
-  return Error{ErrorCode::kInvalidArgument,
-               "a node's name must have 1 to " + std::to_string(limits::kNodeNameMax) +
-                   " bytes, not begin with '_', and contain no comma, colon, star or control "
-                   "character: start it with another --name"};
-}
 
 Membership::Membership(NodeInfo self, std::vector<KnownNode> recovered, WallTime started)
     : started_(started) {

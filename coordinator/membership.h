@@ -18,9 +18,6 @@
 
 namespace quell {
 
-// A name must be able to stand among the tokens that select nodes. Errors: kInvalidArgument.
-Status CheckMemberName(std::string_view name);
-
 struct Member {
   NodeInfo info;
   std::uint64_t next_number = 0;    // The highest it has told, or must begin with.

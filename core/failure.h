@@ -49,4 +49,14 @@ struct NodeFailure {
   friend bool operator==(const NodeFailure&, const NodeFailure&) = default;
 };
 
+// A task that its node reported in a form that could not be read: it alone is missing from the
+// answer. Rendered as OpenSearch's task_failures.
+struct TaskFailure {
+  NodeId node;
+  std::uint64_t number = 0;  // As the node told it; 0: it told none that a task can have.
+  std::string reason;
+
+  friend bool operator==(const TaskFailure&, const TaskFailure&) = default;
+};
+
 }  // namespace quell

@@ -36,6 +36,7 @@ inline constexpr std::size_t kStatusMax = 16 * 1024;
 inline constexpr std::size_t kReasonMax = 256;
 inline constexpr std::size_t kNodeNameMax = 128;
 inline constexpr std::size_t kHeadersMax = 8;
+inline constexpr std::size_t kHeaderNameMax = 128;
 inline constexpr std::size_t kHeaderValueMax = 1024;
 inline constexpr std::size_t kAncestorsMax = 16;
 inline constexpr std::size_t kKeyMax = 128;  // Of a registration.
@@ -51,6 +52,8 @@ inline constexpr auto kEndedAgeKept = std::chrono::hours(24 * 7);  // Likewise.
 inline constexpr std::size_t kTombstonesKept =
     100'000;  // Of cancelled tasks that do not live, the first that ended forgotten first; each
               // live task can have one besides.
+inline constexpr std::size_t kSkippedRowsNamed =
+    100;  // Rows of a journal that make no sense and are named at the start; all are counted.
 inline constexpr std::uint64_t kIdBlock = 1000;  // Numbers reserved ahead in one durable write.
 inline constexpr std::size_t kRegisterBatchMax = 10'000;
 inline constexpr std::size_t kFinishBatchMax = 10'000;
@@ -129,6 +132,8 @@ inline constexpr std::size_t kListShareMin = 100;  // Of one node, however many 
 inline constexpr std::size_t kListPart = 5'000;    // Tasks of one node that are streamed at a time.
 inline constexpr std::size_t kListPartBytes =
     4 * 1024 * 1024;  // A node that was given a limit brings no more, and says so.
+inline constexpr std::size_t kTaskFailuresMax =
+    100;  // Tasks of one node that are named as unreadable in one answer; all are counted.
 inline constexpr std::size_t kListSizeMax = 10'000;      // `size`: tasks on one page.
 inline constexpr std::size_t kNodePatternsMax = 64;      // Patterns of node names in one request.
 inline constexpr std::size_t kFilterPathsMax = 64;       // Paths in one `filter_path`.

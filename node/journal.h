@@ -79,6 +79,13 @@ struct Life {
   friend bool operator==(const Life&, const Life&) = default;
 };
 
+// A row of the file that makes no sense. It costs itself alone: it is left out, and stays where it
+// is.
+struct SkippedRow {
+  std::string row;  // "live task 17"
+  std::string why;
+};
+
 struct JournalState {
   Incarnation incarnation = Incarnation::kNone;  // Of this start; the file already has it.
   std::uint64_t next_number = 1;                 // Everything below may have been given out.
@@ -90,6 +97,8 @@ struct JournalState {
   std::vector<Intent> owed;       // Oldest first.
   std::vector<KeptTask> live;     // In ascending order of their numbers.
   std::vector<Life> lives;        // Oldest first; the last one is this start.
+  std::vector<SkippedRow> skipped = {};  // The first limits::kSkippedRowsNamed...
+  std::size_t skipped_total = 0;         // ...of so many.
 };
 
 // Callbacks run on the node's executor, exactly once, never inside the calls, and in their order;

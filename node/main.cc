@@ -15,6 +15,7 @@
 #include <boost/asio/io_context.hpp>
 
 #include "core/limits.h"
+#include "core/validity.h"
 #include "core/version.h"
 #include "host/asio_executor.h"
 #include "host/boot_id.h"
@@ -270,6 +271,14 @@ Status Daemon::Start(const HostPort& listen) {
   Result<SqliteJournal::Opened> opened =
       SqliteJournal::Open(JournalPath(), loop_, std::move(journal));
   if (!opened) return opened.error();
+  for (const SkippedRow& row : opened->state.skipped) {
+    LogError("a row of the journal cannot be read, and is left out",
+             {{"row", row.row}, {"why", row.why}, {"file", JournalPath()}});
+  }
+  if (opened->state.skipped_total > opened->state.skipped.size()) {
+    LogError("more rows of the journal cannot be read, and are left out",
+             {{"rows", opened->state.skipped_total}, {"file", JournalPath()}});
+  }
   journal_ = std::move(opened->journal);
   Result<std::unique_ptr<GrpcServer>> grpc =
       GrpcServer::Listen(loop_, listen.ToString(), {&service_});
@@ -372,6 +381,7 @@ int Serve(Options options) {
     }
   }
   if (options.name.empty()) options.name = HostName();
+  if (Status name = CheckNodeName(options.name); !name) return Fail(name.error());
   std::sort(options.roles.begin(), options.roles.end());
   SystemRandom random;
   options.data = Absolute(options.data);

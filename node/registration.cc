@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "core/limits.h"
+#include "core/validity.h"
 
 namespace quell {
 namespace {
@@ -14,41 +15,24 @@ Error Invalid(std::string message) {
   return {ErrorCode::kInvalidArgument, std::move(message)};
 }
 
-Error TooLong(const std::string& what, std::size_t limit) {
-  return Invalid("the " + what + " has more than " + std::to_string(limit) + " bytes: shorten it");
-}
-
 Error TooMany(const std::string& what, std::size_t limit) {
   return {ErrorCode::kResourceExhausted,
           "this node has " + std::to_string(limit) + " " + what +
               ", which is its limit: try again when some have ended"};
 }
 
-Status CheckTexts(const NewTask& task) {
-  if (task.action.empty()) return Invalid("the action is missing: say what the task does");
-  if (task.action.size() > limits::kActionMax) return TooLong("action", limits::kActionMax);
-  if (task.description.size() > limits::kDescriptionMax) {
-    return TooLong("description", limits::kDescriptionMax);
-  }
-  if (task.key.size() > limits::kKeyMax) return TooLong("key", limits::kKeyMax);
+Status CheckValues(const NewTask& task) {
+  if (Status fine = CheckAction(task.action); !fine) return fine;
+  if (Status fine = CheckDescription(task.description); !fine) return fine;
+  if (Status fine = CheckStatus(task.status_json); !fine) return fine;
+  if (Status fine = CheckHeaders(task.headers); !fine) return fine;
+  if (Status fine = CheckPid(task.pid); !fine) return fine;
+  if (Status fine = CheckKey(task.key); !fine) return fine;
   if (!task.key.empty() && task.resume) {
     return Invalid("a key is for a new task, an id for one that comes back: send one of them");
   }
   if (!task.cancellable && task.on_parent_lost == OnParentLost::kCancel) {
     return Invalid("a task that is not cancellable cannot be cancelled when its parent is lost");
-  }
-  if (task.status_json.size() > limits::kStatusMax) return TooLong("status", limits::kStatusMax);
-  if (task.headers.size() > limits::kHeadersMax) {
-    return Invalid("a task has at most " + std::to_string(limits::kHeadersMax) + " headers");
-  }
-  for (const Header& header : task.headers) {
-    if (header.name.empty()) return Invalid("a header without a name");
-    if (header.name.size() > limits::kActionMax) {
-      return TooLong("header name", limits::kActionMax);
-    }
-    if (header.value.size() > limits::kHeaderValueMax) {
-      return TooLong("header " + header.name, limits::kHeaderValueMax);
-    }
   }
   return {};
 }
@@ -141,7 +125,7 @@ void Registrar::CheckTasks(const Shared& registration) {
 }
 
 Status Registrar::CheckTask(Registration& r, const NewTask& task, Plan& plan) {
-  if (Status fine = CheckTexts(task); !fine) return fine;
+  if (Status fine = CheckValues(task); !fine) return fine;
   if (Status fine = CheckStart(task); !fine) return fine;
   if (Status fine = CheckResume(r, task, plan); !fine) return fine;
   if (Status fine = CheckKey(r, task, plan); !fine) return fine;
@@ -170,7 +154,7 @@ Status Registrar::CheckIntake(const NewTask& task, const Plan& plan) const {
 
 Status Registrar::CheckStart(const NewTask& task) const {
   if (!task.start_wall) return {};
-  if (*task.start_wall < WallTime()) return Invalid("the start lies before 1970");
+  if (Status fine = CheckMoment("start", *task.start_wall); !fine) return fine;
   // The clock may have been set back since the task began.
   if (!task.resume && !task.start_boot && *task.start_wall > state_.wall()) {
     return Invalid("the start lies in the future: it is in milliseconds since 1970");
@@ -267,10 +251,7 @@ Status Registrar::PlanChain(Registration& r, const NewTask& task, Plan& plan) co
     }
   }
   plan.chain.insert(plan.chain.end(), above->begin(), above->end());
-  if (plan.chain.size() > limits::kAncestorsMax) {
-    return Invalid("the task has more than " + std::to_string(limits::kAncestorsMax) +
-                   " ancestors: start it further up");
-  }
+  if (Status fine = CheckAncestors(plan.chain); !fine) return fine;
   if (task.resume && std::count(plan.chain.begin(), plan.chain.end(), *task.resume) > 0) {
     return Invalid("the task would be its own ancestor");
   }
@@ -300,7 +281,6 @@ std::int32_t Registrar::FindPid(Registration& r, std::int32_t pid) {
 }
 
 Status Registrar::CheckProcess(Registration& r, const NewTask& task, const Plan& plan) {
-  if (task.pid < 0) return Invalid("the pid is negative");
   if (task.pid == 0 || r.processes.contains(task.pid)) return {};
   if (plan.adopt && HasEnded(plan.number, task.pid)) {
     // Its command has ended while the node was away, and whoever ran it is about to say how.
@@ -374,10 +354,7 @@ Status Registrar::TakeFound(Registration& r, std::size_t index, const Result<Tas
       plan.chain.resize(1);
       plan.parent_lost = found->state == TaskState::kLost;
       plan.chain.insert(plan.chain.end(), found->ancestors.begin(), found->ancestors.end());
-      if (plan.chain.size() > limits::kAncestorsMax) {
-        return Invalid("the task has more than " + std::to_string(limits::kAncestorsMax) +
-                       " ancestors: start it further up");
-      }
+      if (Status fine = CheckAncestors(plan.chain); !fine) return fine;
     } else if (plan.number == 0 && state_.tombstones.Find(parent.number) == nullptr &&
                state_.registry.Find(parent.number) == nullptr) {
       return LeaveParent(r, r.request.tasks[index], plan);

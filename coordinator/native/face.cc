@@ -41,14 +41,17 @@ void SendError(const ExchangePtr& exchange, const Error& error, opensearch::Whos
   Send(exchange, status, std::move(body));
 }
 
-bool RefuseParams(const ExchangePtr& exchange) {
-  const http::Request& request = exchange->request();
-  if (request.query.empty()) return false;
-  SendError(exchange,
-            {ErrorCode::kInvalidArgument, "[" + request.path + "] takes no parameters, but [" +
-                                              request.query.front().name + "] was given"},
-            opensearch::Whose::kService);
+// Everything was read that this route reads. True: it was not all, and the client has been told.
+bool Refuse(const ExchangePtr& exchange, opensearch::Params& params) {
+  const auto problem = params.Finish();
+  if (!problem) return false;
+  SendError(exchange, {ErrorCode::kInvalidArgument, problem->reason}, opensearch::Whose::kService);
   return true;
+}
+
+bool RefuseParams(const ExchangePtr& exchange) {
+  opensearch::Params params(exchange->request());
+  return Refuse(exchange, params);
 }
 
 void Millis(http::JsonWriter& json, std::string_view key, const std::optional<WallTime>& time) {
@@ -221,6 +224,15 @@ http::Response RenderList(const Gathered& gathered) {
   for (const Slot& slot : gathered.slots) {
     if (!slot.failure) RenderSlot(json, slot);
   }
+  json.EndArray().Key("task_failures").BeginArray();
+  for (const Slot& slot : gathered.slots) {
+    for (const TaskFailure& failure : slot.task_failures) {
+      json.BeginObject().Field("node", failure.node.view());
+      if (failure.number != 0) json.Field("number", failure.number);
+      json.Field("type", opensearch::kUnreadableTask).Field("reason", failure.reason);
+      json.EndObject();
+    }
+  }
   json.EndArray().Key("node_failures").BeginArray();
   for (const Slot& slot : gathered.slots) {
     if (!slot.failure) continue;
@@ -342,18 +354,15 @@ void Face::ListTasks(const ExchangePtr& exchange) {
   opensearch::Params params(exchange->request());
   ListQuery query;
   query.detailed = true;
-  query.nodes.tokens = params.List("nodes");
-  query.filter.actions = params.List("actions");
-  query.filter.parent = opensearch::ParentFilter(params.TaskId("parent_task_id"));
+  opensearch::TaskSelection selection = opensearch::ReadSelection(params);
+  query.nodes.tokens = std::move(selection.nodes);
+  query.filter = std::move(selection.filter);
   const auto within = params.Duration("ended_within");
   if (within) query.ended_within = std::chrono::duration_cast<WallClock::duration>(*within);
   if (within && within->count() < 0) params.Fail("[ended_within] is negative");
   const auto timeout =
       opensearch::ReadTimeoutOnly(params, opensearch::Profile::kDocumented).timeout;
-  if (const auto problem = params.Finish()) {
-    return SendError(exchange, {ErrorCode::kInvalidArgument, problem->reason},
-                     opensearch::Whose::kService);
-  }
+  if (Refuse(exchange, params)) return;
   const auto held = std::make_shared<http::HeldBytes>(rendering_.held);
   auto sinks = [held](const NodeInfo&) { return std::make_shared<Records>(held); };
   auto done = [this, exchange, held](Result<Gathered> gathered) {

@@ -153,6 +153,7 @@ Style ReadStyle(const http::Request& request, Params& params, Profile profile,
                 const StyleRules& rules) {
   Style style;
   style.profile = ReadProfile(request, params, profile);
+  if (style.profile == Profile::kStrict) params.AsRecorded();
   style.pretty = params.Bool("pretty", false);
   style.human = params.Bool("human", false);
   style.trace = params.Bool("error_trace", false);
@@ -261,11 +262,28 @@ Problem HeldTooMuch(const http::HeldBytes& held) {
   return problem;
 }
 
-std::optional<TaskId> ParentFilter(const TaskIdText& parent) {
-  if (parent.unset) return std::nullopt;
-  // One that cannot be is asked for all the same: nothing matches it. It must be an id, or it does
-  // not travel; 126 zero bits and a 1 are as good as never drawn.
-  return parent.Resolve().value_or(TaskId{*NodeId::Parse("AAAAAAAAAAAAAAAAAAAAAQ"), 1});
+TaskSelection ReadSelection(Params& params) {
+  TaskSelection selection;
+  selection.nodes = params.List("nodes");
+  selection.filter.actions = params.List("actions");
+  if (const TaskIdText parent = params.TaskId("parent_task_id"); !parent.unset) {
+    // One that cannot be is asked for all the same: nothing matches it. It must be an id, or it
+    // does not travel; 126 zero bits and a 1 are as good as never drawn.
+    selection.filter.parent =
+        parent.Resolve().value_or(TaskId{*NodeId::Parse("AAAAAAAAAAAAAAAAAAAAAQ"), 1});
+  }
+  if (params.as_recorded()) return selection;
+  if (selection.nodes.empty() && params.Has("nodes")) {
+    params.Fail("[nodes] is empty: name nodes, or say [nodes=_all] for all of them");
+  }
+  if (selection.filter.actions.empty() && params.Has("actions")) {
+    params.Fail("[actions] is empty: name actions, or say [actions=*] for all of them");
+  }
+  if (!selection.filter.parent && params.Has("parent_task_id")) {
+    params.Fail(
+        "[parent_task_id] names no task: name one, or leave it out for whatever the parent");
+  }
+  return selection;
 }
 
 }  // namespace quell::opensearch

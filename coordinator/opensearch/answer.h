@@ -16,6 +16,7 @@
 #include "coordinator/opensearch/problem.h"
 #include "coordinator/opensearch/profile.h"
 #include "coordinator/rendering.h"
+#include "core/filter.h"
 #include "core/ids.h"
 #include "core/request_tasks.h"
 #include "transport/http/exchange.h"
@@ -88,7 +89,14 @@ Problem BusyWithCancels();
 // More would be held for this request than may be.
 Problem HeldTooMuch(const http::HeldBytes& held);
 
-// An id that no task can have matches none, as in OpenSearch.
-std::optional<TaskId> ParentFilter(const TaskIdText& parent);
+// Which tasks a request means.
+struct TaskSelection {
+  std::vector<std::string> nodes;
+  TaskFilter filter;
+};
+// `nodes`, `actions` and `parent_task_id`. One that is there and names nothing is refused, unless
+// answers are as recorded: a real server takes it for everything, so one unset variable in a
+// script, and all tasks of the cluster are gone. A parent that no task can be matches none.
+TaskSelection ReadSelection(Params& params);
 
 }  // namespace quell::opensearch

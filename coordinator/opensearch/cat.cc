@@ -169,13 +169,19 @@ std::int64_t NumberOf(const Row& row, std::size_t column) {
 
 std::string FailureLines(const Gathered& gathered) {
   std::string lines;
-  for (const Slot& slot : gathered.slots) {
-    if (!slot.failure) continue;
-    std::string line = "# node [" + slot.failure->node +
-                       "] is missing: " + slot.failure->cause_type + ": " +
-                       slot.failure->cause_reason;
+  const auto add = [&lines](std::string line) {
     std::replace(line.begin(), line.end(), '\n', ' ');
-    lines += line + "\n";
+    lines += "# " + line + "\n";
+  };
+  for (const Slot& slot : gathered.slots) {
+    if (slot.failure) {
+      add("node [" + slot.failure->node + "] is missing: " + slot.failure->cause_type + ": " +
+          slot.failure->cause_reason);
+    }
+    for (const TaskFailure& failure : slot.task_failures) {
+      add("task [" + failure.node.ToString() + ":" + std::to_string(failure.number) +
+          "] is missing: " + failure.reason);
+    }
   }
   if (gathered.running > 0) {
     lines += "# the wait is over: " + std::to_string(gathered.running) + " tasks have not ended\n";
@@ -237,10 +243,9 @@ void CatTasks(Coordinator& coordinator, const Rendering& rendering, const Exchan
   ListQuery query;
   query.detailed = params.Bool("detailed", false);
   if (!help) {
-    query.nodes.tokens = params.List("nodes");
-    query.nodes.unknown_token_fails = style.profile == Profile::kDocumented;
-    query.filter.actions = params.List("actions");
-    query.filter.parent = ParentFilter(params.TaskId("parent_task_id"));
+    TaskSelection selection = ReadSelection(params);
+    query.nodes = {std::move(selection.nodes), style.profile == Profile::kDocumented};
+    query.filter = std::move(selection.filter);
   }
   const Wait wait = help ? ReadTimeoutOnly(params, style.profile) : ReadWait(params, style.profile);
   TableWishes wishes = ReadTableWishes(params, TaskColumns(query.detailed));

@@ -20,6 +20,8 @@
 #include "coordinator/opensearch/unrouted.h"
 #include "coordinator/opensearch/waiting.h"
 #include "core/limits.h"
+#include "core/utf8.h"
+#include "core/validity.h"
 #include "transport/http/json_writer.h"
 
 namespace quell::opensearch {
@@ -160,6 +162,13 @@ std::optional<Problem> WhyNoPages(const Groups& groups, const Wait& wait) {
   return std::nullopt;
 }
 
+// A task is named once: in the path, or as a parameter.
+void RefuseSecondId(const http::Request& request, Params& params, bool path_id) {
+  if (path_id && params.Has("task_id") && params.Text("task_id") != request.captures.front()) {
+    params.Fail("[task_id] and the path name different tasks: leave [task_id] out");
+  }
+}
+
 // What a cancel says about which tasks.
 struct CancelWords {
   TaskIdText id;
@@ -170,29 +179,19 @@ struct CancelWords {
   std::chrono::nanoseconds grace{0};
 };
 
-// A filter that is there and empty means "everything" to a real server: one unset variable in a
-// script, and all tasks of the cluster are gone.
-void RefuseEmptyFilters(const http::Request& request, Params& params, const CancelWords& words,
-                        bool path_id) {
-  if (path_id && words.id.unset) {
+// Only the documented profile: a real server takes an id that names no task for none, and the path
+// for the better one of two.
+void CheckCancelledId(const http::Request& request, Params& params, const TaskIdText& id,
+                      bool path_id) {
+  if (path_id && id.unset) {
     params.Fail("the task id [" + request.captures.front() +
                 "] names no task: name one, or use POST /_tasks/_cancel without filters to cancel "
                 "everything");
   }
-  if (!path_id && words.id.unset && params.Has("task_id")) {
+  if (!path_id && id.unset && params.Has("task_id")) {
     params.Fail("[task_id] names no task: name one, or leave it out to cancel everything");
   }
-  if (words.nodes.empty() && params.Has("nodes")) {
-    params.Fail("[nodes] is empty: name nodes, or say [nodes=_all] to cancel on all of them");
-  }
-  if (words.filter.actions.empty() && params.Has("actions")) {
-    params.Fail("[actions] is empty: name actions, or say [actions=*] to cancel all of them");
-  }
-  if (!words.filter.parent && params.Has("parent_task_id")) {
-    params.Fail(
-        "[parent_task_id] names no task: name one, or leave it out to cancel whatever the "
-        "parent");
-  }
+  RefuseSecondId(request, params, path_id);
 }
 
 // As a real server describes the task that a cancel is.
@@ -209,8 +208,7 @@ std::string Describe(const CancelWords& words) {
                      "], taskId[" + (words.id.unset ? "unset" : words.id.ToString()) +
                      "], parentTaskId[" + (parent ? parent->ToString() : "unset") + "], nodes" +
                      list(words.nodes) + ", actions" + list(words.filter.actions);
-  if (text.size() > limits::kDescriptionMax) text.resize(limits::kDescriptionMax);
-  return text;
+  return CutUtf8(std::move(text), limits::kDescriptionMax);
 }
 
 CancelWords ReadCancel(const http::Request& request, Params& params, const Style& style,
@@ -218,9 +216,9 @@ CancelWords ReadCancel(const http::Request& request, Params& params, const Style
   CancelWords words;
   words.id = params.TaskId("task_id");
   if (path_id) words.id = params.ParseTaskId(request.captures.front());
-  words.nodes = params.List("nodes");
-  words.filter.actions = params.List("actions");
-  words.filter.parent = ParentFilter(params.TaskId("parent_task_id"));
+  TaskSelection selection = ReadSelection(params);
+  words.nodes = std::move(selection.nodes);
+  words.filter = std::move(selection.filter);
   if (style.profile == Profile::kStrict) {
     words.wait = ReadWaitOnly(params);
     return words;
@@ -228,19 +226,17 @@ CancelWords ReadCancel(const http::Request& request, Params& params, const Style
 
   words.wait = ReadWait(params, style.profile);
   words.reason = params.Text("reason");
-  if (words.reason.size() > limits::kReasonMax) {
-    params.Fail("[reason] has more than [" + std::to_string(limits::kReasonMax) +
-                "] bytes: shorten it");
-  }
+  if (const Status fine = CheckReason(words.reason); !fine) params.Fail(fine.error().message);
   if (const std::optional<std::chrono::nanoseconds> grace = params.Duration("grace")) {
-    const auto most = std::chrono::seconds(limits::kGraceMax).count();
-    if (*grace < std::chrono::nanoseconds(0) || *grace > limits::kGraceMax) {
+    const auto whole = std::chrono::ceil<std::chrono::milliseconds>(*grace);
+    if (*grace < std::chrono::nanoseconds(0) || !CheckGrace(whole)) {
+      const auto most = std::chrono::seconds(limits::kGraceMax).count();
       params.Fail("[grace] must be at least [0] and at most [" + std::to_string(most) +
                   "s] but was [" + params.Text("grace") + "]");
     }
     words.grace = std::max<std::chrono::nanoseconds>(*grace, std::chrono::milliseconds(1));
   }
-  RefuseEmptyFilters(request, params, words, path_id);
+  CheckCancelledId(request, params, words.id, path_id);
   return words;
 }
 
@@ -355,10 +351,9 @@ void Face::List(const ExchangePtr& exchange) {
   const Style style = ReadStyle(request, params, options_.profile, {});
   ListQuery query;
   query.detailed = params.Bool("detailed", false);
-  query.nodes.tokens = params.List("nodes");
-  query.nodes.unknown_token_fails = style.profile == Profile::kDocumented;
-  query.filter.actions = params.List("actions");
-  query.filter.parent = ParentFilter(params.TaskId("parent_task_id"));
+  TaskSelection selection = ReadSelection(params);
+  query.nodes = {std::move(selection.nodes), style.profile == Profile::kDocumented};
+  query.filter = std::move(selection.filter);
   const Wait wait = ReadWait(params, style.profile);
   std::optional<Problem> wrong_groups;
   const Groups groups = ReadGroups(params, wrong_groups);
@@ -407,7 +402,8 @@ void Face::Get(const ExchangePtr& exchange) {
   const http::Request& request = exchange->request();
   Params params(request);
   const Style style = ReadStyle(request, params, options_.profile, {});
-  params.Has("task_id");  // The path wins over it.
+  params.Has("task_id");  // The path wins over it, as recorded.
+  if (!params.as_recorded()) RefuseSecondId(request, params, true);
   const TaskIdText id = params.ParseTaskId(request.captures.front());
   const Wait wait = ReadWait(params, style.profile);
   std::optional<Problem> problem = params.Finish();

@@ -4,6 +4,7 @@
 #include <memory>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "coordinator/failures.h"
 #include "coordinator/opensearch/format/pretty.h"
@@ -144,6 +145,7 @@ class Stream : public std::enable_shared_from_this<Stream> {
     if (gathered && !gathered->slots.front().failure) {
       mine.sink = std::move(gathered->slots.front().sink);
       mine.reply = std::move(gathered->slots.front().reply);
+      AddTaskFailures(mine, gathered->slots.front().task_failures);
       if (TakePart()) GoOn();
       return;
     }
@@ -158,9 +160,15 @@ class Stream : public std::enable_shared_from_this<Stream> {
     GoOn();
   }
 
+  static void AddTaskFailures(Slot& to, const std::vector<TaskFailure>& from) {
+    for (const TaskFailure& failure : from) {
+      if (to.task_failures.size() <= limits::kTaskFailuresMax) to.task_failures.push_back(failure);
+    }
+  }
+
   void End() {
     text_ += by_node() ? '}' : ']';
-    if (profile_ == Profile::kDocumented || gathered_.failed() > 0) {
+    if (profile_ == Profile::kDocumented || gathered_.failed() > 0 || gathered_.misses_tasks()) {
       std::string failures;
       http::JsonWriter json(failures);
       RenderFailures(json, gathered_, profile_);

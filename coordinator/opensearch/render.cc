@@ -191,6 +191,8 @@ void RenderFailure(http::JsonWriter& json, const NodeFailure& failure) {
   json.EndObject().EndObject();
 }
 
+namespace {
+
 // As a real server has it: what was selected, and could not be done.
 void RenderSpared(http::JsonWriter& json, const TaskId& task) {
   json.BeginObject().Field("task_id", task.number).Field("node_id", task.node.view());
@@ -204,13 +206,30 @@ void RenderSpared(http::JsonWriter& json, const TaskId& task) {
   json.EndObject().EndObject();
 }
 
-void RenderFailures(http::JsonWriter& json, const Gathered& gathered, Profile profile) {
-  if (!gathered.doubtful.empty()) {
-    json.Key("task_failures").BeginArray();
-    for (const TaskId& task : gathered.doubtful)
-      RenderSpared(json, task);
-    json.EndArray();
+void RenderUnreadable(http::JsonWriter& json, const TaskFailure& failure) {
+  json.BeginObject().Field("task_id", failure.number);
+  json.Field("node_id", failure.node.view()).Field("status", "INTERNAL_SERVER_ERROR");
+  json.Key("reason").BeginObject().Field("type", kUnreadableTask);
+  json.Field("reason", failure.reason).EndObject().EndObject();
+}
+
+// The key is there only if there are any, as a real server has it.
+void RenderTaskFailures(http::JsonWriter& json, const Gathered& gathered) {
+  if (!gathered.misses_tasks() && gathered.doubtful.empty()) return;
+  json.Key("task_failures").BeginArray();
+  for (const TaskId& task : gathered.doubtful)
+    RenderSpared(json, task);
+  for (const Slot& slot : gathered.slots) {
+    for (const TaskFailure& failure : slot.task_failures)
+      RenderUnreadable(json, failure);
   }
+  json.EndArray();
+}
+
+}  // namespace
+
+void RenderFailures(http::JsonWriter& json, const Gathered& gathered, Profile profile) {
+  RenderTaskFailures(json, gathered);
   if (profile == Profile::kStrict && gathered.failed() == 0) return;
   json.Key("node_failures").BeginArray();
   for (const Slot& slot : gathered.slots) {

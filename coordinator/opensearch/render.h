@@ -89,8 +89,12 @@ class OneTask final : public TaskSink {
 void RenderResourceStats(http::JsonWriter& json, const ResourceUse& use, Profile profile);
 
 void RenderFailure(http::JsonWriter& json, const NodeFailure& failure);
-// The key task_failures and its array, if a cancel has spared tasks; the key node_failures and its
-// array, in the strict profile only if something failed; then "timed_out": true, if a wait ran out.
+// The type of the failure of a task that its node reported in a form that cannot be read.
+inline constexpr std::string_view kUnreadableTask = "transport_serialization_exception";
+
+// The key task_failures and its array, if a task failed or a cancel has spared one; the key
+// node_failures and its array, in the strict profile only if a node failed; then
+// "timed_out": true, if a wait ran out.
 void RenderFailures(http::JsonWriter& json, const Gathered& gathered, Profile profile);
 // name, transport_address, host, ip, roles and attributes, within an object that is open.
 void RenderNodeFields(http::JsonWriter& json, const NodeInfo& node, Profile profile);

@@ -44,7 +44,10 @@ const STATUS_BYTES = 16 * 1024;
 const STATUS_MEMBERS = 64;
 const ENDED_UNTRACKED = 1000;
 
-const TASK_ID = /^[A-Za-z0-9_-]{22}:[1-9][0-9]{0,15}$/;
+const TASK_ID = /^(?!-|A{22})[A-Za-z0-9_-]{21}[AQgw]:[1-9][0-9]{0,15}$/;
+/** As the node has it: whatever it would refuse must not cost the program its tasks. */
+const isTaskId = (text) => TASK_ID.test(text) && Number(text.slice(23)) <= Number.MAX_SAFE_INTEGER;
+const CONTROL = /[\u0000-\u001f\u007f-\u009f]/g;
 const TRACEPARENT = /^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/;
 const OUTCOMES = ['success', 'failure', 'cancelled', 'timeout'];
 
@@ -112,7 +115,11 @@ export class Context {
   };
 
   constructor({ task = '', ancestors = [], opaqueId = '', traceparent = '' } = {}) {
-    Object.assign(this, { task, ancestors, opaqueId, traceparent });
+    this.task = isTaskId(task) ? task : '';
+    const chain = ancestors.slice(0, 15);
+    this.ancestors = this.task && chain.every(isTaskId) ? chain : [];
+    this.opaqueId = /^[ -~]{1,1024}$/.test(opaqueId) ? opaqueId : '';
+    this.traceparent = TRACEPARENT.test(traceparent) ? traceparent : '';
   }
 
   /** From headers (an object, a Map or a Headers), names in any case. */
@@ -128,15 +135,7 @@ export class Context {
 
   static #from(names, carrier) {
     const [task, ancestors, opaqueId, traceparent] = names.map((name) => String(carrier[name] ?? ''));
-    const context = new Context();
-    if (TASK_ID.test(task)) {
-      context.task = task;
-      const chain = ancestors.split(',').filter((id) => id).slice(0, 15);
-      if (chain.every((id) => TASK_ID.test(id))) context.ancestors = chain;
-    }
-    if (TRACEPARENT.test(traceparent)) context.traceparent = traceparent;
-    if (/^[ -~]{1,1024}$/.test(opaqueId)) context.opaqueId = opaqueId;
-    return context;
+    return new Context({ task, ancestors: ancestors.split(',').filter((id) => id), opaqueId, traceparent });
   }
 
   /** As an object, for 'http', 'grpc' or 'environment'. */
@@ -195,7 +194,7 @@ export class Task {
   #controller = new AbortController();
 
   constructor(action, { description = '', context, parent, cancellable = true, cancelOnParentLost = false } = {}) {
-    this.action = cut(action || 'unnamed', 128);
+    this.action = cut(String(action || 'unnamed').replace(CONTROL, ' '), 128);
     this.description = cut(description, 4096);
     this.cancellable = cancellable;
     this.cancelOnParentLost = cancelOnParentLost;

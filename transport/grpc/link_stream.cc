@@ -218,7 +218,7 @@ Status LinkStream::TakeTasks(PendingAsk& ask, const v1::NodeReply& reply) {
   if (reply.tasks_size() == 0) return {};
   const Result<std::span<const TaskView>> page = reader_->page.Read(node_, reply.tasks());
   if (!page) return page.error();
-  ask.tasks += page->size();
+  ask.tasks += static_cast<std::uint64_t>(reply.tasks_size());
   if (ask.tasks > TasksMax(ask.kind)) return fields::Garbage("the answer", "has too many tasks");
   if (IsCounted(ask.kind)) {
     for (const TaskView& task : *page) {
@@ -229,7 +229,9 @@ Status LinkStream::TakeTasks(PendingAsk& ask, const v1::NodeReply& reply) {
       ask.last_place = place;
     }
   }
-  ask.sink->OnTasks(*page);
+  if (!page->empty()) ask.sink->OnTasks(*page);
+  const std::span<const TaskFailure> unreadable = reader_->page.unreadable();
+  if (!unreadable.empty()) ask.sink->OnUnreadable(unreadable);
   return {};
 }
 

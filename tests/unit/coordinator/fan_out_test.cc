@@ -98,6 +98,45 @@ TEST_F(FanOutTest, AnswersWhenTheLastNodeHasAnswered) {
   EXPECT_THAT(NumbersOf(slots_[1]), ElementsAre(7));
 }
 
+TEST_F(FanOutTest, ATaskThatCannotBeReadFailsAloneAndIsNamed) {
+  Run({Listed(1)});
+  auto ask = nodes_.Take(1);
+  const TaskView task = MakeTask(1, 7);
+  const TaskFailure bad{Id(1), 8, "the action is missing"};
+  ask->sink->OnTasks({&task, 1});
+  ask->sink->OnUnreadable({&bad, 1});
+  ask->sink->OnDone(NodeReply(ListReply{2}));
+  scheduler_.RunReady();
+  ASSERT_EQ(answers_, 1);
+  EXPECT_FALSE(slots_[0].failure);
+  EXPECT_THAT(NumbersOf(slots_[0]), ElementsAre(7));
+  EXPECT_THAT(slots_[0].task_failures, ElementsAre(bad));
+}
+
+TEST_F(FanOutTest, NamesNoMoreUnreadableTasksThanItsLimitAndCountsTheRest) {
+  Run({Listed(1)});
+  auto ask = nodes_.Take(1);
+  const std::vector<TaskFailure> bad(limits::kTaskFailuresMax + 5,
+                                     {Id(1), 8, "the action is missing"});
+  ask->sink->OnUnreadable(bad);
+  ask->sink->OnDone(NodeReply(ListReply{bad.size()}));
+  scheduler_.RunReady();
+  ASSERT_EQ(slots_[0].task_failures.size(), limits::kTaskFailuresMax + 1);
+  EXPECT_EQ(slots_[0].task_failures.back().reason, "and 5 more that cannot be read");
+}
+
+// Nobody would know where the next part begins.
+TEST_F(FanOutTest, APartOfAListWithoutAnyTaskThatCanBeReadFails) {
+  Run({Listed(1)});
+  auto ask = nodes_.Take(1);
+  const TaskFailure bad{Id(1), 8, "the action is missing"};
+  ask->sink->OnUnreadable({&bad, 1});
+  ask->sink->OnDone(NodeReply(ListReply{1, true}));
+  scheduler_.RunReady();
+  EXPECT_EQ(Cause(0), "transport_serialization_exception");
+  EXPECT_THAT(slots_[0].failure->cause_reason, testing::HasSubstr("the action is missing"));
+}
+
 TEST_F(FanOutTest, NothingToAskStillAnswersLater) {
   FanOutSlot ghost;
   ghost.slot.failure = NoSuchNode("ghost");

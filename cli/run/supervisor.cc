@@ -182,8 +182,8 @@ void Supervisor::FollowStop(int signal) {
   } else {
     TakeSignal(signal);  // In an orphaned process group the kernel ignores it, as it should.
   }
-  // The SIGCONT by which we go on waits in the queue, and is passed on if the command needs it. There
-  // is none if we were not stopped.
+  // The SIGCONT by which we go on waits in the queue, and is passed on if the command needs it.
+  // There is none if we were not stopped.
   sigset_t waiting;
   ::sigpending(&waiting);
   continued_ = sigismember(&waiting, SIGCONT) == 1;

@@ -274,7 +274,7 @@ class NodeTest(HostCase):
             with self.subTest(action):
                 self.output(self.node(f"""
                     await q.run('{action}/outer', async () => {{
-                      await q.run('{action}', async () => {{ await q.flush(); process.exit({code}); }});
+                      await q.run('{action}', async () => process.exit({code}));
                     }});
                     """), code)
                 self.ended(action, state)
@@ -284,7 +284,8 @@ class NodeTest(HostCase):
         self.output(self.node("""
             const open = await q.start('node/open');
             const other = q.run('node/other', () => new Promise(() => {}));
-            await q.run('node/exits', async () => { await q.flush(); process.exit(0); });
+            await q.flush();
+            await q.run('node/exits', async () => process.exit(0));
             """))
         self.ended("node/exits", "succeeded")
         self.ended("node/open", "lost")

@@ -187,10 +187,9 @@ class Heard {
   // With these words in it.
   std::size_t Count(const std::string& words) {
     const std::lock_guard lock(mutex_);
-    return static_cast<std::size_t>(
-        std::count_if(all_.begin(), all_.end(), [&words](const std::string& one) {
-          return one.find(words) != std::string::npos;
-        }));
+    return static_cast<std::size_t>(std::count_if(
+        all_.begin(), all_.end(),
+        [&words](const std::string& one) { return one.find(words) != std::string::npos; }));
   }
 
  private:
@@ -203,15 +202,16 @@ TEST_F(LibraryTest, ACallbackThatThrowsEndsThereAndOthersRun) {
   quell_task* task = StartTask("sdk/throws");
   quell_task* other = StartTask("sdk/others");
   std::atomic<int> ran{0};
-  quell_subscription* throws =
-      quell_task_on_cancel(task, [](void*) { throw std::runtime_error("no rows"); }, nullptr);
+  quell_subscription* throws = quell_task_on_cancel(
+      task, [](void*) { throw std::runtime_error("no rows"); }, nullptr);
   quell_subscription* counts = quell_task_on_cancel(
       task, [](void* arg) { ++*static_cast<std::atomic<int>*>(arg); }, &ran);
   Cancel(task, "now");
   EXPECT_TRUE(Until([&] { return ran == 1; }));
   EXPECT_TRUE(Until([&] { return heard.Count("has thrown: no rows") == 1; }));
   // At once, since it is cancelled already.
-  quell_subscription* late = quell_task_on_cancel(task, [](void*) { throw 7; }, nullptr);
+  quell_subscription* late = quell_task_on_cancel(
+      task, [](void*) { throw 7; }, nullptr);
   Cancel(other, "now");
   EXPECT_TRUE(Until([&] { return quell_task_cancelled(other) == 1; }));
   for (quell_subscription* subscription : {throws, counts, late})

@@ -61,13 +61,14 @@ std::optional<Id128<Tag>> Id128<Tag>::Parse(std::string_view text) {
     id.text_[i] = text[i];
   }
   const int last = kValues[static_cast<unsigned char>(text.back())];
-  if (last % (1 << (6 - kLastCharBits)) != 0) return std::nullopt;
+  if (last % (1 << (6 - kLastCharBits)) != 0 || id.is_null()) return std::nullopt;
   return id;
 }
 
 template class Id128<NodeTag>;
 template class Id128<IntentTag>;
 template class Id128<SessionTag>;
+template class Id128<LifeTag>;
 
 Result<TaskId> TaskId::Parse(std::string_view text) {
   const auto colon = text.find(':');

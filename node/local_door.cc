@@ -5,6 +5,7 @@
 
 #include "node/command_stream.h"
 #include "node/local_messages.h"
+#include "transport/http/ascii.h"
 
 namespace quell {
 namespace {
@@ -20,10 +21,30 @@ http::Response Json(int status, std::string body) {
   return response;
 }
 
+// Whatever the route: what it does not read would count as not said.
+Status CheckAllIsRead(const http::Request& request) {
+  if (!request.query.empty()) {
+    return Error{ErrorCode::kInvalidArgument, "[" + request.path + "] takes no parameters, but [" +
+                                                  request.query.front().name +
+                                                  "] was given: what it reads stands in the body"};
+  }
+  if (request.method == http::Method::kGet && !request.body.empty()) {
+    return Error{ErrorCode::kInvalidArgument,
+                 "GET [" + request.path + "] does not support having a body: send it without one"};
+  }
+  return {};
+}
+
 // Nullopt within: there is no such header.
 Result<std::optional<SessionToken>> SessionOf(const http::Request& request) {
   const auto text = request.HeaderValue(kSessionHeader);
   if (!text) return std::optional<SessionToken>();
+  for (const Header& header : request.headers) {
+    if (http::EqualIgnoringCase(header.name, kSessionHeader) && header.value != *text) {
+      return Error{ErrorCode::kInvalidArgument,
+                   "the header Quell-Session is there twice: send one session"};
+    }
+  }
   const auto token = SessionToken::Parse(*text);
   if (!token) {
     return Error{ErrorCode::kInvalidArgument,
@@ -55,6 +76,7 @@ int StatusOf(const Error& error, const std::string& journal_path) {
       return error.message.find(journal_path) != std::string::npos ? 507 : 429;
     case ErrorCode::kDeadlineExceeded:
     case ErrorCode::kUnavailable:
+    case ErrorCode::kDraining:
     case ErrorCode::kCancelled:
     case ErrorCode::kOutcomeUnknown:
       return 503;
@@ -210,9 +232,13 @@ LocalDoor::LocalDoor(Node& node, Executor& executor, LocalDoorOptions options)
 void LocalDoor::AddRoutes(http::Router& router) const {
   const auto add = [&](http::Method method, std::string pattern, Permission permission,
                        void (Shared::*handle)(const ExchangePtr&)) {
-    router.Add(
-        method, std::move(pattern), permission,
-        [shared = shared_, handle](const ExchangePtr& exchange) { ((*shared).*handle)(exchange); });
+    router.Add(method, std::move(pattern), permission,
+               [shared = shared_, handle](const ExchangePtr& exchange) {
+                 if (Status read = CheckAllIsRead(exchange->request()); !read) {
+                   return shared->Fail(exchange, read.error());
+                 }
+                 ((*shared).*handle)(exchange);
+               });
   };
   using http::Method;
   add(Method::kPost, "/v1/tasks", Permission::kTaskRegister, &Shared::Register);

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "core/limits.h"
+#include "core/validity.h"
 #include "node/json_value.h"
 #include "transport/http/json_writer.h"
 
@@ -192,7 +193,33 @@ Key Resources(ResourceReport& report) {
           }};
 }
 
-constexpr std::int64_t kMillisMax = std::int64_t{1} << 53;
+Key Moment(std::string_view name, std::string_view what, std::function<void(WallTime)> take) {
+  return {name, [name, what, take = std::move(take)](const JsonValue& value) -> Status {
+            const std::optional<std::int64_t> millis = value.integer();
+            if (!millis) {
+              return Invalid("\"" + std::string(name) +
+                             "\" must be a whole number of milliseconds since 1970");
+            }
+            const Result<WallTime> moment = MomentFromMillis(what, *millis);
+            if (!moment) return moment.error();
+            take(*moment);
+            return {};
+          }};
+}
+
+// Names something, so an empty one is a mistake: a variable that was not set.
+Key Named(std::string_view name, std::string& to) {
+  return {name, [name, &to](const JsonValue& value) -> Status {
+            if (!value.is(Kind::kString)) return WrongKind(name, "a string", value);
+            if (value.text.empty()) {
+              return Invalid("\"" + std::string(name) + "\" is empty: leave it out, or fill it in");
+            }
+            to = value.text;
+            return {};
+          }};
+}
+
+constexpr std::int64_t kMicrosMax = std::int64_t{1} << 53;
 
 Status ReadTask(const JsonValue& value, NewTask& task) {
   return ReadObject(
@@ -205,9 +232,11 @@ Status ReadTask(const JsonValue& value, NewTask& task) {
        StatusObject([&task](std::string status) { task.status_json = std::move(status); }),
        Headers("headers", task.headers),
        Flag("cancellable", [&task](bool cancellable) { task.cancellable = cancellable; }),
-       Policy("on_parent_lost", task.on_parent_lost), Text("key", task.key), Id("id", task.resume),
-       Integer("start_time_in_millis", kMillisMax, [&task](std::int64_t millis) {
-         task.start_wall = WallTime(std::chrono::milliseconds(millis));
+       Policy("on_parent_lost", task.on_parent_lost), Named("key", task.key), Id("id", task.resume),
+       Moment("start_time_in_millis", "start",
+              [&task](WallTime start) { task.start_wall = start; }),
+       Integer("start_since_boot_in_micros", kMicrosMax, [&task](std::int64_t micros) {
+         task.start_boot = BootTime(std::chrono::microseconds(micros));
        })});
 }
 
@@ -266,10 +295,8 @@ Result<ReportRequest> ParseReport(std::string_view body) {
        Flag("stopping", [&report](bool stopping) { report.stopping = stopping; }),
        OptionalText("deferred", report.deferred), OptionalText("ignoring", report.ignoring),
        Flag("killed", [&report](bool killed) { report.killed = killed; }),
-       Integer("last_check_millis", kMillisMax,
-               [&report](std::int64_t millis) {
-                 report.last_check = WallTime(std::chrono::milliseconds(millis));
-               }),
+       Moment("last_check_millis", "last check",
+              [&report](WallTime when) { report.last_check = when; }),
        Resources(report.resources)});
   if (!read) return read.error();
   return report;

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "core/limits.h"
+#include "core/validity.h"
 
 namespace quell {
 namespace {
@@ -56,10 +57,8 @@ Result<LiveTask*> Programs::FindTask(const TaskId& task, const std::optional<Ses
 
 Result<ReportReply> Programs::Report(const TaskId& task, const std::optional<SessionToken>& token,
                                      const Principal& who, const ReportRequest& report) {
-  if (report.status_json && report.status_json->size() > limits::kStatusMax) {
-    return Error{
-        ErrorCode::kInvalidArgument,
-        "the status has more than " + std::to_string(limits::kStatusMax) + " bytes: shorten it"};
+  if (report.status_json) {
+    if (Status fine = CheckStatus(*report.status_json); !fine) return fine.error();
   }
   Result<LiveTask*> live = FindTask(task, token, who);
   if (!live) return live.error();

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "core/limits.h"
+#include "core/validity.h"
 
 namespace quell {
 namespace {
@@ -14,41 +15,24 @@ Error Invalid(std::string message) {
   return {ErrorCode::kInvalidArgument, std::move(message)};
 }
 
-Error TooLong(const std::string& what, std::size_t limit) {
-  return Invalid("the " + what + " has more than " + std::to_string(limit) + " bytes: shorten it");
-}
-
 Error TooMany(const std::string& what, std::size_t limit) {
   return {ErrorCode::kResourceExhausted,
           "this node has " + std::to_string(limit) + " " + what +
               ", which is its limit: try again when some have ended"};
 }
 
-Status CheckTexts(const NewTask& task) {
-  if (task.action.empty()) return Invalid("the action is missing: say what the task does");
-  if (task.action.size() > limits::kActionMax) return TooLong("action", limits::kActionMax);
-  if (task.description.size() > limits::kDescriptionMax) {
-    return TooLong("description", limits::kDescriptionMax);
-  }
-  if (task.key.size() > limits::kKeyMax) return TooLong("key", limits::kKeyMax);
+Status CheckValues(const NewTask& task) {
+  if (Status fine = CheckAction(task.action); !fine) return fine;
+  if (Status fine = CheckDescription(task.description); !fine) return fine;
+  if (Status fine = CheckStatus(task.status_json); !fine) return fine;
+  if (Status fine = CheckHeaders(task.headers); !fine) return fine;
+  if (Status fine = CheckPid(task.pid); !fine) return fine;
+  if (Status fine = CheckKey(task.key); !fine) return fine;
   if (!task.key.empty() && task.resume) {
     return Invalid("a key is for a new task, an id for one that comes back: send one of them");
   }
   if (!task.cancellable && task.on_parent_lost == OnParentLost::kCancel) {
     return Invalid("a task that is not cancellable cannot be cancelled when its parent is lost");
-  }
-  if (task.status_json.size() > limits::kStatusMax) return TooLong("status", limits::kStatusMax);
-  if (task.headers.size() > limits::kHeadersMax) {
-    return Invalid("a task has at most " + std::to_string(limits::kHeadersMax) + " headers");
-  }
-  for (const Header& header : task.headers) {
-    if (header.name.empty()) return Invalid("a header without a name");
-    if (header.name.size() > limits::kActionMax) {
-      return TooLong("header name", limits::kActionMax);
-    }
-    if (header.value.size() > limits::kHeaderValueMax) {
-      return TooLong("header " + header.name, limits::kHeaderValueMax);
-    }
   }
   return {};
 }
@@ -76,6 +60,7 @@ struct Registrar::Registration {
   std::size_t added = 0;           // Tasks that will be added.
   std::vector<std::size_t> finds;  // Tasks to be looked up in the journal.
   std::size_t finds_open = 0;
+  std::map<std::int32_t, std::int32_t> pids;  // As the program calls them, to those of this host.
   std::map<std::int32_t, std::shared_ptr<NamedProcess>> processes;
   std::set<std::uint64_t> resumes;
   std::set<std::string> keys;
@@ -123,7 +108,8 @@ void Registrar::CheckTasks(const Shared& registration) {
   Registration& r = *registration;
   const std::size_t end = std::min(r.plans.size(), r.next + limits::kChangesPerTurn);
   for (; r.next < end; ++r.next) {
-    const NewTask& task = r.request.tasks[r.next];
+    NewTask& task = r.request.tasks[r.next];
+    task.pid = FindPid(r, task.pid);
     if (Status fine = CheckTask(r, task, r.plans[r.next]); !fine) {
       Error error = fine.error();
       if (r.plans.size() > 1)
@@ -139,10 +125,11 @@ void Registrar::CheckTasks(const Shared& registration) {
 }
 
 Status Registrar::CheckTask(Registration& r, const NewTask& task, Plan& plan) {
-  if (Status fine = CheckTexts(task); !fine) return fine;
+  if (Status fine = CheckValues(task); !fine) return fine;
   if (Status fine = CheckStart(task); !fine) return fine;
   if (Status fine = CheckResume(r, task, plan); !fine) return fine;
   if (Status fine = CheckKey(r, task, plan); !fine) return fine;
+  if (Status fine = CheckIntake(task, plan); !fine) return fine;
   if (Status fine = PlanChain(r, task, plan); !fine) return fine;
   if (plan.find_parent) ++plan.finds_open;
   if (plan.number != 0 && !plan.adopt) ++plan.finds_open;
@@ -151,11 +138,25 @@ Status Registrar::CheckTask(Registration& r, const NewTask& task, Plan& plan) {
   return CheckProcess(r, task, plan);
 }
 
+// A task that comes back, a repeat, and a child of what lives here are no new work.
+Status Registrar::CheckIntake(const NewTask& task, const Plan& plan) const {
+  if (state_.intake == Intake::kAll) return {};
+  if (state_.intake == Intake::kDraining) {
+    if (plan.number != 0) return {};
+    const std::uint64_t parent = task.parent ? state_.OwnNumber(*task.parent) : 0;
+    if (parent != 0 && state_.registry.Find(parent) != nullptr) return {};
+  }
+  return Error{ErrorCode::kDraining,
+               std::string("this node ") +
+                   (state_.intake == Intake::kNone ? "leaves the fleet" : "is draining") +
+                   ": it takes no new tasks; register on another node, or try again later"};
+}
+
 Status Registrar::CheckStart(const NewTask& task) const {
   if (!task.start_wall) return {};
-  if (*task.start_wall < WallTime()) return Invalid("the start lies before 1970");
-  // The clock may have been set back since a task began that is resumed.
-  if (!task.resume && *task.start_wall > state_.wall()) {
+  if (Status fine = CheckMoment("start", *task.start_wall); !fine) return fine;
+  // The clock may have been set back since the task began.
+  if (!task.resume && !task.start_boot && *task.start_wall > state_.wall()) {
     return Invalid("the start lies in the future: it is in milliseconds since 1970");
   }
   return {};
@@ -179,6 +180,11 @@ Status Registrar::CheckResume(Registration& r, const NewTask& task, Plan& plan) 
     }
     if (Status fine = CheckAdopt(r, *live); !fine) return fine;
     plan.adopt = true;
+  } else if (number < state_.tombstones.forgotten_below()) {
+    return Error{ErrorCode::kFailedPrecondition,
+                 name +
+                     " cannot be resumed: it was away for so long that this node has forgotten "
+                     "whether it was cancelled; register it as a new task"};
   }
   if (!resuming_.insert(number).second) {
     return Error{ErrorCode::kFailedPrecondition, name + " is being resumed already"};
@@ -245,10 +251,7 @@ Status Registrar::PlanChain(Registration& r, const NewTask& task, Plan& plan) co
     }
   }
   plan.chain.insert(plan.chain.end(), above->begin(), above->end());
-  if (plan.chain.size() > limits::kAncestorsMax) {
-    return Invalid("the task has more than " + std::to_string(limits::kAncestorsMax) +
-                   " ancestors: start it further up");
-  }
+  if (Status fine = CheckAncestors(plan.chain); !fine) return fine;
   if (task.resume && std::count(plan.chain.begin(), plan.chain.end(), *task.resume) > 0) {
     return Invalid("the task would be its own ancestor");
   }
@@ -266,8 +269,18 @@ Status Registrar::LeaveParent(Registration& r, const NewTask& task, Plan& plan) 
   return {};
 }
 
+// A pid of another pid namespace is somebody else's here. One that cannot be found is not named:
+// the task lives by its stream, or the lease.
+std::int32_t Registrar::FindPid(Registration& r, std::int32_t pid) {
+  if (pid <= 0) return pid;
+  const auto [known, fresh] = r.pids.try_emplace(pid, 0);
+  if (fresh) {
+    if (const auto found = state_.processes.Find(r.who.pid, pid)) known->second = *found;
+  }
+  return known->second;
+}
+
 Status Registrar::CheckProcess(Registration& r, const NewTask& task, const Plan& plan) {
-  if (task.pid < 0) return Invalid("the pid is negative");
   if (task.pid == 0 || r.processes.contains(task.pid)) return {};
   if (plan.adopt && HasEnded(plan.number, task.pid)) {
     // Its command has ended while the node was away, and whoever ran it is about to say how.
@@ -341,10 +354,7 @@ Status Registrar::TakeFound(Registration& r, std::size_t index, const Result<Tas
       plan.chain.resize(1);
       plan.parent_lost = found->state == TaskState::kLost;
       plan.chain.insert(plan.chain.end(), found->ancestors.begin(), found->ancestors.end());
-      if (plan.chain.size() > limits::kAncestorsMax) {
-        return Invalid("the task has more than " + std::to_string(limits::kAncestorsMax) +
-                       " ancestors: start it further up");
-      }
+      if (Status fine = CheckAncestors(plan.chain); !fine) return fine;
     } else if (plan.number == 0 && state_.tombstones.Find(parent.number) == nullptr &&
                state_.registry.Find(parent.number) == nullptr) {
       return LeaveParent(r, r.request.tasks[index], plan);
@@ -414,6 +424,14 @@ void Registrar::Admit(const Shared& registration) {
                         state_.lifetime.Guard([this, registration] { Answer(registration); }));
 }
 
+// When the task began, by a clock that never steps; as far as anybody knows.
+std::optional<BootTime> Registrar::StartOf(const NewTask& task) const {
+  const BootTime now = state_.boot();
+  if (!task.start_wall) return now;
+  if (task.start_boot && *task.start_boot <= now) return task.start_boot;
+  return std::nullopt;
+}
+
 void Registrar::AdmitOne(Registration& r, std::size_t index) {
   Plan& plan = r.plans[index];
   if (plan.adopt) return Adopt(r, index);
@@ -428,7 +446,11 @@ void Registrar::AdmitOne(Registration& r, std::size_t index) {
   task.status_json = std::move(from.status_json);
   task.cancellable = from.cancellable;
   task.start_wall = from.start_wall.value_or(wall);
-  task.start_mono = now - std::max(wall - task.start_wall, WallClock::duration::zero());
+  task.start_boot = StartOf(from);
+  task.start_mono =
+      now - (task.start_boot ? state_.boot() - *task.start_boot
+                             : std::max<MonoClock::duration>(wall - task.start_wall,
+                                                             MonoClock::duration::zero()));
   task.ancestors = std::move(plan.chain);
   task.headers = std::move(from.headers);
   task.owner_uid = r.who.uid;
@@ -438,6 +460,7 @@ void Registrar::AdmitOne(Registration& r, std::size_t index) {
 
   LiveTask& live = state_.registry.Add(std::move(task), std::move(from.key));
   live.session = &session;
+  live.claimed_start = from.start_wall.has_value();
   session.Add(live.task, from.pid != 0 ? r.processes[from.pid] : nullptr);
   --planned_;
   --planned_of_[r.who.uid];

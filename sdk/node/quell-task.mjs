@@ -45,7 +45,10 @@ const STATUS_BYTES = 16 * 1024;
 const STATUS_MEMBERS = 64;
 const ENDED_UNTRACKED = 1000;
 
-const TASK_ID = /^[A-Za-z0-9_-]{22}:[1-9][0-9]{0,15}$/;
+const TASK_ID = /^(?!-|A{22})[A-Za-z0-9_-]{21}[AQgw]:[1-9][0-9]{0,15}$/;
+/** As the node has it: whatever it would refuse must not cost the program its tasks. */
+const isTaskId = (text) => TASK_ID.test(text) && Number(text.slice(23)) <= Number.MAX_SAFE_INTEGER;
+const CONTROL = /[\u0000-\u001f\u007f-\u009f]/g;
 const TRACEPARENT = /^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/;
 const OUTCOMES = ['success', 'failure', 'cancelled', 'timeout'];
 
@@ -113,7 +116,11 @@ export class Context {
   };
 
   constructor({ task = '', ancestors = [], opaqueId = '', traceparent = '' } = {}) {
-    Object.assign(this, { task, ancestors, opaqueId, traceparent });
+    this.task = isTaskId(task) ? task : '';
+    const chain = ancestors.slice(0, 15);
+    this.ancestors = this.task && chain.every(isTaskId) ? chain : [];
+    this.opaqueId = /^[ -~]{1,1024}$/.test(opaqueId) ? opaqueId : '';
+    this.traceparent = TRACEPARENT.test(traceparent) ? traceparent : '';
   }
 
   /** From headers (an object, a Map or a Headers), names in any case. */
@@ -129,15 +136,7 @@ export class Context {
 
   static #from(names, carrier) {
     const [task, ancestors, opaqueId, traceparent] = names.map((name) => String(carrier[name] ?? ''));
-    const context = new Context();
-    if (TASK_ID.test(task)) {
-      context.task = task;
-      const chain = ancestors.split(',').filter((id) => id).slice(0, 15);
-      if (chain.every((id) => TASK_ID.test(id))) context.ancestors = chain;
-    }
-    if (TRACEPARENT.test(traceparent)) context.traceparent = traceparent;
-    if (/^[ -~]{1,1024}$/.test(opaqueId)) context.opaqueId = opaqueId;
-    return context;
+    return new Context({ task, ancestors: ancestors.split(',').filter((id) => id), opaqueId, traceparent });
   }
 
   /** As an object, for 'http', 'grpc' or 'environment'. */
@@ -151,6 +150,16 @@ export class Context {
     if (this.opaqueId) out[opaqueId] = this.opaqueId;
     if (this.traceparent) out[traceparent] = this.traceparent;
     return out;
+  }
+}
+
+// Since this host was started, also while it slept; to the hundredth of a second below, as the kernel tells
+// it. Undefined where there is no /proc.
+function sinceBootMicros() {
+  try {
+    return Math.round(Number(fs.readFileSync('/proc/uptime', 'ascii').split(' ')[0]) * 1e6);
+  } catch {
+    return undefined;
   }
 }
 
@@ -186,13 +195,13 @@ export class Task {
   #controller = new AbortController();
 
   constructor(action, { description = '', context, parent, cancellable = true, cancelOnParentLost = false } = {}) {
-    this.action = cut(action || 'unnamed', 128);
+    this.action = cut(String(action || 'unnamed').replace(CONTROL, ' '), 128);
     this.description = cut(description, 4096);
     this.cancellable = cancellable;
     this.cancelOnParentLost = cancelOnParentLost;
     // For the engine; programs leave these alone.
     this._ = {
-      startMs: Date.now(), origin: context ?? new Context(), parent, id: '', ancestors: [],
+      startMs: Date.now(), startBootUs: sinceBootMicros(), origin: context ?? new Context(), parent, id: '', ancestors: [],
       registered: false, refused: false, outcome: undefined, toldEnd: false,
       fields: Object.create(null),  // As JSON.
       fieldsDirty: false, fieldsTold: -COALESCE_MS, shields: [], cancel: undefined,
@@ -349,10 +358,11 @@ export class Task {
   }
 
   _newJson() {
-    const { id, key, startMs, origin, parent } = this._;
+    const { id, key, startMs, startBootUs, origin, parent } = this._;
     const out = { action: this.action, description: this.description };
     if (isMainThread) out.pid = process.pid;  // The process may outlive its worker: that one lives by its stream.
     out.start_time_in_millis = Math.min(startMs, Date.now());  // The clock may have been set back.
+    if (startBootUs !== undefined) out.start_since_boot_in_micros = startBootUs;
     if (id) out.id = id;
     else out.key = key;
     if (this.cancelOnParentLost) out.on_parent_lost = 'cancel';

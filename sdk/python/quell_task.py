@@ -61,7 +61,9 @@ _STATUS_BYTES = 16 * 1024
 _STATUS_MEMBERS = 64
 _ENDED_UNTRACKED = 1000
 
-_TASK_ID = re.compile(r"[A-Za-z0-9_-]{22}:[1-9][0-9]{0,15}\Z")
+_TASK_ID = re.compile(r"(?!-|A{22})[A-Za-z0-9_-]{21}[AQgw]:[1-9][0-9]{0,15}\Z")
+_TASK_NUMBER_MAX = 2**53 - 1
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}\Z")
 
 _log = logging.getLogger("quell_task")
@@ -112,6 +114,11 @@ class Cancelled(Exception):
         super().__init__(f"cancelled by {self.by}" + (f": {self.reason}" if self.reason else ""))
 
 
+def _is_task_id(text: str) -> bool:
+    """As the node has it: whatever it would refuse must not cost the program its tasks."""
+    return bool(_TASK_ID.match(text)) and int(text[23:]) <= _TASK_NUMBER_MAX
+
+
 class Context:
     """Where work comes from. Travels in HTTP headers, gRPC metadata and environments; what is malformed
     on the way in is dropped, never an error."""
@@ -124,10 +131,12 @@ class Context:
 
     def __init__(self, task: str = "", ancestors: Optional[List[str]] = None, opaque_id: str = "",
                  traceparent: str = ""):
-        self.task = task
-        self.ancestors = list(ancestors or [])
-        self.opaque_id = opaque_id
-        self.traceparent = traceparent
+        self.task = task if _is_task_id(task) else ""
+        chain = list(ancestors or [])[:15]
+        self.ancestors = chain if self.task and all(_is_task_id(id) for id in chain) else []
+        usable = len(opaque_id) <= 1024 and opaque_id.isascii() and opaque_id.isprintable()
+        self.opaque_id = opaque_id if usable else ""
+        self.traceparent = traceparent if _TRACEPARENT.match(traceparent) else ""
 
     @classmethod
     def extract(cls, carrier: Mapping[str, str]) -> "Context":
@@ -141,17 +150,8 @@ class Context:
 
     @classmethod
     def _extract(cls, names, carrier: Mapping[str, str]) -> "Context":
-        context = cls()
         task, ancestors, opaque_id, trace = (carrier.get(name, "") for name in names)
-        if _TASK_ID.match(task):
-            context.task = task
-            chain = [id for id in ancestors.split(",") if id][:15]
-            context.ancestors = chain if all(_TASK_ID.match(id) for id in chain) else []
-        if _TRACEPARENT.match(trace):
-            context.traceparent = trace
-        if opaque_id and len(opaque_id) <= 1024 and opaque_id.isascii() and opaque_id.isprintable():
-            context.opaque_id = opaque_id
-        return context
+        return cls(task, [id for id in ancestors.split(",") if id], opaque_id, trace)
 
     def inject(self, carrier: str = "http") -> Dict[str, str]:
         """As a dictionary for 'http', 'grpc' or 'environment'."""
@@ -174,12 +174,13 @@ class Task:
 
     def __init__(self, action: str, description: str, context: Context, parent: Optional["Task"],
                  cancellable: bool, cancel_on_parent_lost: bool = False):
-        self.action = _cut(action or "unnamed", 128)
+        self.action = _cut(_CONTROL.sub(" ", str(action or "unnamed")), 128)
         self.description = _cut(description, 4096)
         self.cancellable = cancellable
         self.cancel_on_parent_lost = cancel_on_parent_lost
         self._start_ms = int(time.time() * 1000)
         self._generation = _generation
+        self._start_boot_us = time.clock_gettime_ns(time.CLOCK_BOOTTIME) // 1000
         self._origin = context
         self._parent = parent
         self._lock = threading.RLock()
@@ -439,7 +440,8 @@ class Task:
         # The clock may have been set back since it began.
         start_ms = min(self._start_ms, int(time.time() * 1000))
         out: Dict[str, Any] = {"action": self.action, "description": self.description,
-                               "pid": os.getpid(), "start_time_in_millis": start_ms}
+                               "pid": os.getpid(), "start_time_in_millis": start_ms,
+                               "start_since_boot_in_micros": self._start_boot_us}
         out.update({"id": self._id} if self._id else {"key": self._key})
         if self.cancel_on_parent_lost:
             out["on_parent_lost"] = "cancel"

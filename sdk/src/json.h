@@ -9,6 +9,9 @@
 
 namespace quell::sdk {
 
+// With U+FFFD for bytes that are not UTF-8.
+std::string ToUtf8(std::string_view text);
+
 // Appends `text` in quotes. Bytes that are not UTF-8 become U+FFFD.
 void AppendQuoted(std::string& out, std::string_view text);
 

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cstring>
+#include <ctime>
 #include <new>
 #include <utility>
 
@@ -42,6 +43,22 @@ std::string Cut(const char* text, std::size_t max) {
   return std::string(text, length);
 }
 
+// The same once it is UTF-8: what a replacement makes longer must not be too long for the node.
+std::string CutUtf8(const char* text, std::size_t max) {
+  return Cut(quell::sdk::ToUtf8(Cut(text, max)).c_str(), max);
+}
+
+// A node refuses control characters in an action.
+std::string OneLine(std::string text) {
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const auto byte = static_cast<unsigned char>(text[i]);
+    if (byte < 0x20 || byte == 0x7F) text[i] = ' ';
+    if (byte != 0xC2 || i + 1 == text.size()) continue;
+    if (static_cast<unsigned char>(text[i + 1]) <= 0x9F) text.replace(i, 2, " ");
+  }
+  return text;
+}
+
 void CopyTo(char* to, std::size_t capacity, const std::string& text) {
   const std::string cut = Cut(text.c_str(), capacity - 1);
   std::memcpy(to, cut.c_str(), cut.size() + 1);
@@ -56,11 +73,14 @@ quell_task* Start(const quell_task_options* options, std::shared_ptr<Record> par
   record->start_ms = std::chrono::duration_cast<std::chrono::milliseconds>(
                          std::chrono::system_clock::now().time_since_epoch())
                          .count();
+  timespec since_boot{};
+  ::clock_gettime(CLOCK_BOOTTIME, &since_boot);
+  record->start_boot_us = since_boot.tv_sec * 1'000'000 + since_boot.tv_nsec / 1000;
   const bool has_action =
       options != nullptr && options->action != nullptr && *options->action != '\0';
-  record->action = has_action ? Cut(options->action, kActionMax) : "unnamed";
+  record->action = has_action ? OneLine(CutUtf8(options->action, kActionMax)) : "unnamed";
   if (options != nullptr) {
-    record->description = Cut(options->description, kDescriptionMax);
+    record->description = CutUtf8(options->description, kDescriptionMax);
     record->cancellable = options->uncancellable == 0;
     record->cancel_on_parent_lost = options->cancel_on_parent_lost != 0;
   }
@@ -335,7 +355,9 @@ void quell_context_inject(const quell_context* context, quell_carrier carrier,
 }
 
 void quell_context_set_opaque_id(quell_context* context, const char* opaque_id) {
-  if (context != nullptr) context->context.opaque_id = Cut(opaque_id, 1024);
+  if (context == nullptr) return;
+  std::string id = Cut(opaque_id, 1024);
+  context->context.opaque_id = quell::sdk::IsOpaqueId(id) ? std::move(id) : std::string();
 }
 
 void quell_context_free(quell_context* context) {

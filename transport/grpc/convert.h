@@ -12,6 +12,7 @@
 #include <string_view>
 #include <vector>
 
+#include "core/failure.h"
 #include "core/result.h"
 #include "core/task.h"
 #include "quell/v1/common.pb.h"
@@ -27,6 +28,7 @@ void ToProto(const CpuUse& from, v1::Task::Cpu* to);
 void ToProto(const MemoryUse& from, v1::Task::Memory* to);
 void ToProto(const HostLoad& from, v1::HostLoad* to);
 void ToProto(const TaskFilter& from, v1::TaskFilter* to);
+void ToProto(const BootMoment& from, v1::BootMoment* to);
 void ToProto(const Intent& from, v1::Intent* to);
 void ToProto(const Receipt& from, v1::Receipt* to);
 void ToProto(const IntentAck& from, v1::IntentAck* to);
@@ -40,6 +42,7 @@ Result<CpuUse> FromProto(const v1::Task::Cpu& from);
 Result<MemoryUse> FromProto(const v1::Task::Memory& from);
 Result<HostLoad> FromProto(const v1::HostLoad& from);
 Result<TaskFilter> FromProto(const v1::TaskFilter& from);
+Result<BootMoment> FromProto(const v1::BootMoment& from);
 Result<Intent> FromProto(const v1::Intent& from);
 Result<Receipt> FromProto(const v1::Receipt& from);
 Result<IntentAck> FromProto(const v1::IntentAck& from);
@@ -78,13 +81,21 @@ Result<LeaveRequest> FromProto(const v1::LeaveRequest& from);
 // that the next page uses again.
 class TaskPage {
  public:
-  // The views die with the next call or when the message changes.
+  // The tasks that can be read. The views die with the next call or when the message changes.
+  // Errors: kInternal (there are more tasks than a page may have).
   Result<std::span<const TaskView>> Read(const NodeId& node,
                                          const google::protobuf::RepeatedPtrField<v1::Task>& from);
 
+  // The others of the last page: one that is garbage costs itself alone.
+  std::span<const TaskFailure> unreadable() const { return unreadable_; }
+
  private:
+  Status ReadTask(const NodeId& node, const v1::Task& from, TaskView& view);
+
   std::vector<TaskView> views_;
   std::vector<Header> headers_;
+  std::size_t headers_used_ = 0;
+  std::vector<TaskFailure> unreadable_;
 };
 
 }  // namespace quell

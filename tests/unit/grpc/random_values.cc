@@ -1,6 +1,7 @@
 #include "tests/unit/grpc/random_values.h"
 
 #include "core/limits.h"
+#include "core/utf8.h"
 
 namespace quell {
 namespace {
@@ -30,6 +31,10 @@ std::string RandomValues::Text(std::size_t max) {
   }
 }
 
+std::string RandomValues::Name(std::size_t max) {
+  return "n" + WithoutControlCharacters(Text(max - 1));
+}
+
 WallTime RandomValues::Time() {
   return WallFromMicros(1 + static_cast<std::int64_t>(Below(2'000'000'000'000'000)));
 }
@@ -45,15 +50,15 @@ TaskState RandomValues::State() {
 std::vector<Header> RandomValues::Headers(std::uint64_t max) {
   std::vector<Header> headers(Below(max + 1));
   for (Header& header : headers)
-    header = {Text(40), Text(200)};
+    header = {Name(40), WithoutControlCharacters(Text(200))};
   return headers;
 }
 
 SeenTask RandomValues::Shown(const NodeId& node) {
   SeenTask task;
   task.id = {node, Number()};
-  task.type = Text(20);
-  task.action = "a" + Text(limits::kActionMax - 1);
+  task.type = Name(20);
+  task.action = Name(limits::kActionMax);
   task.description = Text(300);
   if (Coin()) task.status_json = R"({"phase": "x", "n": [1, -2.5e+3, true, null, {}]})";
   task.state = State();
@@ -110,6 +115,8 @@ Intent RandomValues::AnIntent() {
     intent.target = Filter();
   }
   intent.requested_at = Time();
+  if (Coin()) intent.moment = Moment();
+  if (Coin()) intent.horizon = {Life(), Number()};
   intent.by = Text(30);
   intent.reason = Text(limits::kReasonMax);
   intent.cascade = Coin();
@@ -144,6 +151,10 @@ IntentAck RandomValues::Ack() {
   return ack;
 }
 
+BootMoment RandomValues::Moment() {
+  return {"b" + Text(35), BootTime(std::chrono::nanoseconds(Below(std::uint64_t{1} << 60)))};
+}
+
 HostLoad RandomValues::Load() {
   const auto average = [this] { return static_cast<double>(Below(10'000)) / 100; };
   const auto percent = [this] { return static_cast<unsigned>(Below(101)); };
@@ -168,6 +179,7 @@ NodeInfo RandomValues::Info() {
   info.attributes = Headers(5);
   info.version = Text(20);
   info.boot_id = Text(36);
+  if (Coin()) info.life = Life();
   return info;
 }
 

@@ -16,9 +16,12 @@ class RandomValues {
   std::uint64_t Below(std::uint64_t bound) { return random_.Below(bound); }
   std::uint64_t Number();
   std::string Text(std::size_t max);  // UTF-8.
+  std::string Name(std::size_t max);  // UTF-8 without control characters, not empty.
   WallTime Time();
   NodeId Node() { return NodeId::Make(random_); }
   IntentId IntentKey() { return IntentId::Make(random_); }
+  LifeId Life() { return LifeId::Make(random_); }
+  BootMoment Moment();
   TaskId Task() { return {Node(), Number()}; }
   TaskState State();
   SeenTask Shown(const NodeId& node);

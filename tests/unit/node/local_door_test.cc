@@ -35,6 +35,7 @@ using testing::StartsWith;
 
 class NoProcesses final : public ProcessWatch {
  public:
+  Result<std::int32_t> Find(std::int32_t, std::int32_t pid) override { return pid; }
   Result<std::shared_ptr<void>> Watch(std::int32_t, std::uint32_t, std::function<void()>) override {
     return Error{ErrorCode::kNotFound, "no such process"};
   }
@@ -57,9 +58,10 @@ class LocalDoorTest : public testing::Test {
     info.id = NodeId::Make(random_);
     info.name = "node";
     info.roles = {"data"};
-    node_ = std::make_unique<Node>(NodeOptions{info},
-                                   NodeServices{executor_, random_, journal_, processes_, nullptr},
-                                   JournalState{Incarnation{3}, 1, {}, {}, {}, {}, {}, {}});
+    JournalState state;
+    state.incarnation = Incarnation{3};
+    node_ = std::make_unique<Node>(
+        NodeOptions{info}, NodeServices{executor_, random_, journal_, processes_, nullptr}, state);
     door_ = std::make_unique<LocalDoor>(*node_, executor_, LocalDoorOptions{"node.db"});
     door_->AddRoutes(router_);
     server_ = std::make_unique<http::Server>(context_, router_, http::ServerLimits{});
@@ -232,6 +234,28 @@ TEST_F(LocalDoorTest, RefusesWhatIsWrongByName) {
   refuse(R"({"action":"x","key":7})", "key");
   refuse(R"({"action":"x","start_time_in_millis":9007199254740993})", "start_time_in_millis");
   refuse(R"({"action":"x","id":"x:1"})", "id");
+  refuse(R"({"action":"x","parent":"AAAAAAAAAAAAAAAAAAAAAA:3"})", "malformed task id");
+  refuse(R"({"action":"x","parent":""})", "malformed task id");
+  refuse(R"({"action":"x","key":""})", "key");
+  refuse(R"({"action":"x\u0000y"})", "control character");
+  refuse(R"({"action":"x\n"})", "control character");
+  refuse(R"({"action":"x","headers":{"a":"b\r\nc"}})", "control character");
+  refuse(R"({"action":"x","start_time_in_millis":-1})", "1970");
+  refuse(R"({"action":"x","start_time_in_millis":9223372036855})", "2262");
+  refuse(R"({"action":"x","Parent":"x:1"})", "unknown key");
+}
+
+TEST_F(LocalDoorTest, RefusesWhatItWouldNotRead) {
+  EXPECT_THAT(Post("/v1/tasks?parent=x:1", R"({"action":"x"})"),
+              AllOf(StartsWith("400"), HasSubstr("[parent]")));
+  const Registered task = Register();
+  EXPECT_THAT(
+      Post("/v1/tasks/" + task.task + "/finish?outcome=failure", R"({"outcome":"success"})"),
+      StartsWith("400"));
+  EXPECT_THAT(
+      Post("/v1/tasks", R"({"action":"x"})",
+           "Quell-Session: " + task.session + "\r\nQuell-Session: AAAAAAAAAAAAAAAAAAAAAQ\r\n"),
+      AllOf(StartsWith("400"), HasSubstr("twice")));
 }
 
 TEST_F(LocalDoorTest, ReportsAndFinishes) {

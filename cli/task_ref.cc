@@ -5,6 +5,8 @@
 #include <cstdint>
 #include <optional>
 
+#include "cli/exit_code.h"
+#include "cli/output.h"
 #include "core/ids.h"
 #include "core/validity.h"
 
@@ -83,6 +85,13 @@ Result<std::vector<std::string>> ResolveAll(const std::vector<std::string>& text
     ids.push_back(std::move(*id));
   }
   return ids;
+}
+
+int CheckParent(const CoordinatorClient& client, const std::string& id) {
+  const auto parent = client.Get(id);
+  if (parent || parent.error().code != ErrorCode::kNotFound) return kOk;
+  Complain("there is no task " + id + " that could be a parent");
+  return kNoSuchTask;
 }
 
 }  // namespace quell::cli

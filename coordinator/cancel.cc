@@ -1,6 +1,7 @@
 #include "coordinator/cancel.h"
 
 #include <algorithm>
+#include <map>
 #include <utility>
 
 #include "coordinator/failures.h"
@@ -22,6 +23,7 @@ class CheckSink final : public TaskSink {
   void OnTasks(std::span<const TaskView> page) override {
     for (const TaskView& view : page) {
       cancellable_ = view.cancellable;
+      state_ = view.state;
       Task task;
       task.action = view.action;
       if (view.parent) task.ancestors.push_back(*view.parent);
@@ -30,11 +32,13 @@ class CheckSink final : public TaskSink {
   }
 
   bool cancellable() const { return cancellable_; }
+  TaskState state() const { return state_; }
   bool matches() const { return matches_; }
 
  private:
   const TaskFilter filter_;
   bool cancellable_ = false;
+  TaskState state_ = TaskState::kRunning;
   bool matches_ = false;
 };
 
@@ -69,33 +73,48 @@ struct Canceller::Operation {
   CancelQuery query;
   TaskSinkFactory sinks;
   std::function<void(Result<Gathered>)> done;
+  std::shared_ptr<Places::Held> place;
   Intent intent;
   MonoTime start;
   MonoTime deadline;              // Of all but the wait.
   MonoTime wait_end;              // No earlier than the deadline.
   std::vector<FanOutSlot> slots;  // Those with `asked` get the push.
   std::vector<bool> asked;
+  std::map<NodeId, Horizon> horizons;
   TimerId timer = TimerId::kNone;  // While the store has not answered.
   PendingIntents::Strength strength = PendingIntents::Strength::kNone;
   std::optional<IntentId> committed;
+  std::vector<TaskId> doubtful;
+  bool known = false;  // The store had it already.
 
   std::string task() const { return std::get<TaskIdText>(query.where).ToString(); }
+  NodeFailure Ended(const NodeInfo& node, std::optional<TaskState> state) const {
+    return query.tell_ended ? TaskEnded(node, task(), state) : TaskNotFound(node, task());
+  }
   bool by_id() const { return std::holds_alternative<TaskIdText>(query.where); }
-  // For what the push shows. If the tasks are waited for they are shown afterwards.
+  // For what the push shows.
   std::shared_ptr<TaskSink> PushSink(const NodeInfo& node) const {
-    if (query.wait) return std::make_shared<CountingSink>(nullptr);
-    return by_id() ? std::make_shared<CountingSink>(sinks(node)) : sinks(node);
+    return query.wait || by_id() ? std::make_shared<CountingSink>(sinks(node)) : sinks(node);
   }
 };
 
-Canceller::Canceller(const CoordinatorServices& services, const Membership& members,
-                     PendingIntents& pending, const RequestTasks& requests)
-    : services_(services), members_(members), pending_(pending), requests_(requests) {}
+Canceller::Canceller(const CoordinatorServices& services, NodeAsks& asks, const Membership& members,
+                     PendingIntents& pending, const RequestTasks& requests, Places& places,
+                     std::function<void(const NodeId&, const IntentAck&)> spared)
+    : services_(services),
+      asks_(asks),
+      members_(members),
+      pending_(pending),
+      requests_(requests),
+      places_(places),
+      spared_(std::move(spared)) {}
 
-void Canceller::Cancel(CancelQuery query, const Principal& who, MonoClock::duration timeout,
-                       TaskSinkFactory sinks, std::function<void(Result<Gathered>)> done) {
+void Canceller::Cancel(CancelQuery query, std::shared_ptr<Places::Held> place, const Principal& who,
+                       MonoClock::duration timeout, TaskSinkFactory sinks,
+                       std::function<void(Result<Gathered>)> done) {
   auto op = std::make_shared<Operation>();
   op->query = std::move(query);
+  op->place = std::move(place);
   op->sinks = std::move(sinks);
   op->done = std::move(done);
   op->start = services_.executor.clock().Now();
@@ -130,7 +149,8 @@ void Canceller::CancelTask(const Op& op, const TaskIdText& id) {
     return Push(op, {});
   }
   slot.slot.node = member->info;
-  slot.joined = member->connected();
+  slot.standing = members_.StandingOf(*member, services_.executor.clock());
+  slot.kind = AskKind::kCancel;
   std::optional<TaskId> target = id.Resolve();
   if (member->is_self || !target) {
     const bool runs = target && requests_.Find(target->number) != nullptr;
@@ -146,7 +166,7 @@ void Canceller::CancelTask(const Op& op, const TaskIdText& id) {
   check.request = GetRequest{target->number};
   std::vector<FanOutSlot> checks;
   checks.push_back(std::move(check));
-  FanOut(services_.executor, services_.nodes, kCancelAction, std::move(checks),
+  FanOut(services_.executor, asks_, kCancelAction, std::move(checks),
          op->start + (op->deadline - op->start) / 2,
          lifetime_.Guard([this, op](std::vector<Slot> slots) { Decide(op, std::move(slots[0])); }));
 }
@@ -154,18 +174,19 @@ void Canceller::CancelTask(const Op& op, const TaskIdText& id) {
 void Canceller::Decide(const Op& op, Slot checked) {
   Slot& slot = op->slots.front().slot;
   if (checked.failure) {
-    if (CodeOf(*checked.failure) == ErrorCode::kNotFound) {
+    if (checked.failure->cause == FailureCause::kTaskNotFound) {
       slot.failure = TaskNotFound(*slot.node, op->task());
       return Push(op, {});
     }
     slot.failure = std::move(checked.failure);
     // Whether a filter matches, a silent node does not tell: then nothing may be promised.
     if (op->query.filter != TaskFilter{}) return Push(op, {});
-    return Commit(op, {slot.node->id});
+    return Commit(op, {PendingAtTarget(op)});
   }
   const auto& check = static_cast<const CheckSink&>(*checked.sink);
+  const LifeId checked_life = std::get<GetReply>(*checked.reply).life;
   if (std::get<GetReply>(*checked.reply).ended) {
-    slot.failure = TaskNotFound(*slot.node, op->task());
+    slot.failure = op->Ended(*slot.node, check.state());
   } else if (!check.cancellable()) {
     slot.failure = NotCancellable(*slot.node, op->task());
   } else if (!check.matches()) {
@@ -173,15 +194,30 @@ void Canceller::Decide(const Op& op, Slot checked) {
   } else {
     op->asked.front() = true;
     slot.sink = op->PushSink(*slot.node);
-    return Commit(op, {slot.node->id});
+    // It was there a moment ago, in that life, which may not have joined yet.
+    PendingAt pending = PendingAtTarget(op);
+    const std::uint64_t next = op->intent.task()->number + 1;
+    if (checked_life != pending.horizon.life) {
+      if (!checked_life.is_null()) pending.horizon = {checked_life, next};
+    } else if (!checked_life.is_null()) {
+      pending.horizon.next_number = std::max(pending.horizon.next_number, next);
+    }
+    return Commit(op, {std::move(pending)});
   }
   Push(op, {});
+}
+
+// The node may have been forgotten since it was asked.
+PendingAt Canceller::PendingAtTarget(const Op& op) const {
+  const NodeId& node = op->slots.front().slot.node->id;
+  const Member* member = members_.Find(node);
+  return member != nullptr ? PendingOf(*member) : PendingAt{node, {}};
 }
 
 void Canceller::CancelMatching(const Op& op, const NodeSelection& where) {
   Result<std::vector<Selected>> selected = SelectNodes(where, members_);
   if (!selected) return Answer(op, selected.error());
-  std::vector<NodeId> pending;
+  std::vector<PendingAt> pending;
   for (const Selected& one : *selected) {
     FanOutSlot& slot = op->slots.emplace_back();
     op->asked.push_back(false);
@@ -190,13 +226,14 @@ void Canceller::CancelMatching(const Op& op, const NodeSelection& where) {
       continue;
     }
     slot.slot.node = one.member->info;
-    slot.joined = one.member->connected();
+    slot.standing = members_.StandingOf(*one.member, services_.executor.clock());
+    slot.kind = AskKind::kCancel;
     slot.slot.sink = op->PushSink(one.member->info);
     if (one.member->is_self) {
       slot.slot.reply = ApplyReply{};
     } else {
       op->asked.back() = true;
-      pending.push_back(one.member->info.id);
+      pending.push_back(PendingOf(*one.member));
     }
   }
   op->intent.target = op->query.filter;
@@ -204,7 +241,10 @@ void Canceller::CancelMatching(const Op& op, const NodeSelection& where) {
   Commit(op, std::move(pending));
 }
 
-void Canceller::Commit(const Op& op, std::vector<NodeId> pending) {
+void Canceller::Commit(const Op& op, std::vector<PendingAt> pending) {
+  op->intent.moment = {members_.self().boot_id, services_.executor.clock().Boot()};
+  for (const PendingAt& at : pending)
+    op->horizons.emplace(at.node, at.horizon);
   op->timer = services_.executor.At(op->deadline, lifetime_.Guard([this, op] {
     op->timer = TimerId::kNone;
     Answer(op, Error{ErrorCode::kOutcomeUnknown,
@@ -223,13 +263,17 @@ void Canceller::Commit(const Op& op, std::vector<NodeId> pending) {
 void Canceller::Push(const Op& op, StoredIntent stored) {
   if (!stored.intent.id.is_null()) {
     op->committed = stored.intent.id;
+    op->known = stored.intent.id != op->intent.id;
     op->strength = pending_.Add(stored);
     if (!op->done) return;  // The caller was told that the outcome is unknown; the nodes pull it.
     for (std::size_t i = 0; i < op->slots.size(); ++i) {
-      if (op->asked[i]) op->slots[i].request = ApplyRequest{{stored.intent}};
+      if (!op->asked[i]) continue;
+      Intent intent = stored.intent;
+      intent.horizon = op->horizons.at(op->slots[i].slot.node->id);
+      op->slots[i].request = ApplyRequest{{std::move(intent)}};
     }
   }
-  FanOut(services_.executor, services_.nodes, kCancelAction, std::move(op->slots), op->deadline,
+  FanOut(services_.executor, asks_, kCancelAction, std::move(op->slots), op->deadline,
          lifetime_.Guard([this, op](std::vector<Slot> slots) { Finish(op, std::move(slots)); }));
 }
 
@@ -238,13 +282,17 @@ void Canceller::Finish(const Op& op, std::vector<Slot> slots) {
     Slot& slot = slots[i];
     if (!op->asked[i] || !slot.reply) continue;
     for (IntentAck& ack : std::get<ApplyReply>(*slot.reply).acks) {
+      for (const TaskId& task : ack.doubtful) {
+        if (op->doubtful.size() < limits::kReceiptsPerAck) op->doubtful.push_back(task);
+      }
       TakeAck(slot.node->id, ack, &op->strength);
     }
     if (!op->by_id()) continue;
     const auto counted = std::static_pointer_cast<CountingSink>(slot.sink);
     if (!op->query.wait) slot.sink = counted->inner();
-    if (counted->numbers().empty()) {  // It ended between the check and the push.
-      slot.failure = TaskNotFound(*slot.node, op->task());
+    if (counted->numbers().empty() &&
+        op->doubtful.empty()) {  // It ended between the check and the push.
+      slot.failure = op->Ended(*slot.node, std::nullopt);
       slot.reply.reset();
       slot.sink.reset();
     }
@@ -255,12 +303,14 @@ void Canceller::Finish(const Op& op, std::vector<Slot> slots) {
 
 // The tasks that the push hit, on each node by itself; the others keep what they have.
 void Canceller::Await(const Op& op, std::vector<Slot> slots) {
+  op->place->GiveBack();
+  op->place = places_.Take(Places::Sort::kWait);
+  if (op->place == nullptr) return DoNotAwait(op, std::move(slots));
   const MonoClock::duration left = op->wait_end - services_.executor.clock().Now();
   std::vector<FanOutSlot> waits(slots.size());
   for (std::size_t i = 0; i < slots.size(); ++i) {
     waits[i].slot = std::move(slots[i]);
     Slot& slot = waits[i].slot;
-    waits[i].joined = true;  // It has answered, where it is asked again.
     if (!slot.reply) continue;
     const auto pushed = std::static_pointer_cast<CountingSink>(slot.sink);
     slot.sink = op->sinks(*slot.node);
@@ -270,10 +320,22 @@ void Canceller::Await(const Op& op, std::vector<Slot> slots) {
         AwaitRequest{pushed->numbers(), true, true, WaitWithin(left), op->query.as_task};
   }
   GiveUpWith(op->query.caller,
-             FanOut(services_.executor, services_.nodes, kCancelAction, std::move(waits),
-                    op->wait_end, lifetime_.Guard([this, op](std::vector<Slot> waited) {
+             FanOut(services_.executor, asks_, kCancelAction, std::move(waits), op->wait_end,
+                    lifetime_.Guard([this, op](std::vector<Slot> waited) {
                       Conclude(op, std::move(waited));
                     })));
+}
+
+// As if the wait were over at once.
+void Canceller::DoNotAwait(const Op& op, std::vector<Slot> slots) {
+  for (Slot& slot : slots) {
+    if (!slot.reply || slot.sink == nullptr) continue;
+    const auto pushed = std::static_pointer_cast<CountingSink>(slot.sink);
+    slot.sink = pushed->inner();
+    const std::size_t hit = pushed->numbers().size();
+    if (hit > 0) slot.reply = AwaitReply{hit, hit};
+  }
+  Conclude(op, std::move(slots));
 }
 
 void Canceller::Conclude(const Op& op, std::vector<Slot> slots) {
@@ -281,13 +343,17 @@ void Canceller::Conclude(const Op& op, std::vector<Slot> slots) {
   gathered.running = StillRunning(slots);
   gathered.slots = std::move(slots);
   gathered.intent = op->committed;
+  gathered.doubtful = std::move(op->doubtful);
+  gathered.known = op->known;
   auto done = std::exchange(op->done, nullptr);
+  if (op->place != nullptr) op->place->GiveBack();
   done(std::move(gathered));
 }
 
 // For answers without a fan-out.
 void Canceller::Answer(const Op& op, Result<Gathered> answer) {
   if (!op->done) return;
+  op->place->GiveBack();
   auto done = std::exchange(op->done, nullptr);
   services_.executor.Post(
       [done = std::move(done), answer = std::make_shared<Result<Gathered>>(std::move(answer))] {
@@ -303,6 +369,7 @@ void Canceller::TakeAcks(const NodeId& node, const std::vector<IntentAck>& acks)
 void Canceller::TakeAck(const NodeId& node, IntentAck ack, const PendingIntents::Strength* sent) {
   const bool was_pending = sent != nullptr ? pending_.Acknowledge(node, ack.intent, *sent)
                                            : pending_.Acknowledge(node, ack.intent);
+  if (spared_ && !ack.doubtful.empty()) spared_(node, ack);
   if (!was_pending) return;
   // A node says nothing of tasks that it does not host.
   std::erase_if(ack.receipts, [&](const Receipt& r) { return r.task.node != node; });

@@ -17,9 +17,10 @@ PendingIntents::Strength PendingIntents::Add(StoredIntent stored) {
   if (added) entry.order = next_order_++;
   if (added || entry.intent != stored.intent) entry.strength = Strength{next_strength_++};
   entry.intent = std::move(stored.intent);
-  for (const NodeId& node : stored.pending) {
-    auto [waiting, fresh] = queues_[node].waiting.try_emplace(entry.order);
+  for (const PendingAt& at : stored.pending) {
+    auto [waiting, fresh] = queues_[at.node].waiting.try_emplace(entry.order);
     waiting->second.entry = &entry;
+    waiting->second.horizon = at.horizon;
     if (fresh) ++entry.nodes;
   }
   return entry.strength;
@@ -37,6 +38,7 @@ std::vector<Intent> PendingIntents::HandOver(const NodeId& node, std::size_t lim
   while (taken.size() < count) {
     if (it == queue.waiting.end()) it = queue.waiting.begin();
     taken.push_back(it->second.entry->intent);
+    taken.back().horizon = it->second.horizon;
     it->second.sent = it->second.entry->strength;
     queue.last = it->first;
     ++it;

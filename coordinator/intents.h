@@ -48,6 +48,7 @@ class PendingIntents {
   };
   struct Waiting {
     Entry* entry = nullptr;
+    Horizon horizon;
     Strength sent = Strength::kNone;  // In which it was last handed over; kNone: not yet.
   };
   struct Queue {

@@ -41,14 +41,17 @@ Status Validate(const NodeInfo& node) {
 
 }  // namespace
 
-Membership::Membership(NodeInfo self, std::vector<KnownNode> recovered) {
+Membership::Membership(NodeInfo self, std::vector<KnownNode> recovered, WallTime started)
+    : started_(started) {
   for (KnownNode& known : recovered) {
     NodeId id = known.info.id;
     if (id == self.id) continue;
     Member& member = members_[id];
     member.info = std::move(known.info);
     member.next_number = member.stored_number = known.next_number;
+    member.told_number = known.told_number;
     member.left = known.left;
+    member.stopped = known.stopped;
     if (!member.left) Show(member);
   }
   Member& own = members_[self.id];
@@ -71,6 +74,7 @@ Result<JoinVerdict> Membership::DecideJoin(const NodeInfo& newcomer, MonoTime no
   }
   if (known->is_self) return Duplicate(newcomer, "this coordinator");
   if (known->left) return JoinVerdict::kNew;
+  if (known->stopped) return JoinVerdict::kReplace;  // The known life has said that it is over.
 
   const NodeInfo& old = known->info;
   const bool alive = IsAlive(*known, now);
@@ -81,10 +85,15 @@ Result<JoinVerdict> Membership::DecideJoin(const NodeInfo& newcomer, MonoTime no
   }
   if (newcomer.incarnation == old.incarnation && same_place) return JoinVerdict::kSame;
   // An older life, or a twin of the known one: a message that was delayed, or a copied or restored
-  // data directory.
-  if (alive) return Duplicate(newcomer, old.name + " at " + old.address);
-  // A twin's heartbeats would not tell it from the known one, so silence is not enough.
-  return newcomer.incarnation == old.incarnation ? JoinVerdict::kProbeFirst : JoinVerdict::kReplace;
+  // data directory. What was heard lately may be dead by now: only a probe can tell. And a twin's
+  // heartbeats would not tell it from the known one, so there silence is not enough either.
+  const bool twin = newcomer.incarnation == old.incarnation;
+  return alive || twin ? JoinVerdict::kProbeFirst : JoinVerdict::kReplace;
+}
+
+bool Membership::Holds(const ProbeReply& answer, const NodeInfo& known, const NodeInfo& newcomer) {
+  if (answer.node != known.id) return false;  // The port has found a new owner.
+  return newcomer.address != known.address || answer.incarnation != newcomer.incarnation;
 }
 
 Error Membership::Duplicate(const NodeInfo& newcomer, const std::string& holder) {
@@ -95,20 +104,49 @@ Error Membership::Duplicate(const NodeInfo& newcomer, const std::string& holder)
                    "or give this one a data directory of its own"};
 }
 
-const Member& Membership::Admit(const NodeInfo& node, std::uint64_t next_number, MonoTime now) {
+bool Membership::IsRestored(const JoinRequest& newcomer) const {
+  const Member* known = Find(newcomer.node.id);
+  if (known == nullptr || known->info.life.is_null() || newcomer.node.life.is_null()) return false;
+  if (known->info.life == newcomer.node.life) return false;
+  const std::vector<LifeId>& former = newcomer.former_lives;
+  return std::find(former.begin(), former.end(), known->info.life) == former.end() ||
+         newcomer.next_number < known->told_number;
+}
+
+std::uint64_t Membership::FirstNumberFor(const JoinRequest& newcomer) const {
+  const Member* known = Find(newcomer.node.id);
+  if (known == nullptr) return newcomer.next_number;
+  const std::uint64_t highest = std::max(known->next_number, newcomer.next_number);
+  // What the other life gave out since its last heartbeat, nobody has told.
+  if (!IsRestored(newcomer)) return highest;
+  return std::min(highest + limits::kNumbersSkipped, TaskId::kNumberMax);
+}
+
+const Member& Membership::Admit(const JoinRequest& newcomer, MonoTime now) {
+  const NodeInfo& node = newcomer.node;
+  const bool restored = IsRestored(newcomer);
+  const std::uint64_t first_number = FirstNumberFor(newcomer);
   auto [it, added] = members_.try_emplace(node.id);
   Member& member = it->second;
   if (!added && !member.left) Hide(member);
+  if (node.life.is_null() || member.info.life != node.life) {
+    member.restored = restored;
+    member.told_number = newcomer.next_number;
+  }
   member.info = node;
-  member.next_number = std::max(member.next_number, next_number);
+  member.next_number = first_number;
+  member.told_number = std::max(member.told_number, newcomer.next_number);
   member.stored_number = member.next_number;
   member.left = false;
+  member.stopped.reset();
   member.joined = true;
   member.heard = now;
   member.broke.reset();
   member.lost = false;
   member.cancelled_running.reset();
   member.host_load = {};
+  member.live_tasks.reset();
+  member.draining = false;
   Show(member);
   return member;
 }
@@ -117,16 +155,19 @@ bool Membership::Heard(const HeartbeatRequest& beat, MonoTime now) {
   auto it = members_.find(beat.node);
   if (it == members_.end()) return false;
   Member& member = it->second;
-  if (member.is_self || member.left || !member.joined ||
-      member.info.incarnation != beat.incarnation) {
+  if (member.is_self || member.left || member.stopped || !member.joined ||
+      member.info.incarnation != beat.incarnation || member.info.life != beat.life) {
     return false;
   }
   member.heard = now;
   member.broke.reset();
   member.lost = false;
   member.next_number = std::max(member.next_number, beat.next_number);
+  member.told_number = std::max(member.told_number, beat.next_number);
   member.cancelled_running = beat.cancelled_running;
   member.host_load = beat.host_load;
+  member.live_tasks = beat.live_tasks;
+  member.draining = beat.draining;
   return true;
 }
 
@@ -155,6 +196,15 @@ void Membership::MarkLeft(const NodeId& node) {
   if (it == members_.end() || it->second.left) return;
   Hide(it->second);
   it->second.left = true;
+  it->second.stopped.reset();
+  it->second.joined = false;
+  it->second.heard.reset();
+}
+
+void Membership::MarkStopped(const NodeId& node, WallTime when) {
+  auto it = members_.find(node);
+  if (it == members_.end() || it->second.left) return;
+  it->second.stopped = when;
   it->second.joined = false;
   it->second.heard.reset();
 }
@@ -182,6 +232,24 @@ bool Membership::IsAlive(const Member& member, MonoTime now) const {
   return member.heard && now - *member.heard <= limits::kSilentAfter;
 }
 
+Standing Membership::StandingOf(const Member& member, const Clock& clock) const {
+  const MonoTime now = clock.Now();
+  Standing standing{Presence::kAlive, member.connected(), std::nullopt};
+  if (IsAlive(member, now)) return standing;
+  if (member.stopped) {
+    standing.presence = Presence::kStopped;
+    if (*member.stopped > WallTime()) standing.since = member.stopped;
+  } else if (member.heard) {
+    standing.presence = Presence::kSilent;
+    standing.since =
+        clock.Wall() - std::chrono::duration_cast<WallClock::duration>(now - *member.heard);
+  } else {
+    standing.presence = Presence::kNotJoined;
+    standing.since = started_;
+  }
+  return standing;
+}
+
 void Membership::Show(const Member& member) {
   ++version_;
   present_.insert(std::lower_bound(present_.begin(), present_.end(), &member, Before), &member);
@@ -194,7 +262,14 @@ void Membership::Hide(const Member& member) {
 }
 
 KnownNode ToKnown(const Member& member) {
-  return KnownNode{member.info, member.next_number, member.left};
+  return KnownNode{member.info, member.next_number, member.told_number, member.left,
+                   member.stopped};
+}
+
+PendingAt PendingOf(const Member& member) {
+  PendingAt at{member.info.id, {}};
+  if (!member.info.life.is_null()) at.horizon = {member.info.life, member.told_number};
+  return at;
 }
 
 }  // namespace quell

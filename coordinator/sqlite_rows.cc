@@ -50,7 +50,35 @@ CREATE TABLE numbers(next INTEGER NOT NULL);
 INSERT INTO numbers VALUES(1);
 )sql";
 
-constexpr std::array<std::string_view, 2> kMigrations = {kFirst, kNumbers};
+// What orders tasks and intents without a wall clock.
+constexpr std::string_view kOrder = R"sql(
+ALTER TABLE nodes ADD COLUMN life TEXT NOT NULL DEFAULT '';
+ALTER TABLE nodes ADD COLUMN told_number INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE intents ADD COLUMN moment_boot TEXT NOT NULL DEFAULT '';
+ALTER TABLE intents ADD COLUMN moment INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE pending ADD COLUMN life TEXT NOT NULL DEFAULT '';
+ALTER TABLE pending ADD COLUMN next_number INTEGER NOT NULL DEFAULT 0;
+)sql";
+
+// Before, a daemon that stopped cleanly was kept as one that has left: when it stopped is not
+// known.
+constexpr std::string_view kStopped = R"sql(
+ALTER TABLE nodes ADD COLUMN stopped_at INTEGER;
+UPDATE nodes SET stopped_at = 0, has_left = 0 WHERE has_left = 1;
+)sql";
+
+// From here on the file has checksums, which an older program would not write.
+constexpr std::string_view kChecksums = "SELECT 1;";
+
+constexpr std::array<std::string_view, 5> kMigrations = {kFirst, kNumbers, kOrder, kStopped,
+                                                         kChecksums};
+
+constexpr std::string_view kRepair = R"sql(
+DELETE FROM pending WHERE intent NOT IN (SELECT seq FROM intents);
+UPDATE intents SET open = (SELECT count(*) FROM pending WHERE intent = seq);
+DELETE FROM counts;
+INSERT INTO counts SELECT count(*) FROM intents;
+)sql";
 
 // Settled intents that are removed together when room is needed.
 constexpr int kRoom = 100;
@@ -102,7 +130,16 @@ std::optional<std::vector<Header>> ParseHeaderList(std::string_view json) {
 
 constexpr std::string_view kIntentColumns =
     "seq, id, task, actions, parent, requested_at, requested_by, reason, cascade, grace_ms, "
-    "durable_at";
+    "durable_at, moment_boot, moment";
+
+// Empty: none.
+std::optional<LifeId> ReadLife(std::string_view text) {
+  return text.empty() ? LifeId() : LifeId::Parse(text);
+}
+
+std::string_view LifeText(const LifeId& life) {
+  return life.is_null() ? std::string_view() : life.view();
+}
 
 struct IntentRow {
   std::int64_t seq = 0;
@@ -139,6 +176,7 @@ std::optional<IntentRow> ReadIntent(const sqlite::Statement& row) {
   intent.cascade = row.integer(8) != 0;
   intent.grace = std::chrono::milliseconds(row.integer(9));
   read.stored.durable_at = WallFromMicros(row.integer(10));
+  intent.moment = {std::string(row.text(11)), BootTime(std::chrono::nanoseconds(row.integer(12)))};
   return read;
 }
 
@@ -158,17 +196,18 @@ Result<std::optional<IntentRow>> FindIntent(sqlite::Database& database, std::str
 }
 
 Status ReadPending(sqlite::Database& database, IntentRow& row) {
-  Result<sqlite::Statement> read =
-      database.Prepare("SELECT node FROM pending WHERE intent = ?1 ORDER BY node");
+  Result<sqlite::Statement> read = database.Prepare(
+      "SELECT node, life, next_number FROM pending WHERE intent = ?1 ORDER BY node");
   if (!read) return read.error();
   read->Bind(row.seq);
   bool damaged = false;
   Status all = read->ForEach([&](const sqlite::Statement& one) {
     const std::optional<NodeId> node = NodeId::Parse(one.text(0));
-    if (!node) {
+    const std::optional<LifeId> life = ReadLife(one.text(1));
+    if (!node || !life) {
       damaged = true;
     } else {
-      row.stored.pending.push_back(*node);
+      row.stored.pending.push_back({*node, {*life, one.number(2)}});
     }
   });
   if (damaged) return Damaged(database, "pending node");
@@ -217,17 +256,22 @@ Status InsertIntent(sqlite::Database& database, const Intent& intent, WallTime n
   }
   return database.Run(
       "INSERT INTO intents(id, task, actions, parent, requested_at, requested_by, reason, cascade, "
-      "grace_ms, durable_at) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+      "grace_ms, durable_at, moment_boot, moment) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, "
+      "?11, ?12)",
       intent.id.view(), task, actions, parent, MicrosSinceEpoch(intent.requested_at), intent.by,
-      intent.reason, intent.cascade, intent.grace.count(), MicrosSinceEpoch(now));
+      intent.reason, intent.cascade, intent.grace.count(), MicrosSinceEpoch(now),
+      intent.moment.boot_id, intent.moment.at.time_since_epoch().count());
 }
 
-Status AddPending(sqlite::Database& database, std::int64_t seq, const std::vector<NodeId>& nodes) {
-  Result<sqlite::Statement> insert =
-      database.Prepare("INSERT OR IGNORE INTO pending(node, intent) VALUES(?1, ?2)");
+Status AddPending(sqlite::Database& database, std::int64_t seq,
+                  const std::vector<PendingAt>& pending) {
+  Result<sqlite::Statement> insert = database.Prepare(
+      "INSERT OR IGNORE INTO pending(node, intent, life, next_number) VALUES(?1, ?2, ?3, ?4)");
   if (!insert) return insert.error();
-  for (const NodeId& node : nodes) {
-    if (Status one = insert->Run(node.view(), seq); !one) return one;
+  for (const PendingAt& at : pending) {
+    Status one =
+        insert->Run(at.node.view(), seq, LifeText(at.horizon.life), at.horizon.next_number);
+    if (!one) return one;
   }
   return {};
 }
@@ -254,6 +298,11 @@ std::optional<KnownNode> ReadNode(const sqlite::Statement& row) {
   known.info.boot_id = row.text(8);
   known.next_number = row.number(9);
   known.left = row.integer(10) != 0;
+  const std::optional<LifeId> life = ReadLife(row.text(11));
+  if (!life) return std::nullopt;
+  known.info.life = *life;
+  known.told_number = row.number(12);
+  if (!row.null(13)) known.stopped = WallFromMicros(row.integer(13));
   return known;
 }
 
@@ -261,6 +310,22 @@ std::optional<KnownNode> ReadNode(const sqlite::Statement& row) {
 
 std::span<const std::string_view> StoreMigrations() {
   return kMigrations;
+}
+
+std::string_view StoreRepair() {
+  return kRepair;
+}
+
+Status SkipLostNumbers(sqlite::Database& database) {
+  if (database.lost_commits() == 0) return {};
+  // More than one commit can reserve.
+  constexpr std::uint64_t kNumbersPerCommit = 1'000'000;
+  if (Status begun = database.Begin(); !begun) return begun;
+  Status skipped = database.Run("UPDATE numbers SET next = next + ?1",
+                                database.lost_commits() * kNumbersPerCommit);
+  if (skipped) return database.Commit();
+  database.Rollback();
+  return skipped;
 }
 
 Result<StoreState> LoadState(sqlite::Database& database) {
@@ -274,7 +339,7 @@ Result<StoreState> LoadState(sqlite::Database& database) {
   state.next_number = numbers->number(0);
   Result<sqlite::Statement> nodes = database.Prepare(
       "SELECT id, incarnation, name, address, host, roles, attributes, version, boot_id, "
-      "next_number, has_left FROM nodes ORDER BY id");
+      "next_number, has_left, life, told_number, stopped_at FROM nodes ORDER BY id");
   if (!nodes) return nodes.error();
   nodes->Bind();
   Status read = nodes->ForEach([&](const sqlite::Statement& row) {
@@ -312,7 +377,7 @@ Result<StoreState> LoadState(sqlite::Database& database) {
 }
 
 Result<StoredIntent> KeepIntent(sqlite::Database& database, const Intent& intent,
-                                const std::vector<NodeId>& pending, WallTime now,
+                                const std::vector<PendingAt>& pending, WallTime now,
                                 const IntentLimits& limits) {
   // The same id: a commit whose outcome was unknown, repeated.
   Result<std::optional<IntentRow>> kept = FindIntent(database, "id", intent.id.view());
@@ -330,11 +395,12 @@ Result<StoredIntent> KeepIntent(sqlite::Database& database, const Intent& intent
   } else if ((*kept)->stored.intent.id != intent.id) {
     Intent& old = (*kept)->stored.intent;
     stronger = Strengthen(old, intent);
-    if (stronger) {
-      Status updated = database.Run("UPDATE intents SET cascade = ?1, grace_ms = ?2 WHERE seq = ?3",
-                                    old.cascade, old.grace.count(), (*kept)->seq);
-      if (!updated) return updated.error();
-    }
+    Status updated = database.Run(
+        "UPDATE intents SET cascade = ?1, grace_ms = ?2, moment_boot = ?3, moment = ?4 "
+        "WHERE seq = ?5",
+        old.cascade, old.grace.count(), old.moment.boot_id,
+        old.moment.at.time_since_epoch().count(), (*kept)->seq);
+    if (!updated) return updated.error();
   }
   // A node that has acknowledged it need not hear of it again, unless it grew.
   if (stronger) {
@@ -372,13 +438,18 @@ Status KeepReceipts(sqlite::Database& database, std::span<const Receipt> receipt
 }
 
 Status KeepNode(sqlite::Database& database, const KnownNode& node) {
+  if (node.left) {
+    Status dropped = database.Run("DELETE FROM pending WHERE node = ?1", node.info.id.view());
+    if (!dropped) return dropped;
+  }
   return database.Run(
       "INSERT OR REPLACE INTO nodes(id, incarnation, name, address, host, roles, attributes, "
-      "version, boot_id, next_number, has_left) "
-      "VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+      "version, boot_id, next_number, has_left, life, told_number, stopped_at) "
+      "VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
       node.info.id.view(), node.info.incarnation, node.info.name, node.info.address, node.info.host,
       TextList(node.info.roles), HeaderList(node.info.attributes), node.info.version,
-      node.info.boot_id, node.next_number, node.left);
+      node.info.boot_id, node.next_number, node.left, LifeText(node.info.life), node.told_number,
+      Micros(node.stopped));
 }
 
 Status KeepReserved(sqlite::Database& database, std::uint64_t end) {

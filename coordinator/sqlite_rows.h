@@ -12,6 +12,10 @@
 namespace quell {
 
 std::span<const std::string_view> StoreMigrations();
+// Brings in order what depends on rows that may be lost: sqlite::OpenOptions::repair.
+std::string_view StoreRepair();
+// Numbers that were given out in commits which are lost are not given out again.
+Status SkipLostNumbers(sqlite::Database& database);
 
 // Everything that a coordinator needs to go on.
 Result<StoreState> LoadState(sqlite::Database& database);
@@ -23,7 +27,7 @@ struct IntentLimits {
 
 // As Store::CommitIntent(), within the transaction of the caller.
 Result<StoredIntent> KeepIntent(sqlite::Database& database, const Intent& intent,
-                                const std::vector<NodeId>& pending, WallTime now,
+                                const std::vector<PendingAt>& pending, WallTime now,
                                 const IntentLimits& limits);
 Status DropPending(sqlite::Database& database, const NodeId& node, const IntentId& intent);
 Status KeepReceipts(sqlite::Database& database, std::span<const Receipt> receipts,

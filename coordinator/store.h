@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <vector>
 
 #include "core/ids.h"
@@ -15,16 +16,25 @@ namespace quell {
 
 struct KnownNode {
   NodeInfo info;
-  std::uint64_t next_number = 0;  // The highest it has told.
-  bool left = false;              // Cleanly: not selected until it joins again.
+  std::uint64_t next_number = 0;         // The highest it has told, or must begin with.
+  std::uint64_t told_number = 0;         // The highest it has told in this life.
+  bool left = false;                     // For good: not selected until it joins again.
+  std::optional<WallTime> stopped = {};  // Its daemon said so: it is away since then.
 
   friend bool operator==(const KnownNode&, const KnownNode&) = default;
 };
 
+struct PendingAt {
+  NodeId node;
+  Horizon horizon;  // As it was known when the intent was committed.
+
+  friend bool operator==(const PendingAt&, const PendingAt&) = default;
+};
+
 struct StoredIntent {
-  Intent intent;
+  Intent intent;  // Without a horizon.
   WallTime durable_at;
-  std::vector<NodeId> pending;  // Have not acknowledged it yet.
+  std::vector<PendingAt> pending;  // Have not acknowledged it yet.
 
   friend bool operator==(const StoredIntent&, const StoredIntent&) = default;
 };
@@ -43,8 +53,9 @@ class Store {
   virtual ~Store() = default;
 
   // Durable when `done` has a value. An intent on a task that has one already strengthens that one:
-  // the kept intent is what comes back, with the time at which it first became durable.
-  virtual void CommitIntent(Intent intent, std::vector<NodeId> pending,
+  // the kept intent is what comes back, with the time at which it first became durable. A horizon
+  // that is kept already stays.
+  virtual void CommitIntent(Intent intent, std::vector<PendingAt> pending,
                             std::function<void(Result<StoredIntent>)> done) = 0;
   // The node has journaled it: no longer pending there. Written behind; losing it costs a
   // repetition.
@@ -52,7 +63,7 @@ class Store {
                            const std::vector<Receipt>& receipts) = 0;
   // Task numbers of the coordinator's own below `end` may be given out once `done` says so.
   virtual void ReserveNumbers(std::uint64_t end, std::function<void(Status)> done) = 0;
-  // Durable when `done` says so.
+  // Durable when `done` says so. With a node that has left its pending intents are dropped.
   virtual void PutNode(KnownNode node, std::function<void(Status)> done) = 0;
   virtual void ForgetNode(const NodeId& node, std::function<void(Status)> done) = 0;
 };

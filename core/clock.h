@@ -1,9 +1,10 @@
-// Time is handed in. Decisions use MonoTime, which never steps; WallTime is for people and records.
-// The two are different types, so that mixing them does not compile.
+// Time is handed in. Decisions use MonoTime and BootTime, which never step; WallTime is for people
+// and records. They are different types, so that mixing them does not compile.
 #pragma once
 
 #include <chrono>
 #include <cstdint>
+#include <string>
 
 namespace quell {
 
@@ -16,6 +17,26 @@ struct MonoClock {
   static constexpr bool is_steady = true;
 };
 using MonoTime = MonoClock::time_point;
+
+// Time since this host was started, also while it slept: orders what happened in one boot, whatever
+// daemons or programs were restarted meanwhile.
+struct BootClock {
+  using duration = std::chrono::nanoseconds;
+  using rep = duration::rep;
+  using period = duration::period;
+  using time_point = std::chrono::time_point<BootClock>;
+  static constexpr bool is_steady = true;
+};
+using BootTime = BootClock::time_point;
+
+// A reading of one host's boot clock. Readings with different boot ids cannot be compared.
+struct BootMoment {
+  std::string boot_id;  // Empty: no moment is known.
+  BootTime at;
+
+  bool known() const { return !boot_id.empty(); }
+  friend bool operator==(const BootMoment&, const BootMoment&) = default;
+};
 
 // Time of day, UTC, since 1970, to the microsecond.
 struct WallClock {
@@ -43,6 +64,7 @@ class Clock {
   virtual ~Clock() = default;
   virtual MonoTime Now() const = 0;
   virtual WallTime Wall() const = 0;
+  virtual BootTime Boot() const = 0;
 };
 
 }  // namespace quell

@@ -68,6 +68,7 @@ std::optional<Id128<Tag>> Id128<Tag>::Parse(std::string_view text) {
 template class Id128<NodeTag>;
 template class Id128<IntentTag>;
 template class Id128<SessionTag>;
+template class Id128<LifeTag>;
 
 Result<TaskId> TaskId::Parse(std::string_view text) {
   const auto colon = text.find(':');

@@ -46,6 +46,9 @@ class Id128 {
 using NodeId = Id128<struct NodeTag>;
 using IntentId = Id128<struct IntentTag>;
 using SessionToken = Id128<struct SessionTag>;
+// One start of a node's daemon. Unlike an incarnation it differs also between copies of one data
+// directory.
+using LifeId = Id128<struct LifeTag>;
 
 // One life of a daemon: grows by one with each start on the same data directory, from 1.
 enum class Incarnation : std::uint64_t { kNone = 0 };
@@ -83,6 +86,7 @@ struct TaskIdText {
 extern template class Id128<NodeTag>;
 extern template class Id128<IntentTag>;
 extern template class Id128<SessionTag>;
+extern template class Id128<LifeTag>;
 
 }  // namespace quell
 

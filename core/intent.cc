@@ -4,6 +4,7 @@ namespace quell {
 
 bool Strengthen(Intent& kept, const Intent& second) {
   bool changed = false;
+  if (second.moment.known()) kept.moment = second.moment;
   if (second.cascade && !kept.cascade) {
     kept.cascade = true;
     changed = true;

@@ -13,13 +13,14 @@ namespace quell {
 struct NodeInfo {
   NodeId id;
   Incarnation incarnation = Incarnation::kNone;
+  LifeId life;                     // Null: it is an older node, or a coordinator.
   std::string name;                // For people; not unique.
   std::string address;             // Where its gRPC listens, "127.0.0.1:9300"; numeric.
   std::string host;                // "127.0.0.1"
   std::vector<std::string> roles;  // Sorted; OpenSearch's role names.
   std::vector<Header> attributes;
   std::string version;
-  std::string boot_id;  // Of the host: equal ids mean one and the same clock.
+  std::string boot_id;  // Of the host.
 
   friend bool operator==(const NodeInfo&, const NodeInfo&) = default;
 };

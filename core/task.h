@@ -83,6 +83,8 @@ struct Task {
   std::optional<CancelMark> cancel;
   WallTime start_wall;
   MonoTime start_mono;
+  // On this host, in its present boot. None: only its program knows it, by a clock that may step.
+  std::optional<BootTime> start_boot;
   std::optional<MonoTime> end_mono;  // Once terminal.
   std::optional<WallTime> end_wall;
   std::vector<TaskId>

@@ -1,4 +1,4 @@
-// Which run of which kernel this is: equal boot ids mean one and the same clock.
+// Which run of which kernel this is.
 #pragma once
 
 #include <string>

@@ -13,6 +13,12 @@ MonoTime SystemClock::Now() const {
       std::chrono::steady_clock::now().time_since_epoch()));
 }
 
+BootTime SystemClock::Boot() const {
+  timespec now{};
+  ::clock_gettime(CLOCK_BOOTTIME, &now);
+  return BootTime(std::chrono::seconds(now.tv_sec) + std::chrono::nanoseconds(now.tv_nsec));
+}
+
 // Not std::chrono::system_clock, whose nanoseconds overflow in 2262.
 WallTime SystemClock::Wall() const {
   timespec now{};

@@ -56,7 +56,7 @@ void Answers::GoOn(const std::shared_ptr<Listing>& listing) {
   Listing& l = *listing;
   if (IsLate(l)) return;
   Page page;
-  std::size_t looks = limits::kLooksPerTurn;
+  std::size_t looks = l.request.filter.LooksPerTurn();
   const std::uint64_t wanted = l.request.limit == 0 ? std::numeric_limits<std::uint64_t>::max()
                                                     : l.request.limit - l.reply.count;
   const auto room = [&] { return !page.full() && page.views().size() < wanted; };
@@ -151,12 +151,12 @@ void Answers::Get(std::uint64_t number, std::shared_ptr<ReplyWriter> writer) {
   if (const LiveTask* live = state_.registry.Find(number)) {
     const TaskView view = facts_.ViewOf(*live);
     writer->Tasks({&view, 1}, [] {});
-    return writer->Finish(GetReply{false, facts_.ReceiptOf(*live)});
+    return writer->Finish(GetReply{false, facts_.ReceiptOf(*live), state_.info.life});
   }
   if (const EndedTask* ended = state_.registry.FindEnded(number)) {
     const TaskView view = View(ended->task, state_.now());
     writer->Tasks({&view, 1}, [] {});
-    return writer->Finish(GetReply{true, ended->receipt});
+    return writer->Finish(GetReply{true, ended->receipt, state_.info.life});
   }
   if (const Task* request = state_.requests.Find(number)) {
     const TaskView view = View(*request, state_.now());

@@ -8,19 +8,21 @@
 
 namespace quell {
 
-// One intent on its way. Works in turns: count what it may need, look for the tasks it hits, mark
-// what is below them, journal, tell the programs.
+// One intent on its way. Works in turns: look for the tasks it hits, mark what is below them,
+// journal, tell the programs.
 struct Applier::Job {
-  enum class Phase { kCount, kScan, kCascade };
+  enum class Phase { kScan, kCascade };
 
   Intent intent;
+  Arrival arrival;
+  bool here = false;  // As IntentOrder::WasHere().
   bool marks = true;  // False: it is known, and only looks.
-  Phase phase = Phase::kCount;
+  bool cascades = true;
+  Phase phase = Phase::kScan;
   std::uint64_t cursor = 0;  // The last task that was looked at.
   std::size_t root = 0;      // Below which the cascade is.
   std::size_t looks = 0;     // Left in this turn.
   std::size_t changes = 0;   // Likewise.
-  std::size_t needed = 0;    // Tombstones, at most.
   std::vector<std::uint64_t> hits;
   std::vector<std::uint64_t> written;  // Whose tombstones are in `record`.
   std::vector<std::uint64_t> changed;  // Whose programs are to be told.
@@ -29,68 +31,80 @@ struct Applier::Job {
   Done done;
   std::vector<std::function<void(const Status&)>> waiters;
 
-  void NextPhase(Phase next) {
-    phase = next;
-    cursor = 0;
-  }
   bool TurnIsOver() const { return looks == 0 || changes == 0; }
 };
 
 Applier::Applier(NodeState& state, Facts& facts, const JournalState& recovered)
-    : state_(state), facts_(facts), filters_(recovered.filters.begin(), recovered.filters.end()) {
+    : state_(state),
+      facts_(facts),
+      order_(state),
+      filters_(recovered.filters.begin(), recovered.filters.end()) {
   for (const IntentId& id : recovered.applied)
     known_[id].durable = true;
   for (const Tombstone& tombstone : recovered.tombstones)
     known_[tombstone.mark.intent].marked.insert(tombstone.number);
-  for (const IntentId& id : recovered.applied) {
-    if (known_[id].marked.empty()) known_order_.push_back(id);
-  }
+  for (const IntentId& id : recovered.applied)
+    LetGo(id, known_[id]);
 }
 
 Applier::~Applier() = default;
 
-void Applier::Apply(Intent intent, bool want_hits, Done done) {
+void Applier::Apply(Intent intent, Way way, Done done) {
   const auto known = known_.find(intent.id);
   if (known != known_.end() && known->second.job) {
-    known->second.job->waiters.push_back([this, intent = std::move(intent), want_hits,
-                                          done = std::move(done)](const Status& status) {
-      if (!status) return done(status.error());
-      Apply(intent, want_hits, done);
-    });
+    known->second.job->waiters.push_back(
+        [this, intent = std::move(intent), way, done = std::move(done)](const Status& status) {
+          if (!status) return done(status.error());
+          Apply(intent, way, done);
+        });
     return;
   }
   const bool settled = known != known_.end() && known->second.durable && !IsStronger(intent);
-  if (settled && !want_hits) return done(Applied{AckOf(intent.id), {}});
-  if (intent.filter() != nullptr && !state_.coordinator_clock.ready()) {
+  if (settled && way == Way::kHandedOver) return done(Applied{AckOf(intent.id), {}});
+  const auto job = std::make_shared<Job>();
+  const AppliedFilter* filter = FindFilter(intent.id);
+  job->arrival = filter != nullptr ? filter->arrival : order_.ArrivalOf(intent);
+  job->here = order_.WasHere(intent, way);
+  job->marks = !settled;
+  if (job->marks && order_.MustWait(intent, job->arrival, job->here)) {
     return done(Error{ErrorCode::kUnavailable,
                       "the node has just started and has not compared its clock with the "
                       "coordinator's yet: it takes the cancel as soon as it has joined"});
   }
-  Begin(std::move(intent), !settled, false, std::move(done));
+  job->intent = std::move(intent);
+  job->done = std::move(done);
+  Begin(job);
 }
 
 void Applier::ApplyOwn(Intent intent, bool owed, Done done) {
-  Begin(std::move(intent), true, owed, std::move(done));
-}
-
-void Applier::Begin(Intent intent, bool marks, bool owed, Done done) {
   const auto job = std::make_shared<Job>();
-  job->record.intent = intent;
   job->record.owed = owed;
+  job->arrival = order_.ArrivalOf(intent);
   job->intent = std::move(intent);
   job->done = std::move(done);
-  job->marks = marks;
-  if (job->marks) known_[job->intent.id].job = job;
+  Begin(job);
+}
+
+void Applier::Begin(const std::shared_ptr<Job>& job) {
+  job->record.intent = job->intent;
+  job->record.arrival = job->arrival;
+  job->cascades = job->intent.cascade;
+  if (job->marks) {
+    known_[job->intent.id].job = job;
+    BeginMarking(*job);
+  }
   Continue(job);
 }
 
-// What has been applied is kept in the tombstones themselves: cascade and grace only grow.
+// What has been applied is kept in the tombstones themselves: cascade and grace only grow. A live
+// target without one was spared: asked for again, it may be hit.
 bool Applier::IsStronger(const Intent& intent) const {
   const TaskId* target = intent.task();
   if (target == nullptr) return false;
-  const Tombstone* tombstone = state_.tombstones.Find(state_.OwnNumber(*target));
-  return tombstone != nullptr &&
-         ((intent.cascade && !tombstone->cascade) || intent.grace < tombstone->mark.grace);
+  const std::uint64_t own = state_.OwnNumber(*target);
+  const Tombstone* tombstone = state_.tombstones.Find(own);
+  if (tombstone == nullptr) return state_.registry.Find(own) != nullptr;
+  return ((intent.cascade && !tombstone->cascade) || intent.grace < tombstone->mark.grace);
 }
 
 void Applier::ContinueSoon(const std::shared_ptr<Job>& job) {
@@ -98,59 +112,24 @@ void Applier::ContinueSoon(const std::shared_ptr<Job>& job) {
 }
 
 void Applier::Continue(const std::shared_ptr<Job>& job) {
-  job->looks = limits::kLooksPerTurn;
+  const TaskFilter* filter = job->intent.filter();
+  job->looks = filter != nullptr ? filter->LooksPerTurn() : limits::kLooksPerTurn;
   job->changes = limits::kChangesPerTurn;
-  if (job->phase == Job::Phase::kCount) {
-    if (job->marks) {
-      if (!Count(*job)) return ContinueSoon(job);
-      if (Status begun = BeginMarking(*job); !begun) return End(job, begun);
-    }
-    job->NextPhase(Job::Phase::kScan);
-  }
   if (job->phase == Job::Phase::kScan) {
     if (!Scan(*job)) return ContinueSoon(job);
-    job->NextPhase(Job::Phase::kCascade);
+    job->phase = Job::Phase::kCascade;
+    job->cursor = 0;
   }
   if (!job->marks) return End(job, {});
   if (!Cascade(*job)) return ContinueSoon(job);
   Record(job);
 }
 
-// How many tombstones it may need. Exact only near the limit, where it is worth the time.
-bool Applier::Count(Job& job) {
-  if (1 + state_.registry.size() <= state_.tombstones.room()) return true;
-  const auto count = [&](const LiveTask& live) {
-    job.cursor = live.task.id.number;
-    if (job.intent.filter() == nullptr || job.intent.filter()->Matches(live.task)) {
-      if (state_.tombstones.Find(job.cursor) == nullptr) ++job.needed;
-      if (job.intent.filter() != nullptr && job.intent.cascade) {
-        job.needed += state_.registry.CountBelow(live.task.id);
-      }
-    }
-    return --job.looks > 0;
-  };
-  if (const TaskId* target = job.intent.task()) {
-    const std::uint64_t own = state_.OwnNumber(*target);
-    if (job.cursor == 0 && own != 0 && state_.tombstones.Find(own) == nullptr) ++job.needed;
-    return !job.intent.cascade || state_.registry.ScanBelow(*target, job.cursor, count);
-  }
-  return state_.registry.Scan(job.cursor, count);
-}
-
-Status Applier::BeginMarking(const Job& job) {
-  if (std::min(job.needed, state_.registry.size() + 1) > state_.tombstones.room()) {
-    return Error{ErrorCode::kResourceExhausted,
-                 "the node remembers " + std::to_string(state_.tombstones.size()) +
-                     " cancelled tasks and has room for " +
-                     std::to_string(state_.tombstones.room()) +
-                     " more, too few for this cancel: start it on an empty data directory"};
-  }
-  // Before the first look: whatever registers from now on is checked against it.
-  if (job.intent.filter() != nullptr && FindFilter(job.intent.id) == nullptr) {
-    filters_.push_back(job.intent);
-    if (filters_.size() > limits::kFiltersKept) filters_.pop_front();
-  }
-  return {};
+// Before the first look: whatever registers from now on is checked against it.
+void Applier::BeginMarking(const Job& job) {
+  if (job.intent.filter() == nullptr || FindFilter(job.intent.id) != nullptr) return;
+  filters_.push_back({job.intent, job.arrival});
+  if (filters_.size() > limits::kFiltersKept) filters_.pop_front();
 }
 
 // Finds what the intent hits itself. False: the turn is over before the end.
@@ -167,10 +146,26 @@ bool Applier::Scan(Job& job) {
 
 void Applier::ScanTarget(Job& job, const TaskId& target) {
   const std::uint64_t number = state_.OwnNumber(target);
+  if (number == 0) return;
   // A number that was never given out: whoever gets it one day begins after the intent.
-  if (number == 0 || number >= state_.numbers.next()) return;
+  if (number >= state_.numbers.next()) {
+    job.cascades = false;
+    return;
+  }
   if (LiveTask* live = state_.registry.Find(number)) {
-    if (Hit(job, *live)) job.hits.push_back(number);
+    // What is marked already was hit by an intent that was sure of it.
+    const Order order = live->task.cancel
+                            ? Order::kBefore
+                            : order_.OfTarget(*live, job.intent, job.arrival, job.here);
+    if (order == Order::kDoubtful && live->task.cancellable) job.doubtful.push_back(target);
+    if (order == Order::kBefore && Hit(job, *live)) {
+      job.hits.push_back(number);
+    } else {
+      job.cascades = false;  // It was spared, or cannot be cancelled.
+    }
+  } else if (job.marks && order_.MayMeanAnother(number, job.intent)) {
+    job.doubtful.push_back(target);
+    job.cascades = false;
   } else if (job.marks) {
     Mark(job, number, nullptr, false);
   } else if (const EndedTask* ended = state_.registry.FindEnded(number)) {
@@ -184,15 +179,15 @@ bool Applier::Look(Job& job, LiveTask& live) {
   job.cursor = live.task.id.number;
   --job.looks;
   if (job.intent.filter()->Matches(live.task)) {
-    switch (state_.coordinator_clock.Compare(live.task, job.intent.requested_at, state_.now())) {
-      case CoordinatorClock::Order::kBefore:
+    switch (order_.Of(live, job.intent, job.arrival, job.here)) {
+      case Order::kBefore:
         // A cascade may have marked what no filter can hit.
         if (live.task.cancellable && Hit(job, live)) job.hits.push_back(live.task.id.number);
         break;
-      case CoordinatorClock::Order::kDoubtful:
+      case Order::kDoubtful:
         if (live.task.cancellable && !live.task.cancel) job.doubtful.push_back(live.task.id);
         break;
-      case CoordinatorClock::Order::kNotBefore:
+      case Order::kAfter:
         break;
     }
   }
@@ -207,7 +202,7 @@ bool Applier::Hit(Job& job, LiveTask& live) {
 
 // Everything below what was hit. False: the turn is over before the end.
 bool Applier::Cascade(Job& job) {
-  if (!job.intent.cascade) return true;
+  if (!job.cascades) return true;
   const auto mark = [&](LiveTask& live) {
     job.cursor = live.task.id.number;
     --job.looks;
@@ -215,8 +210,6 @@ bool Applier::Cascade(Job& job) {
     return !job.TurnIsOver();
   };
   if (const TaskId* target = job.intent.task()) {
-    const std::uint64_t own = state_.OwnNumber(*target);
-    if (own != 0 && state_.tombstones.Find(own) == nullptr) return true;  // It cannot be cancelled.
     return state_.registry.ScanBelow(*target, job.cursor, mark);
   }
   while (job.root < job.hits.size()) {
@@ -235,18 +228,13 @@ void Applier::Mark(Job& job, std::uint64_t number, LiveTask* live, bool inherite
   tombstone.number = number;
   tombstone.mark = {intent.id, state_.wall(), intent.by, intent.reason, intent.grace, inherited};
   tombstone.cascade = inherited || intent.cascade;
-  // Born cancelled while there was no room for a tombstone of its own: the first mark stays.
-  const bool marked_before = live != nullptr && live->task.cancel.has_value();
-  if (marked_before && state_.tombstones.Find(number) == nullptr) {
-    tombstone.mark = *live->task.cancel;
-  }
-  const Tombstones::Change change = state_.tombstones.Add(tombstone);
+  const Tombstones::Change change = state_.tombstones.Add(tombstone, live != nullptr);
   if (!change.fresh && !change.cascade && !change.grace) return;
   --job.changes;
   if (live != nullptr) {
-    if (!marked_before) facts_.Mark(*live, change.kept);
+    if (change.fresh) facts_.Mark(*live, change.kept);
     live->task.cancel->grace = change.kept.mark.grace;
-    if (!marked_before || change.grace) job.changed.push_back(number);
+    if (change.fresh || change.grace) job.changed.push_back(number);
   }
   Write(job, change.kept);
 }
@@ -261,7 +249,9 @@ void Applier::Write(Job& job, const Tombstone& tombstone) {
 
 void Applier::Record(const std::shared_ptr<Job>& job) {
   for (const std::uint64_t number : std::exchange(known_[job->intent.id].unwritten, {})) {
-    Write(*job, *state_.tombstones.Find(number));
+    const Tombstone* tombstone = state_.tombstones.Find(number);
+    if (tombstone == nullptr) continue;  // Forgotten meanwhile.
+    Write(*job, *tombstone);
     const LiveTask* live = state_.registry.Find(number);
     if (live != nullptr && !live->may_tell) job->changed.push_back(number);
   }
@@ -313,6 +303,7 @@ void Applier::End(const std::shared_ptr<Job>& job, const Status& status) {
   const auto known = known_.find(job->intent.id);
   if (known != known_.end() && known->second.job == job) known->second.job.reset();
   const auto waiters = std::exchange(job->waiters, {});
+  if (job->marks) NameSpared(*job);
   if (status) {
     Applied applied{AckOf(job->intent.id), std::move(job->hits)};
     applied.ack.doubtful = std::move(job->doubtful);
@@ -322,6 +313,10 @@ void Applier::End(const std::shared_ptr<Job>& job, const Status& status) {
   }
   for (const auto& waiter : waiters)
     waiter(status);
+}
+
+void Applier::NameSpared(const Job& job) const {
+  if (!job.doubtful.empty()) state_.spared(job.intent, job.doubtful);
 }
 
 IntentAck Applier::AckOf(const IntentId& id) const {
@@ -339,23 +334,57 @@ IntentAck Applier::AckOf(const IntentId& id) const {
 
 void Applier::SetDurable(const IntentId& id, const std::vector<std::uint64_t>& written) {
   Known& known = known_[id];
-  const bool first = !std::exchange(known.durable, true);
+  known.durable = true;
   for (const std::uint64_t number : written) {
+    const Tombstone* tombstone = state_.tombstones.Find(number);
+    if (tombstone == nullptr) continue;  // Forgotten meanwhile.
     state_.tombstones.SetDurable(number);
-    if (state_.tombstones.Find(number)->mark.intent == id) known.marked.insert(number);
+    if (tombstone->mark.intent == id) known.marked.insert(number);
   }
-  if (!first || !known.marked.empty()) return;  // Kept as long as its tombstones.
-  known_order_.push_back(id);
-  if (known_order_.size() > limits::kAppliedKept) ForgetOldest();
+  LetGo(id, known);
+  ForgetTombstones();
 }
 
-// To apply it once more would do no harm: it has hit nothing, and hits nothing that began later.
-void Applier::ForgetOldest() {
-  const auto known = known_.find(known_order_.front());
+// It is kept as long as its tombstones, and then until too many are known. To apply it once more
+// would do no harm: what it has hit has ended, and it hits nothing that began later.
+void Applier::LetGo(const IntentId& id, Known& known) {
+  if (!known.durable || !known.marked.empty() || known.may_go) return;
+  known.may_go = true;
+  known_order_.push_back(id);
+  if (known_order_.size() <= limits::kAppliedKept) return;
+  const auto oldest = known_.find(known_order_.front());
   known_order_.pop_front();
-  if (known != known_.end() && known->second.marked.empty() && !known->second.job) {
-    known_.erase(known);
+  oldest->second.may_go = false;
+  if (oldest->second.marked.empty() && !oldest->second.job) known_.erase(oldest);
+}
+
+// The tasks that ended first.
+void Applier::ForgetTombstones() {
+  if (forgetting_) return;
+  std::vector<std::uint64_t> numbers;
+  while (numbers.size() < limits::kChangesPerTurn) {
+    const std::optional<Tombstone> gone = state_.tombstones.ForgetFirst();
+    if (!gone) break;
+    numbers.push_back(gone->number);
+    state_.receipts.erase(gone->number);
+    const auto known = known_.find(gone->mark.intent);
+    if (known == known_.end()) continue;
+    Known& intent = known->second;
+    intent.marked.erase(gone->number);
+    const bool idle = intent.marked.empty() && intent.unwritten.empty() && !intent.job;
+    if (idle && !intent.durable) {
+      known_.erase(known);
+    } else {
+      LetGo(known->first, intent);
+    }
   }
+  if (numbers.empty()) return;
+  forgetting_ = true;
+  state_.journal.ForgetTombstones(std::move(numbers));
+  state_.executor.Post(state_.lifetime.Guard([this] {
+    forgetting_ = false;
+    ForgetTombstones();
+  }));
 }
 
 // ---- Registrations.
@@ -366,6 +395,7 @@ std::size_t Applier::CostOfRegistering(bool earlier) const {
 
 void Applier::OnRegistered(LiveTask& live, bool earlier, Births& births) {
   if (const Tombstone* own = state_.tombstones.Find(live.task.id.number)) {
+    state_.tombstones.SetLives(own->number);
     facts_.Mark(live, *own);
     live.may_tell = true;
     return;
@@ -377,27 +407,38 @@ void Applier::OnRegistered(LiveTask& live, bool earlier, Births& births) {
     born.mark.inherited = true;
     return MarkBorn(live, std::move(born), IntentOf(*tombstone), births);
   }
-  if (!earlier || filters_.empty()) return;
-  if (state_.coordinator_clock.ready()) {
-    CatchByFilter(live, births);
-  } else {
-    unchecked_.push_back(live.task.id.number);
-    if (unchecked_.size() > 2 * state_.registry.size() + limits::kChangesPerTurn) {
-      std::erase_if(unchecked_, [this](std::uint64_t n) { return !state_.registry.Find(n); });
-    }
+  if (!earlier || filters_.empty() || CatchByFilter(live, births)) return;
+  unchecked_.push_back(live.task.id.number);
+  if (unchecked_.size() > 2 * state_.registry.size() + limits::kChangesPerTurn) {
+    std::erase_if(unchecked_, [this](std::uint64_t n) { return !state_.registry.Find(n); });
   }
 }
 
-// It began before an intent that has been applied already: its program was away then.
-void Applier::CatchByFilter(LiveTask& live, Births& births) {
-  if (!live.task.cancellable) return;
-  const auto hit = std::find_if(filters_.begin(), filters_.end(), [&](const Intent& intent) {
-    return intent.filter()->Matches(live.task) &&
-           state_.coordinator_clock.Compare(live.task, intent.requested_at, state_.now()) ==
-               CoordinatorClock::Order::kBefore;
-  });
-  if (hit == filters_.end()) return;
-  const Intent intent = *hit;
+// Did it begin before an intent that has been applied already? Its program was away then.
+bool Applier::CatchByFilter(LiveTask& live, Births& births) {
+  if (!live.task.cancellable) return true;
+  std::vector<const Intent*> doubtful;
+  for (const AppliedFilter& filter : filters_) {
+    if (!filter.intent.filter()->Matches(live.task)) continue;
+    const Order order = order_.Of(live, filter.intent, filter.arrival, false);
+    if (order == Order::kBefore) {
+      HitBorn(live, filter.intent, births);
+      return true;
+    }
+    if (order == Order::kDoubtful) doubtful.push_back(&filter.intent);
+  }
+  const auto& clock = state_.coordinator_clock;
+  if (!clock.ready() && std::any_of(doubtful.begin(), doubtful.end(), [&](const Intent* intent) {
+        return clock.MayCompare(intent->moment);
+      })) {
+    return false;
+  }
+  for (const Intent* intent : doubtful)
+    state_.spared(*intent, {live.task.id});
+  return true;
+}
+
+void Applier::HitBorn(LiveTask& live, const Intent& intent, Births& births) {
   Tombstone tombstone;
   tombstone.number = live.task.id.number;
   tombstone.mark = {intent.id, {}, intent.by, intent.reason, intent.grace, false};
@@ -415,12 +456,7 @@ void Applier::CatchByFilter(LiveTask& live, Births& births) {
 void Applier::MarkBorn(LiveTask& live, Tombstone tombstone, const Intent& intent, Births& births) {
   tombstone.mark.at = state_.wall();
   facts_.Mark(live, tombstone);
-  // Without room for its own, the tombstone of its ancestor still catches what is below it.
-  if (state_.tombstones.room() == 0) {
-    live.may_tell = true;
-    return;
-  }
-  state_.tombstones.Add(tombstone);
+  state_.tombstones.Add(tombstone, true);
   AppliedIntent& record = births[intent.id];
   record.intent = intent;
   record.receipts.push_back(*live.receipt);
@@ -482,7 +518,7 @@ void Applier::OnClockReady() {
 
 // After a restart only the tombstone is left of an intent on a task.
 Intent Applier::IntentOf(const Tombstone& tombstone) const {
-  if (const Intent* filter = FindFilter(tombstone.mark.intent)) return *filter;
+  if (const AppliedFilter* filter = FindFilter(tombstone.mark.intent)) return filter->intent;
   Intent intent;
   intent.id = tombstone.mark.intent;
   intent.target = state_.IdOf(tombstone.number);
@@ -493,9 +529,10 @@ Intent Applier::IntentOf(const Tombstone& tombstone) const {
   return intent;
 }
 
-const Intent* Applier::FindFilter(const IntentId& id) const {
+const AppliedFilter* Applier::FindFilter(const IntentId& id) const {
   const auto found =
-      std::find_if(filters_.begin(), filters_.end(), [&id](const Intent& i) { return i.id == id; });
+      std::find_if(filters_.begin(), filters_.end(),
+                   [&id](const AppliedFilter& filter) { return filter.intent.id == id; });
   return found == filters_.end() ? nullptr : &*found;
 }
 

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "node/facts.h"
+#include "node/order.h"
 #include "node/state.h"
 #include "transport/messages.h"
 
@@ -33,18 +34,18 @@ class Applier {
   ~Applier();
 
   // Idempotent. `done` runs once, possibly inside the call, when the journal has the intent and the
-  // programs were told. `want_hits`: also for an intent that is known already.
-  // Errors: kResourceExhausted (too many tombstones: nothing was done), kUnavailable (a filter, and
-  // no coordinator's clock to compare with: nothing was done), the journal's (the programs were
-  // told all the same). The intent must come again.
-  void Apply(Intent intent, bool want_hits, Done done);
+  // programs were told. Of an intent that is known already the hits are found for a push alone.
+  // Errors: kUnavailable (no coordinator's clock to compare with yet: nothing was done), the
+  // journal's (the programs were told all the same). The intent must come again.
+  void Apply(Intent intent, Way way, Done done);
   // One that is born here, on a task of this node; `owed`: as Journal has it.
   void ApplyOwn(Intent intent, bool owed, Done done);
 
   // Marks that registrations have brought about, by intent; they want to be journaled.
   using Births = std::map<IntentId, AppliedIntent>;
   // The task has just been added. If it, or an ancestor, is cancelled here, or an applied filter
-  // hits it (only if it began `earlier` than now), it is marked, and everything below it too.
+  // hits it (only if it may have begun `earlier` than now), it is marked, and everything below it
+  // too.
   void OnRegistered(LiveTask& live, bool earlier, Births& births);
   // What OnRegistered() costs, in changes of limits::kChangesPerTurn.
   std::size_t CostOfRegistering(bool earlier) const;
@@ -61,15 +62,16 @@ class Applier {
     std::shared_ptr<Job> job;              // It is being applied.
     std::set<std::uint64_t> marked;        // Tombstones under it that are durable.
     std::vector<std::uint64_t> unwritten;  // Tombstones that the journal could not take.
+    bool may_go = false;                   // It is in known_order_.
   };
 
-  void Begin(Intent intent, bool marks, bool owed, Done done);
+  void Begin(const std::shared_ptr<Job>& job);
   void Continue(const std::shared_ptr<Job>& job);
   void ContinueSoon(const std::shared_ptr<Job>& job);
-  bool Count(Job& job);
-  Status BeginMarking(const Job& job);
+  void BeginMarking(const Job& job);
   bool Scan(Job& job);
   void ScanTarget(Job& job, const TaskId& target);
+  void NameSpared(const Job& job) const;
   bool Look(Job& job, LiveTask& live);
   bool Cascade(Job& job);
   void Record(const std::shared_ptr<Job>& job);
@@ -84,22 +86,27 @@ class Applier {
   void Write(Job& job, const Tombstone& tombstone);
   bool IsStronger(const Intent& intent) const;
 
-  void CatchByFilter(LiveTask& live, Births& births);
+  // False: it must be asked again when the coordinator's clock is known.
+  bool CatchByFilter(LiveTask& live, Births& births);
+  void HitBorn(LiveTask& live, const Intent& intent, Births& births);
   void MarkBorn(LiveTask& live, Tombstone tombstone, const Intent& intent, Births& births);
   void RecordBirth(const IntentId& id, AppliedIntent record, std::function<void()> done);
   Intent IntentOf(const Tombstone& tombstone) const;
-  const Intent* FindFilter(const IntentId& id) const;
+  const AppliedFilter* FindFilter(const IntentId& id) const;
 
   IntentAck AckOf(const IntentId& id) const;
   void SetDurable(const IntentId& id, const std::vector<std::uint64_t>& written);
-  void ForgetOldest();
+  void LetGo(const IntentId& id, Known& known);
+  void ForgetTombstones();
 
   NodeState& state_;
   Facts& facts_;
+  IntentOrder order_;
   std::unordered_map<IntentId, Known> known_;  // Looked up, never walked.
   std::deque<IntentId> known_order_;           // Those that may be forgotten.
-  std::deque<Intent> filters_;                 // Catch tasks that register late; oldest first.
+  std::deque<AppliedFilter> filters_;          // Catch tasks that register late; oldest first.
   std::deque<std::uint64_t> unchecked_;        // Registered before the clock was ready.
+  bool forgetting_ = false;                    // A turn of ForgetTombstones() is to come.
 };
 
 }  // namespace quell

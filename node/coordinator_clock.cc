@@ -6,29 +6,26 @@ namespace quell {
 namespace {
 
 constexpr std::size_t kSamplesKept = 16;
-constexpr MonoClock::duration kRounding = std::chrono::microseconds(2);
-constexpr MonoClock::duration kGoodError = std::chrono::milliseconds(250);
-constexpr std::size_t kAnswersEnough = 3;       // If all of them were slow, the way is slow.
-constexpr std::int64_t kDriftDivisor = 10'000;  // Clocks drift apart by at most 100 ppm.
+constexpr BootClock::duration kRounding = std::chrono::microseconds(2);
+constexpr BootClock::duration kGoodError = std::chrono::milliseconds(250);
+constexpr std::size_t kAnswersEnough = 3;      // If all of them were slow, the way is slow.
+constexpr std::int64_t kDriftDivisor = 1'000;  // Two clocks, each at most 500 ppm off.
 
 }  // namespace
 
-void CoordinatorClock::Joined(const std::string& own_boot_id,
-                              const std::string& coordinator_boot_id) {
-  if (coordinator_boot_id != boot_id_) {
+void CoordinatorClock::Sample(const BootMoment& theirs, BootTime sent, BootTime received) {
+  if (!theirs.known()) return;
+  if (theirs.boot_id != boot_id_) {
     samples_.clear();
     answers_ = 0;
+    boot_id_ = theirs.boot_id;
   }
-  boot_id_ = coordinator_boot_id;
-  shared_ = !own_boot_id.empty() && own_boot_id == coordinator_boot_id;
-}
-
-void CoordinatorClock::Sample(WallTime wall, MonoTime sent, MonoTime received) {
-  const MonoClock::duration half = (received - sent) / 2;
-  const Reading fresh{wall, sent + half, half + kRounding};
+  const BootClock::duration half = (received - sent) / 2;
+  const Reading fresh{theirs.at, sent + half, half + kRounding};
+  // A machine that was restored from a snapshot goes on with its boot id and another clock.
   std::erase_if(samples_, [&](const Reading& old) {
-    const MonoClock::duration differ = (fresh.wall - old.wall) - (fresh.at - old.at);
-    return std::chrono::abs(differ) > fresh.error + ErrorAt(old, fresh.at);
+    const BootClock::duration differ = (fresh.theirs - old.theirs) - (fresh.ours - old.ours);
+    return std::chrono::abs(differ) > fresh.error + ErrorAt(old, fresh.ours);
   });
   if (samples_.size() == kSamplesKept) samples_.pop_front();
   samples_.push_back(fresh);
@@ -36,31 +33,32 @@ void CoordinatorClock::Sample(WallTime wall, MonoTime sent, MonoTime received) {
 }
 
 bool CoordinatorClock::ready() const {
-  return shared_ || answers_ >= kAnswersEnough ||
+  return answers_ >= kAnswersEnough ||
          std::any_of(samples_.begin(), samples_.end(),
                      [](const Reading& reading) { return reading.error <= kGoodError; });
 }
 
-MonoClock::duration CoordinatorClock::ErrorAt(const Reading& reading, MonoTime when) {
-  return reading.error + std::chrono::abs(when - reading.at) / kDriftDivisor;
+bool CoordinatorClock::MayCompare(const BootMoment& moment) const {
+  return moment.known() && (boot_id_.empty() || boot_id_ == moment.boot_id);
 }
 
-const CoordinatorClock::Reading& CoordinatorClock::Best(MonoTime now) const {
-  return *std::min_element(samples_.begin(), samples_.end(), [now](const auto& a, const auto& b) {
-    return ErrorAt(a, now) < ErrorAt(b, now);
-  });
+BootClock::duration CoordinatorClock::ErrorAt(const Reading& reading, BootTime when) {
+  return reading.error + std::chrono::abs(when - reading.ours) / kDriftDivisor;
 }
 
-CoordinatorClock::Order CoordinatorClock::Compare(const Task& task, WallTime moment,
-                                                  MonoTime now) const {
-  if (shared_) return task.start_wall < moment ? Order::kBefore : Order::kNotBefore;
-  const Reading& best = Best(now);
-  // A moment from a broken clock must not overflow the sum.
-  constexpr WallClock::duration kFar = std::chrono::hours(24 * 365 * 50);
-  const MonoTime when = best.at + std::clamp(moment - best.wall, -kFar, kFar);
-  const MonoClock::duration error = ErrorAt(best, when);
-  if (task.start_mono + error < when) return Order::kBefore;
-  if (task.start_mono - error >= when) return Order::kNotBefore;
+CoordinatorClock::Order CoordinatorClock::Compare(BootTime ours, const BootMoment& moment) const {
+  if (samples_.empty() || moment.boot_id != boot_id_) return Order::kDoubtful;
+  // Each reading bounds the moment; none of them is wrong, so the tightest bounds hold.
+  BootTime earliest = BootTime::min();
+  BootTime latest = BootTime::max();
+  for (const Reading& reading : samples_) {
+    const BootTime when = reading.ours + (moment.at - reading.theirs);
+    const BootClock::duration error = ErrorAt(reading, when);
+    earliest = std::max(earliest, when - error);
+    latest = std::min(latest, when + error);
+  }
+  if (ours < earliest && ours < latest) return Order::kBefore;
+  if (ours >= latest && ours >= earliest) return Order::kNotBefore;
   return Order::kDoubtful;
 }
 

@@ -1,4 +1,5 @@
-// What the coordinator's clock showed when: decides which tasks began before an intent.
+// What the boot clock of the coordinator's host showed when: orders what happened on two hosts, as
+// far as that can be measured.
 #pragma once
 
 #include <chrono>
@@ -6,7 +7,6 @@
 #include <string>
 
 #include "core/clock.h"
-#include "core/task.h"
 
 namespace quell {
 
@@ -15,29 +15,29 @@ class CoordinatorClock {
  public:
   enum class Order { kBefore, kNotBefore, kDoubtful };
 
-  // A coordinator has answered. Equal boot ids (not empty): one clock, and no doubt is left.
-  void Joined(const std::string& own_boot_id, const std::string& coordinator_boot_id);
-  // Its clock showed `wall` at some moment between the two. The exchange that was quickest is
-  // trusted most; what a step of the coordinator's clock has made wrong is dropped.
-  void Sample(WallTime wall, MonoTime sent, MonoTime received);
+  // The coordinator's clock showed `theirs` at some moment between the two of ours. The exchange
+  // that was quickest is trusted most. A clock with another boot id takes the place of the one
+  // before; an unknown moment says nothing.
+  void Sample(const BootMoment& theirs, BootTime sent, BootTime received);
 
   // False until enough is known: a first answer that took long leaves too much in doubt, and the
   // next one will be quicker.
   bool ready() const;
-  // Did the task begin before the coordinator's clock showed `moment`? It must be ready().
-  Order Compare(const Task& task, WallTime moment, MonoTime now) const;
+  // Whether the moment can be compared one day, by all that is known now.
+  bool MayCompare(const BootMoment& moment) const;
+  // Was `ours` before the coordinator's clock showed `moment`? Doubtful too if that is another
+  // clock than the one that was sampled.
+  Order Compare(BootTime ours, const BootMoment& moment) const;
 
  private:
   struct Reading {
-    WallTime wall;
-    MonoTime at;
-    MonoClock::duration error;
+    BootTime theirs;
+    BootTime ours;
+    BootClock::duration error;
   };
-  static MonoClock::duration ErrorAt(const Reading& reading, MonoTime when);
-  const Reading& Best(MonoTime now) const;
+  static BootClock::duration ErrorAt(const Reading& reading, BootTime when);
 
-  bool shared_ = false;
-  std::string boot_id_;
+  std::string boot_id_;  // Of the samples.
   std::deque<Reading> samples_;
   std::size_t answers_ = 0;
 };

@@ -45,14 +45,15 @@ void JoinLoop::Retry(const Error& error, void (JoinLoop::*step)()) {
 
 void JoinLoop::Join() {
   asked_to_join_ = true;
-  const MonoTime sent = executor_.clock().Now();
-  coordinator_.Join(JoinRequest{info_, hooks_.next_number()}, sent + limits::kHeartbeatDeadline,
+  const BootTime sent = executor_.clock().Boot();
+  coordinator_.Join(JoinRequest{info_, hooks_.next_number(), hooks_.former_lives()},
+                    executor_.clock().Now() + limits::kHeartbeatDeadline,
                     lifetime_.Guard([this, sent](const Result<JoinReply>& reply) {
                       if (!stopped_) OnJoined(reply, sent);
                     }));
 }
 
-void JoinLoop::OnJoined(const Result<JoinReply>& reply, MonoTime sent) {
+void JoinLoop::OnJoined(const Result<JoinReply>& reply, BootTime sent) {
   if (!reply && reply.error().code == ErrorCode::kAlreadyExists) {
     stopped_ = true;
     asked_to_join_ = false;  // There is nothing of ours to leave.
@@ -77,21 +78,28 @@ std::vector<IntentAck> JoinLoop::NextAcks() const {
 }
 
 void JoinLoop::Heartbeat() {
-  HeartbeatRequest request{info_.id,          info_.incarnation,          hooks_.next_number(),
-                           NextAcks(),        hooks_.cancelled_running(), hooks_.owed(),
-                           hooks_.host_load()};
+  HeartbeatRequest request{info_.id,
+                           info_.incarnation,
+                           hooks_.next_number(),
+                           NextAcks(),
+                           hooks_.cancelled_running(),
+                           hooks_.owed(),
+                           hooks_.host_load(),
+                           info_.life,
+                           hooks_.live_tasks(),
+                           hooks_.draining()};
   std::vector<IntentId> told;
   for (const IntentAck& ack : request.acks)
     told.push_back(ack.intent);
-  const MonoTime sent = executor_.clock().Now();
+  const BootTime sent = executor_.clock().Boot();
   coordinator_.Heartbeat(
-      std::move(request), sent + limits::kHeartbeatDeadline,
+      std::move(request), executor_.clock().Now() + limits::kHeartbeatDeadline,
       lifetime_.Guard([this, sent, told = std::move(told)](const Result<HeartbeatReply>& reply) {
         if (!stopped_) OnHeard(reply, sent, told);
       }));
 }
 
-void JoinLoop::OnHeard(const Result<HeartbeatReply>& reply, MonoTime sent,
+void JoinLoop::OnHeard(const Result<HeartbeatReply>& reply, BootTime sent,
                        const std::vector<IntentId>& told) {
   if (!reply) return Retry(reply.error(), &JoinLoop::Heartbeat);
   backoff_ = {};
@@ -107,6 +115,7 @@ void JoinLoop::OnHeard(const Result<HeartbeatReply>& reply, MonoTime sent,
 void JoinLoop::Stop(std::function<void()> done) {
   stopped_ = true;
   executor_.Cancel(timer_);
+  left_ = nullptr;
   if (!asked_to_join_) {
     executor_.Post(lifetime_.Guard(std::move(done)));
     return;
@@ -114,6 +123,26 @@ void JoinLoop::Stop(std::function<void()> done) {
   coordinator_.Leave(LeaveRequest{info_.id, info_.incarnation},
                      executor_.clock().Now() + limits::kHeartbeatDeadline,
                      lifetime_.Guard([done = std::move(done)](const Status&) { done(); }));
+}
+
+void JoinLoop::Leave(std::function<void()> done) {
+  if (stopped_) return;
+  stopped_ = true;
+  executor_.Cancel(timer_);
+  backoff_ = {};
+  left_ = std::move(done);
+  SayGoodbye();
+}
+
+void JoinLoop::SayGoodbye() {
+  coordinator_.Leave(LeaveRequest{info_.id, info_.incarnation, true},
+                     executor_.clock().Now() + limits::kHeartbeatDeadline,
+                     lifetime_.Guard([this](const Status& heard) {
+                       if (!left_) return;  // The daemon stops meanwhile.
+                       if (!heard) return Retry(heard.error(), &JoinLoop::SayGoodbye);
+                       asked_to_join_ = false;  // Nobody knows it any more.
+                       std::exchange(left_, nullptr)();
+                     }));
 }
 
 }  // namespace quell

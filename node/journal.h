@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -25,9 +26,19 @@ struct Tombstone {
   friend bool operator==(const Tombstone&, const Tombstone&) = default;
 };
 
+// How an intent came to this node first: what orders it and the tasks that are looked at later.
+struct Arrival {
+  BootMoment at;             // By this host's clock.
+  std::uint64_t before = 0;  // Tasks with lower numbers began before the intent.
+  std::uint64_t after = 0;   // Numbers from here on were given out after the intent had come.
+
+  friend bool operator==(const Arrival&, const Arrival&) = default;
+};
+
 // One intent as this node has applied it.
 struct AppliedIntent {
   Intent intent;
+  Arrival arrival = {};               // Of a filter; the first one stays.
   std::vector<Tombstone> tombstones;  // Its target, and each task that it marked.
   std::vector<Receipt> receipts;
   bool owed = false;  // It was born here: the store is to hear of it.
@@ -48,6 +59,24 @@ struct KeptTask {
   Task task;  // As it was registered: without status, cancel, and what this life alone knows.
   std::string key;
   ProcessName lives_by;  // Its own, or the one that stands for its session.
+  std::string boot_id;   // Of task.start_boot; empty: it has none.
+};
+
+// An applied intent that goes by filter: it still catches tasks that register late.
+struct AppliedFilter {
+  Intent intent;
+  Arrival arrival;
+
+  friend bool operator==(const AppliedFilter&, const AppliedFilter&) = default;
+};
+
+// One start of the daemon on this data directory.
+struct Life {
+  LifeId id;
+  std::uint64_t first_number = 1;              // That it could give out.
+  std::optional<std::uint64_t> joined_number;  // Its next one when it first joined; none: it never
+                                               // did, as far as that is known.
+  friend bool operator==(const Life&, const Life&) = default;
 };
 
 // A row of the file that makes no sense. It costs itself alone: it is left out, and stays where it
@@ -61,11 +90,13 @@ struct JournalState {
   Incarnation incarnation = Incarnation::kNone;  // Of this start; the file already has it.
   std::uint64_t next_number = 1;                 // Everything below may have been given out.
   std::vector<IntentId> applied;                 // Oldest first, as far as that is known.
-  std::vector<Tombstone> tombstones;
-  std::vector<Intent> filters;    // The newest applied ones that go by filter, oldest first.
+  std::uint64_t forgotten_below = 0;   // As Tombstones has it.
+  std::vector<Tombstone> tombstones;   // Those whose tasks ended first come first.
+  std::vector<AppliedFilter> filters;  // The newest ones, oldest first.
   std::vector<Receipt> receipts;  // The last of each tombstone's first intent, as far as known.
   std::vector<Intent> owed;       // Oldest first.
   std::vector<KeptTask> live;     // In ascending order of their numbers.
+  std::vector<Life> lives;        // Oldest first; the last one is this start.
   std::vector<SkippedRow> skipped = {};  // The first limits::kSkippedRowsNamed...
   std::size_t skipped_total = 0;         // ...of so many.
 };
@@ -84,8 +115,14 @@ class Journal {
   virtual void RecordApplied(AppliedIntent applied, Done done) = 0;
   // Written behind: a crash may lose the last moments of these.
   virtual void RecordReceipt(const Receipt& receipt) = 0;
+  // These tombstones are kept no longer, nor their receipts. Written behind; losing it costs a
+  // repetition.
+  virtual void ForgetTombstones(std::vector<std::uint64_t> numbers) = 0;
   // It is owed no longer. Losing it costs a repetition.
   virtual void RecordHandedOver(const IntentId& intent) = 0;
+  // This life has joined, and gives out no number below this any more. Losing it costs that some
+  // tasks are called doubtful, should another copy of this data appear.
+  virtual void RecordJoined(std::uint64_t next_number) = 0;
   // They live, until RecordEnded(). Durable when `done` says so. Repeating it replaces what was
   // kept.
   virtual void RecordLive(std::vector<KeptTask> tasks, Done done) = 0;

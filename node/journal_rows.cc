@@ -9,10 +9,12 @@
 #include <vector>
 
 #include "core/limits.h"
+#include "node/life_rows.h"
 #include "core/validity.h"
 #include "host/log.h"
 #include "node/list_text.h"
 #include "node/resource_text.h"
+#include "node/tombstone_rows.h"
 
 namespace quell {
 namespace {
@@ -75,8 +77,8 @@ ALTER TABLE intents ADD COLUMN owed INTEGER NOT NULL DEFAULT 0;
 CREATE INDEX owed_intents ON intents(seq) WHERE owed = 1;
 )sql";
 
-constexpr std::array<std::string_view, 5> kMigrations = {kFirst, kHistory, kResources, kLive,
-                                                         kOwed};
+constexpr std::array<std::string_view, 8> kMigrations = {
+    kFirst, kHistory, kResources, kLive, kOwed, kOrder, kForgetting, kCountMarks};
 
 Error Damaged(const sqlite::Database& database, std::string_view what) {
   return {ErrorCode::kInternal,
@@ -120,9 +122,15 @@ Result<CancelMark> ReadMark(const sqlite::Statement& row, int first) {
                             row.integer(first + 5) != 0});
 }
 
-// Columns: id, actions, parent, requested_at, requested_by, reason, cascade, grace_ms.
-Result<Intent> ReadFilter(const sqlite::Statement& row) {
-  Intent intent;
+BootMoment ReadMoment(const sqlite::Statement& row, int first) {
+  return {std::string(row.text(first)), BootTime(std::chrono::nanoseconds(row.integer(first + 1)))};
+}
+
+// Columns: id, actions, parent, requested_at, requested_by, reason, cascade, grace_ms, moment_boot,
+// moment, arrival_boot, arrival, before_number, after_number.
+Result<AppliedFilter> ReadFilter(const sqlite::Statement& row) {
+  AppliedFilter applied;
+  Intent& intent = applied.intent;
   const auto id = IntentId::Parse(row.text(0));
   auto actions = ParseJsonList(row.text(1));
   if (!id) return Malformed("id");
@@ -141,7 +149,10 @@ Result<Intent> ReadFilter(const sqlite::Statement& row) {
   intent.reason = row.text(5);
   intent.cascade = row.integer(6) != 0;
   intent.grace = std::chrono::milliseconds(row.integer(7));
-  return Checked(std::move(intent));
+  intent.moment = ReadMoment(row, 8);
+  applied.arrival = {ReadMoment(row, 10), row.number(12), row.number(13)};
+  if (Status fine = Check(intent); !fine) return fine.error();
+  return applied;
 }
 
 // Runs `sql` and adds what `read` makes of each row. A row that makes no sense costs itself alone.
@@ -180,13 +191,15 @@ Result<Intent> ReadOwed(const sqlite::Statement& row) {
 }
 
 Status LoadLife(sqlite::Database& database, JournalState& state) {
-  Result<sqlite::Statement> row = database.Prepare("SELECT incarnation, next_number FROM life");
+  Result<sqlite::Statement> row =
+      database.Prepare("SELECT incarnation, next_number, forgotten_below FROM life");
   if (!row) return row.error();
   const Result<bool> found = row->Step();
   if (!found) return found.error();
   if (!*found || row->integer(0) < 1 || row->integer(1) < 1) return Damaged(database, "life");
   state.incarnation = Incarnation{row->number(0)};
   state.next_number = row->number(1);
+  state.forgotten_below = row->number(2);
   if (!CheckNextNumber(state.next_number)) return Damaged(database, "life");
   return {};
 }
@@ -241,6 +254,9 @@ Result<KeptTask> ReadLive(const sqlite::Statement& row, const NodeId& node) {
   if (row.integer(10) != 0) task.on_parent_lost = OnParentLost::kCancel;
   kept.key = row.text(11);
   kept.lives_by = {static_cast<std::int32_t>(row.integer(12)), row.number(13)};
+  const BootMoment start = ReadMoment(row, 14);
+  kept.boot_id = start.boot_id;
+  if (start.known()) task.start_boot = start.at;
   if (Status fine = Check(task); !fine) return fine.error();
   if (Status fine = CheckKey(kept.key); !fine) return fine.error();
   return kept;
@@ -299,9 +315,14 @@ std::span<const std::string_view> JournalMigrations() {
   return kMigrations;
 }
 
-Status BeginLife(sqlite::Database& database) {
+Status BeginLife(sqlite::Database& database, const LifeId& life) {
+  // More than one commit can reserve.
+  constexpr std::uint64_t kNumbersPerCommit = 1'000'000;
   if (Status begun = database.Begin(); !begun) return begun;
-  Status raised = database.Run("UPDATE life SET incarnation = incarnation + 1");
+  Status raised =
+      database.Run("UPDATE life SET incarnation = incarnation + 1, next_number = next_number + ?1",
+                   database.lost_commits() * kNumbersPerCommit);
+  if (raised) raised = InsertLife(database, life);
   if (!raised) {
     database.Rollback();
     return raised;
@@ -318,18 +339,19 @@ Result<JournalState> LoadJournal(sqlite::Database& database, const NodeId& node)
                              return id ? Result<IntentId>(*id) : Malformed("id");
                            });
   if (!applied) return applied.error();
-  Status filters =
-      LoadAll(database,
-              "SELECT id, actions, parent, requested_at, requested_by, reason, cascade, grace_ms "
-              "FROM intents WHERE task IS NULL ORDER BY seq DESC LIMIT ?1",
-              "filter of the intent", state, state.filters, ReadFilter,
-              static_cast<std::int64_t>(limits::kFiltersKept));
+  Status filters = LoadAll(
+      database,
+      "SELECT id, actions, parent, requested_at, requested_by, reason, cascade, grace_ms, "
+      "moment_boot, moment, arrival_boot, arrival, before_number, after_number "
+      "FROM intents WHERE task IS NULL AND arrival_boot <> '' ORDER BY seq DESC LIMIT ?1",
+      "filter of the intent", state, state.filters, ReadFilter,
+      static_cast<std::int64_t>(limits::kFiltersKept));
   if (!filters) return filters.error();
   std::reverse(state.filters.begin(), state.filters.end());
   Status tombstones =
       LoadAll(database,
               "SELECT number, intent, marked_at, requested_by, reason, grace_ms, inherited, "
-              "cascade FROM tombstones WHERE number > ?1 ORDER BY number",
+              "cascade FROM tombstones WHERE number > ?1 ORDER BY ended IS NULL, ended, number",
               "cancel of the task", state, state.tombstones, ReadTombstone);
   if (!tombstones) return tombstones.error();
   Status receipts =
@@ -348,11 +370,15 @@ Result<JournalState> LoadJournal(sqlite::Database& database, const NodeId& node)
   if (!owed) return owed.error();
   Status live = LoadAll(database,
                         "SELECT number, type, action, description, cancellable, started_at, "
-                        "ancestors, headers, uid, pid, on_parent_lost, key, lives_by, birth "
+                        "ancestors, headers, uid, pid, on_parent_lost, key, lives_by, birth, "
+                        "start_boot, start "
                         "FROM live WHERE number > ?1 ORDER BY number",
                         "live task", state, state.live,
                         [&node](const sqlite::Statement& row) { return ReadLive(row, node); });
   if (!live) return live.error();
+  Result<std::vector<Life>> lives = LoadLives(database);
+  if (!lives) return lives.error();
+  state.lives = std::move(*lives);
   return state;
 }
 
@@ -373,31 +399,35 @@ Status KeepApplied(sqlite::Database& database, const AppliedIntent& applied, std
   }
   std::int64_t marks = 0;
   for (const Tombstone& tombstone : applied.tombstones) {
-    const CancelMark& mark = tombstone.mark;
-    if (mark.intent == intent.id) ++marks;
-    // The first mark stays; it only becomes stronger.
-    Status kept = database.Run(
-        "INSERT INTO tombstones VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT(number) DO "
-        "UPDATE SET cascade = max(cascade, excluded.cascade), "
-        "grace_ms = min(grace_ms, excluded.grace_ms)",
-        tombstone.number, mark.intent.view(), MicrosSinceEpoch(mark.at), mark.by, mark.reason,
-        mark.grace.count(), mark.inherited, tombstone.cascade);
-    if (!kept) return kept;
+    const Result<bool> fresh = KeepTombstone(database, tombstone);
+    if (!fresh) return fresh.error();
+    if (!*fresh) continue;
+    if (tombstone.mark.intent == intent.id) {
+      ++marks;
+    } else if (Status kept = CountMarks(database, tombstone.mark.intent.view(), 1); !kept) {
+      return kept;
+    }
   }
   for (const Receipt& receipt : applied.receipts) {
     if (Status kept = KeepReceipt(database, receipt); !kept) return kept;
   }
   Status kept = database.Run(
       "INSERT INTO intents(id, task, actions, parent, requested_at, requested_by, reason, cascade, "
-      "grace_ms, marks, owed) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11) "
+      "grace_ms, marks, owed, moment_boot, moment, arrival_boot, arrival, before_number, "
+      "after_number) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, "
+      "?17) "
       "ON CONFLICT(id) DO UPDATE "
       "SET cascade = max(cascade, excluded.cascade), grace_ms = min(grace_ms, excluded.grace_ms), "
       "marks = marks + excluded.marks",
       intent.id.view(), task, actions, parent, MicrosSinceEpoch(intent.requested_at), intent.by,
-      intent.reason, intent.cascade, intent.grace.count(), marks, applied.owed);
+      intent.reason, intent.cascade, intent.grace.count(), marks, applied.owed,
+      intent.moment.boot_id, intent.moment.at.time_since_epoch().count(),
+      applied.arrival.at.boot_id, applied.arrival.at.at.time_since_epoch().count(),
+      applied.arrival.before, applied.arrival.after);
   if (!kept) return kept;
   return database.Run(
-      "DELETE FROM intents WHERE marks = 0 AND seq <= (SELECT max(seq) FROM intents) - ?1",
+      "DELETE FROM intents WHERE marks = 0 AND owed = 0 AND "
+      "seq <= (SELECT max(seq) FROM intents) - ?1",
       static_cast<std::int64_t>(max));
 }
 
@@ -428,11 +458,12 @@ Status KeepLive(sqlite::Database& database, std::span<const KeptTask> tasks) {
     const Task& task = kept.task;
     Status done = database.Run(
         "INSERT OR REPLACE INTO live VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, "
-        "?13, ?14)",
+        "?13, ?14, ?15, ?16)",
         task.id.number, task.type, task.action, task.description, task.cancellable,
         MicrosSinceEpoch(task.start_wall), JoinIds(task.ancestors), HeaderList(task.headers),
         task.owner_uid, task.pid, task.on_parent_lost == OnParentLost::kCancel, kept.key,
-        kept.lives_by.pid, kept.lives_by.birth);
+        kept.lives_by.pid, kept.lives_by.birth, kept.boot_id,
+        task.start_boot.value_or(BootTime()).time_since_epoch().count());
     if (!done) return done;
   }
   return {};
@@ -478,7 +509,8 @@ Status InsertEnded(sqlite::Database& database, const Task& task) {
       CpuText(task.resources.cpu), MemoryText(task.resources.memory),
       static_cast<std::int64_t>(bytes));
   if (!kept) return kept;
-  return database.Run("DELETE FROM live WHERE number = ?1", task.id.number);
+  if (kept = database.Run("DELETE FROM live WHERE number = ?1", task.id.number); !kept) return kept;
+  return EndTombstone(database, task.id.number);
 }
 
 }  // namespace

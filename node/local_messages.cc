@@ -219,6 +219,8 @@ Key Named(std::string_view name, std::string& to) {
           }};
 }
 
+constexpr std::int64_t kMicrosMax = std::int64_t{1} << 53;
+
 Status ReadTask(const JsonValue& value, NewTask& task) {
   return ReadObject(
       value, "a task",
@@ -232,7 +234,10 @@ Status ReadTask(const JsonValue& value, NewTask& task) {
        Flag("cancellable", [&task](bool cancellable) { task.cancellable = cancellable; }),
        Policy("on_parent_lost", task.on_parent_lost), Named("key", task.key), Id("id", task.resume),
        Moment("start_time_in_millis", "start",
-              [&task](WallTime start) { task.start_wall = start; })});
+              [&task](WallTime start) { task.start_wall = start; }),
+       Integer("start_since_boot_in_micros", kMicrosMax, [&task](std::int64_t micros) {
+         task.start_boot = BootTime(std::chrono::microseconds(micros));
+       })});
 }
 
 template <typename T, typename Read>

@@ -6,6 +6,7 @@
 
 #include "node/answers.h"
 #include "node/apply.h"
+#include "node/drain.h"
 #include "node/facts.h"
 #include "node/join_loop.h"
 #include "node/orphans.h"
@@ -20,9 +21,10 @@ namespace quell {
 class Node::Impl {
  public:
   Impl(NodeOptions options, const NodeServices& services, const JournalState& recovered)
-      : state_(std::move(options.info), services, recovered),
+      : state_(std::move(options.info), services, recovered, options.tombstones_kept),
         trouble_(std::move(options.trouble)),
         host_load_(std::move(options.host_load)),
+        left_(std::move(options.left)),
         facts_(state_),
         applier_(state_, facts_, recovered),
         owed_(state_.journal, recovered.owed),
@@ -31,7 +33,9 @@ class Node::Impl {
         keeper_(state_),
         registrar_(state_, facts_, applier_, programs_, orphans_, keeper_),
         answers_(state_, facts_),
-        waits_(state_, answers_) {
+        waits_(state_, answers_),
+        drain_(state_, answers_, registrar_, owed_, [this] { Leave(); }) {
+    if (options.spared) state_.spared = std::move(options.spared);
     Revive(recovered.live, state_, programs_, applier_);
     if (services.coordinator != nullptr) {
       loop_.emplace(state_.info, state_.executor, state_.random, *services.coordinator, Hooks());
@@ -68,6 +72,8 @@ class Node::Impl {
       Apply(std::move(*apply), std::move(writer));
     } else if (auto* await = std::get_if<AwaitRequest>(&request)) {
       waits_.Await(std::move(*await), deadline, std::move(writer));
+    } else if (const auto* drain = std::get_if<DrainRequest>(&request)) {
+      drain_.OnRequest(*drain, std::move(writer));
     } else {
       writer->Finish(ProbeReply{state_.info.id, state_.info.incarnation});
     }
@@ -82,13 +88,16 @@ class Node::Impl {
   JoinLoop::Hooks Hooks() {
     return {
         .next_number = [this] { return state_.numbers.next(); },
+        .former_lives = [this] { return state_.lives.Former(); },
         .cancelled_running = [this] { return facts_.cancelled_running(); },
         .owed = [this] { return owed_.Next(); },
         .host_load = [this] { return host_load_ ? host_load_() : HostLoad(); },
-        .joined = [this](JoinReply reply, MonoTime sent) { OnJoined(std::move(reply), sent); },
+        .live_tasks = [this] { return state_.registry.size(); },
+        .draining = [this] { return state_.intake != Intake::kAll; },
+        .joined = [this](JoinReply reply, BootTime sent) { OnJoined(std::move(reply), sent); },
         .heard =
-            [this](HeartbeatReply reply, MonoTime sent) {
-              CompareClocks(reply.wall, sent);
+            [this](HeartbeatReply reply, BootTime sent) {
+              CompareClocks(reply.clock, sent);
               owed_.Settle(reply.settled);
               Pull(std::move(reply.pending));
             },
@@ -103,17 +112,26 @@ class Node::Impl {
     };
   }
 
-  void OnJoined(JoinReply reply, MonoTime sent) {
+  void Leave() {
+    if (!loop_) return;
+    loop_->Leave([this] {
+      if (left_) left_();
+    });
+  }
+
+  void OnJoined(JoinReply reply, BootTime sent) {
     coordinator_ = reply.coordinator;
-    state_.coordinator_clock.Joined(state_.info.boot_id, reply.boot_id);
     state_.numbers.RaiseTo(reply.next_number);
-    CompareClocks(reply.wall, sent);
+    if (state_.lives.Joined(state_.numbers.next())) {
+      state_.journal.RecordJoined(state_.numbers.next());
+    }
+    CompareClocks(reply.clock, sent);
     Pull(std::move(reply.pending));
     if (joined_) joined_();
   }
 
-  void CompareClocks(WallTime wall, MonoTime sent) {
-    state_.coordinator_clock.Sample(wall, sent, state_.now());
+  void CompareClocks(const BootMoment& clock, BootTime sent) {
+    state_.coordinator_clock.Sample(clock, sent, state_.boot());
     if (state_.coordinator_clock.ready()) applier_.OnClockReady();
   }
 
@@ -121,7 +139,7 @@ class Node::Impl {
   // fails comes again.
   void Pull(std::vector<Intent> pending) {
     for (Intent& intent : pending) {
-      applier_.Apply(std::move(intent), false, [this](Result<Applier::Applied> applied) {
+      applier_.Apply(std::move(intent), Way::kHandedOver, [this](Result<Applier::Applied> applied) {
         if (applied) return loop_->Acknowledge(std::move(applied->ack));
         if (trouble_) trouble_(applied.error());
       });
@@ -142,27 +160,29 @@ class Node::Impl {
     push->writer = std::move(writer);
     if (push->left == 0) return push->writer->Finish(ApplyReply{});
     for (Intent& intent : request.intents) {
-      applier_.Apply(std::move(intent), true, [this, push](Result<Applier::Applied> applied) {
-        if (applied) {
-          push->reply.acks.push_back(std::move(applied->ack));
-          push->hits.insert(push->hits.end(), applied->hits.begin(), applied->hits.end());
-        } else {
-          push->error = applied.error();
-        }
-        if (--push->left > 0) return;
-        if (push->error) return push->writer->Finish(*push->error);
-        std::sort(push->hits.begin(), push->hits.end());
-        push->hits.erase(std::unique(push->hits.begin(), push->hits.end()), push->hits.end());
-        answers_.Show(
-            {std::move(push->hits)}, [push](std::uint64_t) { return std::move(push->reply); },
-            push->writer);
-      });
+      applier_.Apply(
+          std::move(intent), Way::kPushed, [this, push](Result<Applier::Applied> applied) {
+            if (applied) {
+              push->reply.acks.push_back(std::move(applied->ack));
+              push->hits.insert(push->hits.end(), applied->hits.begin(), applied->hits.end());
+            } else {
+              push->error = applied.error();
+            }
+            if (--push->left > 0) return;
+            if (push->error) return push->writer->Finish(*push->error);
+            std::sort(push->hits.begin(), push->hits.end());
+            push->hits.erase(std::unique(push->hits.begin(), push->hits.end()), push->hits.end());
+            answers_.Show(
+                {std::move(push->hits)}, [push](std::uint64_t) { return std::move(push->reply); },
+                push->writer);
+          });
     }
   }
 
   NodeState state_;
   std::function<void(const Error&)> trouble_;
   std::function<HostLoad()> host_load_;
+  std::function<void()> left_;
   Facts facts_;
   Applier applier_;
   Owed owed_;
@@ -172,6 +192,7 @@ class Node::Impl {
   Registrar registrar_;
   Answers answers_;
   Waits waits_;
+  Drain drain_;
   std::optional<JoinLoop> loop_;
   NodeId coordinator_;
   std::function<void()> joined_;

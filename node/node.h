@@ -11,6 +11,7 @@
 
 #include "core/executor.h"
 #include "core/host_load.h"
+#include "core/limits.h"
 #include "core/node_info.h"
 #include "core/principal.h"
 #include "core/random.h"
@@ -25,6 +26,9 @@ namespace quell {
 class ProcessWatch {
  public:
   virtual ~ProcessWatch() = default;
+  // The pid by which this host knows the process that the program `peer` calls `pid`: another one
+  // if `peer` is in a pid namespace of its own. Errors: kNotFound (it cannot be told).
+  virtual Result<std::int32_t> Find(std::int32_t peer, std::int32_t pid) = 0;
   // Runs `exited` once on the node's executor when the process `pid` ends, unless the handle is
   // dropped before. Errors: kNotFound (no such process), kPermissionDenied (it does not belong to
   // `uid`; root may name any).
@@ -40,8 +44,14 @@ struct NodeOptions {
   // Told of what people should know and the node can live with: the coordinator is silent, the
   // journal is full. May be empty.
   std::function<void(const Error&)> trouble = {};
+  // Told of tasks that a cancel has spared, because nobody can tell whether they began before it.
+  // May be empty.
+  std::function<void(const Intent&, const std::vector<TaskId>&)> spared = {};
   // How busy the host is, for the heartbeats. On the executor: it must not wait. May be empty.
   std::function<HostLoad()> host_load = {};
+  // The node has left the fleet, as it was told to: the daemon should end. May be empty.
+  std::function<void()> left = {};
+  std::size_t tombstones_kept = limits::kTombstonesKept;  // Of tasks that do not live.
 };
 
 struct NodeServices {
@@ -65,8 +75,8 @@ class Node final : public NodeHandler {
   // Joins, and keeps on trying. `joined` (may be empty) runs after each successful join.
   // `refused` (may be empty): another living daemon has this id; the daemon should end.
   void Start(std::function<void()> joined, std::function<void(Error)> refused);
-  // Leaves the cluster (waits at most limits::kStopDeadline for the answer), closes all streams;
-  // then `done`. Programs keep running.
+  // Says that this daemon stops (waits at most limits::kHeartbeatDeadline for the answer), closes
+  // all streams; then `done`. Programs keep running, and the node stays a member, which is away.
   void Stop(std::function<void()> done);
 
   // Programs. Errors: kInvalidArgument, kNotFound (Register() and OpenCommands(): the session;

@@ -35,6 +35,9 @@ struct NewTask {
   // ended.
   std::optional<TaskId> resume;
   std::optional<WallTime> start_wall;  // Also for late registration; never in the future.
+  // The same moment on this host's boot clock. Without it nobody can tell whether a task that
+  // registers late began before a cancel. One in the future is of another time namespace: ignored.
+  std::optional<BootTime> start_boot;
 };
 
 struct RegisterRequest {

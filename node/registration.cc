@@ -60,6 +60,7 @@ struct Registrar::Registration {
   std::size_t added = 0;           // Tasks that will be added.
   std::vector<std::size_t> finds;  // Tasks to be looked up in the journal.
   std::size_t finds_open = 0;
+  std::map<std::int32_t, std::int32_t> pids;  // As the program calls them, to those of this host.
   std::map<std::int32_t, std::shared_ptr<NamedProcess>> processes;
   std::set<std::uint64_t> resumes;
   std::set<std::string> keys;
@@ -107,7 +108,8 @@ void Registrar::CheckTasks(const Shared& registration) {
   Registration& r = *registration;
   const std::size_t end = std::min(r.plans.size(), r.next + limits::kChangesPerTurn);
   for (; r.next < end; ++r.next) {
-    const NewTask& task = r.request.tasks[r.next];
+    NewTask& task = r.request.tasks[r.next];
+    task.pid = FindPid(r, task.pid);
     if (Status fine = CheckTask(r, task, r.plans[r.next]); !fine) {
       Error error = fine.error();
       if (r.plans.size() > 1)
@@ -127,6 +129,7 @@ Status Registrar::CheckTask(Registration& r, const NewTask& task, Plan& plan) {
   if (Status fine = CheckStart(task); !fine) return fine;
   if (Status fine = CheckResume(r, task, plan); !fine) return fine;
   if (Status fine = CheckKey(r, task, plan); !fine) return fine;
+  if (Status fine = CheckIntake(task, plan); !fine) return fine;
   if (Status fine = PlanChain(r, task, plan); !fine) return fine;
   if (plan.find_parent) ++plan.finds_open;
   if (plan.number != 0 && !plan.adopt) ++plan.finds_open;
@@ -135,11 +138,25 @@ Status Registrar::CheckTask(Registration& r, const NewTask& task, Plan& plan) {
   return CheckProcess(r, task, plan);
 }
 
+// A task that comes back, a repeat, and a child of what lives here are no new work.
+Status Registrar::CheckIntake(const NewTask& task, const Plan& plan) const {
+  if (state_.intake == Intake::kAll) return {};
+  if (state_.intake == Intake::kDraining) {
+    if (plan.number != 0) return {};
+    const std::uint64_t parent = task.parent ? state_.OwnNumber(*task.parent) : 0;
+    if (parent != 0 && state_.registry.Find(parent) != nullptr) return {};
+  }
+  return Error{ErrorCode::kDraining,
+               std::string("this node ") +
+                   (state_.intake == Intake::kNone ? "leaves the fleet" : "is draining") +
+                   ": it takes no new tasks; register on another node, or try again later"};
+}
+
 Status Registrar::CheckStart(const NewTask& task) const {
   if (!task.start_wall) return {};
   if (Status fine = CheckMoment("start", *task.start_wall); !fine) return fine;
-  // The clock may have been set back since a task began that is resumed.
-  if (!task.resume && *task.start_wall > state_.wall()) {
+  // The clock may have been set back since the task began.
+  if (!task.resume && !task.start_boot && *task.start_wall > state_.wall()) {
     return Invalid("the start lies in the future: it is in milliseconds since 1970");
   }
   return {};
@@ -163,6 +180,11 @@ Status Registrar::CheckResume(Registration& r, const NewTask& task, Plan& plan) 
     }
     if (Status fine = CheckAdopt(r, *live); !fine) return fine;
     plan.adopt = true;
+  } else if (number < state_.tombstones.forgotten_below()) {
+    return Error{ErrorCode::kFailedPrecondition,
+                 name +
+                     " cannot be resumed: it was away for so long that this node has forgotten "
+                     "whether it was cancelled; register it as a new task"};
   }
   if (!resuming_.insert(number).second) {
     return Error{ErrorCode::kFailedPrecondition, name + " is being resumed already"};
@@ -245,6 +267,17 @@ Status Registrar::LeaveParent(Registration& r, const NewTask& task, Plan& plan) 
   plan.unknown_parent = task.parent;
   plan.chain.clear();
   return {};
+}
+
+// A pid of another pid namespace is somebody else's here. One that cannot be found is not named:
+// the task lives by its stream, or the lease.
+std::int32_t Registrar::FindPid(Registration& r, std::int32_t pid) {
+  if (pid <= 0) return pid;
+  const auto [known, fresh] = r.pids.try_emplace(pid, 0);
+  if (fresh) {
+    if (const auto found = state_.processes.Find(r.who.pid, pid)) known->second = *found;
+  }
+  return known->second;
 }
 
 Status Registrar::CheckProcess(Registration& r, const NewTask& task, const Plan& plan) {
@@ -391,6 +424,14 @@ void Registrar::Admit(const Shared& registration) {
                         state_.lifetime.Guard([this, registration] { Answer(registration); }));
 }
 
+// When the task began, by a clock that never steps; as far as anybody knows.
+std::optional<BootTime> Registrar::StartOf(const NewTask& task) const {
+  const BootTime now = state_.boot();
+  if (!task.start_wall) return now;
+  if (task.start_boot && *task.start_boot <= now) return task.start_boot;
+  return std::nullopt;
+}
+
 void Registrar::AdmitOne(Registration& r, std::size_t index) {
   Plan& plan = r.plans[index];
   if (plan.adopt) return Adopt(r, index);
@@ -405,7 +446,11 @@ void Registrar::AdmitOne(Registration& r, std::size_t index) {
   task.status_json = std::move(from.status_json);
   task.cancellable = from.cancellable;
   task.start_wall = from.start_wall.value_or(wall);
-  task.start_mono = now - std::max(wall - task.start_wall, WallClock::duration::zero());
+  task.start_boot = StartOf(from);
+  task.start_mono =
+      now - (task.start_boot ? state_.boot() - *task.start_boot
+                             : std::max<MonoClock::duration>(wall - task.start_wall,
+                                                             MonoClock::duration::zero()));
   task.ancestors = std::move(plan.chain);
   task.headers = std::move(from.headers);
   task.owner_uid = r.who.uid;
@@ -415,6 +460,7 @@ void Registrar::AdmitOne(Registration& r, std::size_t index) {
 
   LiveTask& live = state_.registry.Add(std::move(task), std::move(from.key));
   live.session = &session;
+  live.claimed_start = from.start_wall.has_value();
   session.Add(live.task, from.pid != 0 ? r.processes[from.pid] : nullptr);
   --planned_;
   --planned_of_[r.who.uid];

@@ -7,6 +7,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <utility>
@@ -35,6 +36,8 @@ class Registrar {
 
   // As Node::Register().
   void Register(RegisterRequest request, const Principal& who, Done done);
+  // Registrations that have neither been answered nor refused.
+  std::size_t under_way() const { return under_way_; }
 
  private:
   struct Plan;
@@ -44,6 +47,7 @@ class Registrar {
   Status CheckRequest(const RegisterRequest& request, const Principal& who) const;
   void CheckTasks(const Shared& registration);
   Status CheckTask(Registration& registration, const NewTask& task, Plan& plan);
+  Status CheckIntake(const NewTask& task, const Plan& plan) const;
   Status CheckStart(const NewTask& task) const;
   Status CheckResume(Registration& registration, const NewTask& task, Plan& plan);
   Status CheckKey(Registration& registration, const NewTask& task, Plan& plan);
@@ -51,6 +55,7 @@ class Registrar {
   Status PlanChain(Registration& registration, const NewTask& task, Plan& plan) const;
   // What becomes of a task whose parent this node should know and does not.
   static Status LeaveParent(Registration& registration, const NewTask& task, Plan& plan);
+  std::int32_t FindPid(Registration& registration, std::int32_t pid);
   Status CheckProcess(Registration& registration, const NewTask& task, const Plan& plan);
   // The live task lives by this process, and it has ended.
   bool HasEnded(std::uint64_t number, std::int32_t pid) const;
@@ -60,6 +65,7 @@ class Registrar {
   Status Reserve(Registration& registration);
   void TakeNumbers(const Shared& registration);
   void Admit(const Shared& registration);
+  std::optional<BootTime> StartOf(const NewTask& task) const;
   void AdmitOne(Registration& registration, std::size_t index);
   void Adopt(Registration& registration, std::size_t index);
   void Answer(const Shared& registration);

@@ -26,6 +26,7 @@ struct LiveTask {
   Session* session = nullptr;
   std::unique_ptr<Receipt> receipt;  // As soon as it is cancelled.
   bool may_tell = false;             // Its cancel is journaled: the program may hear of it.
+  bool claimed_start = false;        // Its program named its start: it may have registered late.
   bool overdue = false;              // Cancelled, and counted as one that runs on (Overdue).
   std::string key;                   // Of its registration; empty: none.
 };

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <map>
+#include <string>
 #include <tuple>
 #include <utility>
 
@@ -18,13 +19,17 @@ class Reviver {
 
   void Add(KeptTask kept) {
     Task& task = kept.task;
-    const auto age = std::max(state_.wall() - task.start_wall, WallClock::duration::zero());
-    task.start_mono = state_.now() - age;
+    // Another boot: its start is on a clock that is gone. The wall clock is good enough to show it.
+    if (kept.boot_id != state_.info.boot_id) task.start_boot.reset();
+    MonoClock::duration age = state_.wall() - task.start_wall;
+    if (task.start_boot) age = state_.boot() - *task.start_boot;
+    task.start_mono = state_.now() - std::max(age, MonoClock::duration::zero());
     Session& session = SessionOf(task.owner_uid, kept.lives_by);
     LiveTask& live = state_.registry.Add(std::move(task), std::move(kept.key));
     live.session = &session;
     session.Add(live.task, nullptr);
-    applier_.OnRegistered(live, true, births_);
+    // What was applied before this start has found it then, or will never hit it.
+    applier_.OnRegistered(live, false, births_);
   }
 
   void End() {
@@ -61,7 +66,7 @@ class Reviver {
 };
 
 // Without what its program brings with it, or what the journal has elsewhere.
-KeptTask ToKeep(const LiveTask& live) {
+KeptTask ToKeep(const LiveTask& live, const std::string& boot_id) {
   KeptTask kept;
   kept.task.id = live.task.id;
   kept.task.type = live.task.type;
@@ -69,6 +74,8 @@ KeptTask ToKeep(const LiveTask& live) {
   kept.task.description = live.task.description;
   kept.task.cancellable = live.task.cancellable;
   kept.task.start_wall = live.task.start_wall;
+  kept.task.start_boot = live.task.start_boot;
+  if (live.task.start_boot) kept.boot_id = boot_id;
   kept.task.ancestors = live.task.ancestors;
   kept.task.headers = live.task.headers;
   kept.task.owner_uid = live.task.owner_uid;
@@ -98,7 +105,7 @@ std::vector<KeptTask> Keeper::TakePiece() {
   std::vector<KeptTask> piece;
   while (!waiting_.empty() && piece.size() < limits::kPageTasks) {
     if (const LiveTask* live = state_.registry.Find(waiting_.front()))
-      piece.push_back(ToKeep(*live));
+      piece.push_back(ToKeep(*live, state_.info.boot_id));
     waiting_.pop_front();
   }
   return piece;

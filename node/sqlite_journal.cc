@@ -3,6 +3,8 @@
 #include <utility>
 
 #include "node/journal_rows.h"
+#include "node/life_rows.h"
+#include "node/tombstone_rows.h"
 
 namespace quell {
 
@@ -17,9 +19,10 @@ SqliteJournal::~SqliteJournal() = default;
 
 Result<SqliteJournal::Opened> SqliteJournal::Open(const std::string& path, Executor& executor,
                                                   SqliteJournalOptions options) {
-  Result<sqlite::Database> database = sqlite::Database::Open(path, JournalMigrations());
+  Result<sqlite::Database> database = sqlite::Database::Open(
+      path, JournalMigrations(), {options.accept_damage, options.damage, kCountMarks});
   if (!database) return database.error();
-  if (Status begun = BeginLife(*database); !begun) return begun.error();
+  if (Status begun = BeginLife(*database, options.life); !begun) return begun.error();
   Result<JournalState> state = LoadJournal(*database, options.node);
   if (!state) return state.error();
   Opened opened;
@@ -45,8 +48,18 @@ void SqliteJournal::RecordReceipt(const Receipt& receipt) {
   Behind([receipt](sqlite::Database& database) { return KeepReceipt(database, receipt); });
 }
 
+void SqliteJournal::ForgetTombstones(std::vector<std::uint64_t> numbers) {
+  Behind([numbers = std::move(numbers)](sqlite::Database& database) {
+    return DropTombstones(database, numbers);
+  });
+}
+
 void SqliteJournal::RecordHandedOver(const IntentId& intent) {
   Behind([intent](sqlite::Database& database) { return KeepHandedOver(database, intent); });
+}
+
+void SqliteJournal::RecordJoined(std::uint64_t next_number) {
+  Behind([next_number](sqlite::Database& database) { return KeepJoined(database, next_number); });
 }
 
 void SqliteJournal::RecordLive(std::vector<KeptTask> tasks, Done done) {

@@ -7,12 +7,14 @@
 
 #include "core/executor.h"
 #include "core/lifetime.h"
+#include "core/limits.h"
 #include "core/node_info.h"
 #include "core/numbers.h"
 #include "core/random.h"
 #include "core/request_tasks.h"
 #include "node/coordinator_clock.h"
 #include "node/journal.h"
+#include "node/lives.h"
 #include "node/node.h"
 #include "node/registry.h"
 #include "node/sessions.h"
@@ -20,8 +22,16 @@
 
 namespace quell {
 
+// Which tasks the node takes.
+enum class Intake : std::uint8_t {
+  kAll,
+  kDraining,  // Those that belong to what lives here: they come back, or their parent lives.
+  kNone,      // It leaves the fleet.
+};
+
 struct NodeState {
-  NodeState(NodeInfo node_info, const NodeServices& services, const JournalState& recovered)
+  NodeState(NodeInfo node_info, const NodeServices& services, const JournalState& recovered,
+            std::size_t tombstones_kept = limits::kTombstonesKept)
       : info(std::move(node_info)),
         executor(services.executor),
         random(services.random),
@@ -30,14 +40,18 @@ struct NodeState {
         numbers(
             [this](std::uint64_t end, auto done) { journal.ReserveNumbers(end, std::move(done)); },
             recovered.next_number),
-        tombstones(recovered.tombstones) {
+        tombstones(recovered.tombstones, recovered.forgotten_below, tombstones_kept),
+        lives(recovered.lives) {
     info.incarnation = recovered.incarnation;
+    info.life = lives.present();
     for (const Receipt& receipt : recovered.receipts)
       receipts.emplace(receipt.task.number, receipt);
   }
 
   MonoTime now() const { return executor.clock().Now(); }
   WallTime wall() const { return executor.clock().Wall(); }
+  BootTime boot() const { return executor.clock().Boot(); }
+  BootMoment boot_moment() const { return {info.boot_id, boot()}; }
   TaskId IdOf(std::uint64_t number) const { return {info.id, number}; }
   // As RequestTasks::Begin(); null for none.
   RequestTasks::Held Begin(const std::optional<RequestTask>& request) {
@@ -56,10 +70,15 @@ struct NodeState {
   RequestTasks requests;  // Parts of coordinators' requests.
   Registry registry;
   Tombstones tombstones;
+  Lives lives;
   Sessions sessions;
   // Of earlier lives, by number, until the task is resumed. Looked up, never walked.
   std::unordered_map<std::uint64_t, Receipt> receipts;
   CoordinatorClock coordinator_clock;
+  // Told, as NodeOptions has it.
+  std::function<void(const Intent&, const std::vector<TaskId>&)> spared =
+      [](const Intent&, const std::vector<TaskId>&) {};
+  Intake intake = Intake::kAll;
   // Called with the number of each task that has ended. Set by Waits.
   std::function<void(std::uint64_t)> ended = [](std::uint64_t) {};
   Lifetime lifetime;

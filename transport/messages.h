@@ -66,7 +66,14 @@ struct AwaitRequest {
   std::optional<RequestTask> as_task = {};
 };
 
-using NodeRequest = std::variant<ListRequest, GetRequest, ApplyRequest, ProbeRequest, AwaitRequest>;
+// Take no new tasks from now on, or take them again. Until the daemon is started anew.
+struct DrainRequest {
+  bool off = false;    // Take them again.
+  bool leave = false;  // If nothing lives: leave the fleet, and end the daemon.
+};
+
+using NodeRequest =
+    std::variant<ListRequest, GetRequest, ApplyRequest, ProbeRequest, AwaitRequest, DrainRequest>;
 
 struct ListReply {
   std::uint64_t count = 0;  // Tasks in all pages.
@@ -77,13 +84,14 @@ struct ListReply {
 struct GetReply {
   bool ended = false;
   std::optional<Receipt> receipt;  // If it was cancelled.
+  LifeId life = {};                // Of the node. Null: an older one.
 };
 
 // The node has journaled the intent; nothing can make it forget.
 struct IntentAck {
   IntentId intent;
   std::vector<Receipt> receipts;  // One for each task marked under it, descendants included.
-  std::vector<TaskId> doubtful;   // Began too close to the intent's moment to tell: spared.
+  std::vector<TaskId> doubtful;   // Spared: whether they began before it cannot be told.
 
   friend bool operator==(const IntentAck&, const IntentAck&) = default;
 };
@@ -102,7 +110,14 @@ struct AwaitReply {
   std::uint64_t running = 0;  // Waited for, and not ended when the wait was over.
 };
 
-using NodeReply = std::variant<ListReply, GetReply, ApplyReply, ProbeReply, AwaitReply>;
+// At most limits::kDrainShown of the tasks that live come as pages, those with the lowest numbers.
+struct DrainReply {
+  std::uint64_t live = 0;  // Tasks that live, or are being registered; cancels that are owed.
+  bool draining = false;
+  bool leaving = false;  // Nothing lives: a LeaveRequest follows, until it is answered.
+};
+
+using NodeReply = std::variant<ListReply, GetReply, ApplyReply, ProbeReply, AwaitReply, DrainReply>;
 
 // ---- Node to coordinator
 // -------------------------------------------------------------------------
@@ -110,6 +125,8 @@ using NodeReply = std::variant<ListReply, GetReply, ApplyReply, ProbeReply, Awai
 struct JoinRequest {
   NodeInfo node;
   std::uint64_t next_number = 0;  // The lowest number it may still give out.
+  // On the same data directory, the last one first; at most limits::kLivesKept.
+  std::vector<LifeId> former_lives = {};
 };
 
 struct JoinReply {
@@ -117,8 +134,8 @@ struct JoinReply {
   std::string coordinator_name;
   std::uint64_t next_number = 0;  // Give out no number below this (a data directory was restored).
   std::vector<Intent> pending;    // At most limits::kIntentsPerReply; the rest with the heartbeats.
-  WallTime wall;                  // The coordinator's clock as it answered.
-  std::string boot_id;            // Of the coordinator's host: the node's own means one clock.
+  BootMoment clock;               // Of the coordinator's host, as it answered.
+  WallTime wall;                  // Likewise; for older nodes.
 };
 
 // The tasks of a node that were cancelled and still ran limits::kStillRunsAfter later.
@@ -141,18 +158,24 @@ struct HeartbeatRequest {
   // Repeated until answered; at most limits::kIntentsPerReply.
   std::vector<Intent> owed = {};
   HostLoad host_load = {};
+  LifeId life = {};  // Null: an older node.
+  std::optional<std::uint64_t> live_tasks = {};  // None: an older node, which does not say.
+  bool draining = false;                         // It takes no new tasks.
 };
 
 struct HeartbeatReply {
   bool rejoin = false;  // The coordinator does not know this life of the node: join again.
   std::vector<Intent> pending;
-  WallTime wall;
+  BootMoment clock;                    // Of the coordinator's host, as it answered.
+  WallTime wall;                       // Likewise; for older nodes.
   std::vector<IntentId> settled = {};  // Of those owed: the store has them.
 };
 
+// The daemon stops: from now on the node is away. Or the node leaves the fleet.
 struct LeaveRequest {
   NodeId node;
   Incarnation incarnation = Incarnation::kNone;
+  bool for_good = false;  // It leaves: nothing lives on it.
 };
 
 }  // namespace quell

@@ -80,6 +80,10 @@ std::string RenderRegistration(const JobTask& task) {
   writer.Field("pid", static_cast<std::int64_t>(task.pid));
   if (task.id) writer.Field("id", *task.id);
   writer.Field("start_time_in_millis", task.start_millis);
+  writer.Field("start_since_boot_in_micros",
+               std::int64_t{std::chrono::duration_cast<std::chrono::microseconds>(
+                                task.start_boot.time_since_epoch())
+                                .count()});
   writer.EndObject();
   return body;
 }

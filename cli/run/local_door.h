@@ -10,6 +10,7 @@
 #include <sys/types.h>
 #include <vector>
 
+#include "core/clock.h"
 #include "core/ids.h"
 #include "core/resource_use.h"
 #include "core/result.h"
@@ -27,6 +28,7 @@ struct JobTask {
   std::optional<std::string> id;            // To resume: what it was called before.
   std::vector<std::string> ancestors = {};  // Of the parent, nearest first, as far as known.
   bool parent_required = false;             // Else a parent that is not known is left out.
+  BootTime start_boot = {};                 // The same moment as start_millis.
 };
 
 struct JobCancel {

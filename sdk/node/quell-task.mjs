@@ -152,6 +152,16 @@ export class Context {
   }
 }
 
+// Since this host was started, also while it slept; to the hundredth of a second below, as the kernel tells
+// it. Undefined where there is no /proc.
+function sinceBootMicros() {
+  try {
+    return Math.round(Number(fs.readFileSync('/proc/uptime', 'ascii').split(' ')[0]) * 1e6);
+  } catch {
+    return undefined;
+  }
+}
+
 function cut(text, bytes) {
   const encoded = Buffer.from(String(text ?? ''));
   return encoded.length <= bytes ? encoded.toString() : encoded.subarray(0, bytes).toString().replace(/\uFFFD$/, '');
@@ -190,7 +200,7 @@ export class Task {
     this.cancelOnParentLost = cancelOnParentLost;
     // For the engine; programs leave these alone.
     this._ = {
-      startMs: Date.now(), origin: context ?? new Context(), parent, id: '', ancestors: [],
+      startMs: Date.now(), startBootUs: sinceBootMicros(), origin: context ?? new Context(), parent, id: '', ancestors: [],
       registered: false, refused: false, outcome: undefined, toldEnd: false,
       fields: Object.create(null),  // As JSON.
       fieldsDirty: false, fieldsTold: -COALESCE_MS, shields: [], cancel: undefined,
@@ -347,10 +357,11 @@ export class Task {
   }
 
   _newJson() {
-    const { id, key, startMs, origin, parent } = this._;
+    const { id, key, startMs, startBootUs, origin, parent } = this._;
     const out = { action: this.action, description: this.description };
     if (isMainThread) out.pid = process.pid;  // The process may outlive its worker: that one lives by its stream.
     out.start_time_in_millis = Math.min(startMs, Date.now());  // The clock may have been set back.
+    if (startBootUs !== undefined) out.start_since_boot_in_micros = startBootUs;
     if (id) out.id = id;
     else out.key = key;
     if (this.cancelOnParentLost) out.on_parent_lost = 'cancel';

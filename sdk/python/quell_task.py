@@ -180,6 +180,7 @@ class Task:
         self.cancel_on_parent_lost = cancel_on_parent_lost
         self._start_ms = int(time.time() * 1000)
         self._generation = _generation
+        self._start_boot_us = time.clock_gettime_ns(time.CLOCK_BOOTTIME) // 1000
         self._origin = context
         self._parent = parent
         self._lock = threading.RLock()
@@ -439,7 +440,8 @@ class Task:
         # The clock may have been set back since it began.
         start_ms = min(self._start_ms, int(time.time() * 1000))
         out: Dict[str, Any] = {"action": self.action, "description": self.description,
-                               "pid": os.getpid(), "start_time_in_millis": start_ms}
+                               "pid": os.getpid(), "start_time_in_millis": start_ms,
+                               "start_since_boot_in_micros": self._start_boot_us}
         out.update({"id": self._id} if self._id else {"key": self._key})
         if self.cancel_on_parent_lost:
             out["on_parent_lost"] = "cancel"

@@ -25,6 +25,7 @@ std::string NewTaskJson(const Record& record, const std::string& parent,
   const auto now = std::chrono::system_clock::now().time_since_epoch();
   const std::int64_t now_ms = std::chrono::duration_cast<std::chrono::milliseconds>(now).count();
   out += ",\"start_time_in_millis\":" + std::to_string(std::min(record.start_ms, now_ms));
+  out += ",\"start_since_boot_in_micros\":" + std::to_string(record.start_boot_us);
   if (!record.id.empty()) AppendField(out, "id", record.id);
   if (record.id.empty()) AppendField(out, "key", record.key);
   if (record.cancel_on_parent_lost) AppendField(out, "on_parent_lost", "cancel");

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cstring>
+#include <ctime>
 #include <new>
 #include <utility>
 
@@ -72,6 +73,9 @@ quell_task* Start(const quell_task_options* options, std::shared_ptr<Record> par
   record->start_ms = std::chrono::duration_cast<std::chrono::milliseconds>(
                          std::chrono::system_clock::now().time_since_epoch())
                          .count();
+  timespec since_boot{};
+  ::clock_gettime(CLOCK_BOOTTIME, &since_boot);
+  record->start_boot_us = since_boot.tv_sec * 1'000'000 + since_boot.tv_nsec / 1000;
   const bool has_action =
       options != nullptr && options->action != nullptr && *options->action != '\0';
   record->action = has_action ? OneLine(CutUtf8(options->action, kActionMax)) : "unnamed";

@@ -43,6 +43,7 @@ struct Record {
   bool cancellable = true;
   bool cancel_on_parent_lost = false;
   std::int64_t start_ms = 0;       // Wall clock.
+  std::int64_t start_boot_us = 0;  // The same moment by CLOCK_BOOTTIME.
   std::shared_ptr<Record> parent;  // Instead of origin.task, for a child in this process.
 
   std::atomic<bool> cancelled{false};

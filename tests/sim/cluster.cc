@@ -24,6 +24,8 @@ class Cluster {
           config.one_machine ? "boot-0" : "boot-" + number, coordinator_->info().address));
     }
     truth_ = std::make_unique<Truth>(world_, *coordinator_, nodes_);
+    for (const auto& node : nodes_)
+      node->on_left = [this, host = node.get()] { truth_->Left(*host); };
     operators_ = std::make_unique<Operators>(world_, *truth_, *coordinator_, nodes_);
     faults_ = std::make_unique<Faults>(world_, *coordinator_, nodes_);
   }
@@ -53,6 +55,8 @@ class Cluster {
   std::shared_ptr<SimClock> MakeClock() {
     SimClock::Options options;
     options.mono_ahead = world_.dice.Between(0s, 24h);
+    options.boot_ahead = world_.dice.Between(0s, 24h);
+    options.boot_drift_ppm = static_cast<std::int64_t>(world_.dice.Below(101)) - 50;
     options.wall_ahead =
         std::chrono::duration_cast<WallClock::duration>(world_.dice.Between(0s, 2min)) - 1min;
     options.drift_ppm = static_cast<std::int64_t>(world_.dice.Below(101)) - 50;

@@ -29,9 +29,13 @@ bool Host::paused() const {
   return running != nullptr && running->paused();
 }
 
+void Host::Sleep(MonoClock::duration duration) {
+  world_.Trace(name_ + " has slept for " + std::to_string(duration.count()) + "ns");
+  clock_->Sleep(duration);
+}
+
 void Host::JumpWall(WallClock::duration by) {
   world_.Trace("clock of " + name_ + " jumps by " + std::to_string(by.count()) + "us");
-  world_.clocks_jumped = true;
   clock_->JumpWall(by);
 }
 
@@ -109,13 +113,24 @@ void NodeHost::Start() {
   Daemon& daemon = *daemon_;
   NodeServices services{daemon.executor, daemon.random, daemon.journal, daemon.watch,
                         daemon.membership.get()};
-  daemon.node = std::make_unique<Node>(NodeOptions{info_}, services, file.Open());
+  NodeOptions options{info_};
+  options.spared = [this](const Intent& intent, const std::vector<TaskId>& tasks) {
+    for (const TaskId& task : tasks)
+      spared.emplace(intent.id, task.number);
+  };
+  options.left = [this] {
+    world_.Trace(name_ + " has left");
+    daemon_->stopping = true;
+    if (on_left) on_left();
+    EndSoon();
+  };
+  daemon.node = std::make_unique<Node>(std::move(options), services, file.Open(daemon.random));
   world_.network.ServeNode(info_.address, daemon.executor, *daemon.node);
   daemon.node->Start(
       [this, &daemon] {
         if (!daemon.joined) world_.Trace(name_ + " has joined");
         daemon.joined = true;
-        if (!daemon.stopping) member_ = true;
+        if (may_be_gone_ != life_) member_ = true;
       },
       [this](const Error& error) {
         if (on_refused) return on_refused(error);
@@ -140,15 +155,14 @@ void NodeHost::Crash() {
 
 void NodeHost::Stop() {
   world_.Trace("stop " + name_);
-  member_ = false;
   daemon_->stopping = true;
-  const std::uint64_t life = life_;
-  daemon_->executor.Post([this, life] {
-    daemon_->node->Stop([this, life] {
-      world_.scheduler.After(0s, [this, life] {
-        if (up() && life_ == life) Crash();
-      });
-    });
+  daemon_->executor.Post([this] { daemon_->node->Stop([this] { EndSoon(); }); });
+}
+
+// Not inside the daemon's own code.
+void NodeHost::EndSoon() {
+  world_.scheduler.After(0s, [this, life = life_] {
+    if (up() && life_ == life) Crash();
   });
 }
 
@@ -204,6 +218,10 @@ void CoordinatorHost::Start() {
   ++life_;
   world_.Trace("start coordinator life " + std::to_string(life_));
   info_.incarnation = Incarnation{life_};
+  // Its machine was started again: nothing relates its clock to what it showed before.
+  if (life_ > 1 && world_.config.has(Fault::kCoordinatorCrash) && world_.dice.Percent(30)) {
+    info_.boot_id = "coordinator-boot-" + std::to_string(life_);
+  }
   daemon_ = std::make_unique<Daemon>(world_, *this);
   CoordinatorServices services{daemon_->executor, daemon_->random, daemon_->store, *daemon_->nodes};
   daemon_->coordinator =

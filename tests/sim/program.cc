@@ -135,6 +135,7 @@ void Program::Act() {
       if (!dice_.Percent(20)) continue;
       began[i] = world_.now() - dice_.Between(0ms, 3s);
       request.tasks[i].start_wall = host_.clock().WallAt(*began[i]);
+      request.tasks[i].start_boot = host_.clock().BootAt(*began[i]);
     }
     Register(std::move(request), std::move(began));
   }
@@ -217,6 +218,7 @@ void Program::Registered(const Truth::Registration& registration,
     if (!asked[i].resume) {
       task.spec = asked[i];
       task.start_wall = asked[i].start_wall.value_or(host_.clock().WallAt(registration.called));
+      task.start_boot = asked[i].start_boot.value_or(host_.clock().BootAt(registration.called));
       if (dice_.Percent(60)) task.finish_at = world_.now() + dice_.Between(200ms, 20s);
     }
     if (reply->tasks[i].cancel) Hear(*reply->tasks[i].cancel);
@@ -236,6 +238,7 @@ void Program::Resume() {
     NewTask again = task.spec;
     again.resume = id;
     again.start_wall = task.start_wall;
+    again.start_boot = task.start_boot;
     request.tasks.push_back(std::move(again));
   }
   if (request.tasks.empty()) {

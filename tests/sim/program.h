@@ -32,6 +32,7 @@ class Program final : public std::enable_shared_from_this<Program> {
   struct OwnTask {
     NewTask spec;
     WallTime start_wall;
+    BootTime start_boot;
     std::optional<MonoTime> finish_at;  // By itself.
     bool finishing = false;
     bool finished = false;

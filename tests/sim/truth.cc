@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "core/limits.h"
+
 namespace quell::sim {
 
 using namespace std::chrono_literals;
@@ -146,6 +148,15 @@ void Truth::Told(const CancelCommand& command) {
   if (task != tasks_.end() && !task->second.told) task->second.told = command;
 }
 
+void Truth::Left(const NodeHost& host) const {
+  for (const auto& [id, task] : tasks_) {
+    if (&HostOf(task) != &host || task.life != host.life()) continue;
+    if (task.may_have_ended() || task.said_end) continue;
+    world_.Violation(host.name() + " has left the fleet, and task " + id.ToString() +
+                     " lives on it");
+  }
+}
+
 // A task that comes back may be live already: of a cancel that is just being journaled it hears
 // when that is over.
 bool Truth::IsCancelled(std::size_t host, const NewTask& spec) const {
@@ -187,9 +198,16 @@ bool Truth::Matches(const TaskFilter& filter, const TrueTask& task) {
          });
 }
 
-bool Truth::Hits(const Request& request, const TrueTask& task, MonoClock::duration slack) const {
-  const MonoTime began = slack > MonoClock::duration::zero() ? task.began_first : task.began_last;
-  return task.spec.cancellable && Matches(request.filter, task) && began < request.called + slack;
+bool Truth::MayHit(const Request& request, const TrueTask& task) const {
+  // What the clocks cannot tell is decided by the arrival at a node that was there; what they
+  // cannot tell is at most as long as a heartbeat takes.
+  const MonoTime arrived = std::max(request.deadline, request.called + limits::kHeartbeatDeadline);
+  return task.spec.cancellable && Matches(request.filter, task) && task.began_first < arrived;
+}
+
+bool Truth::MustHit(const Request& request, const TrueTask& task) const {
+  return task.spec.cancellable && Matches(request.filter, task) &&
+         task.began_last < request.called - 10us;
 }
 
 bool Truth::Justified(const Request& request, const TrueTask& task) const {
@@ -198,12 +216,8 @@ bool Truth::Justified(const Request& request, const TrueTask& task) const {
     return target && (task.id == *target ||
                       std::count(task.ancestors.begin(), task.ancestors.end(), *target) > 0);
   }
-  // One clock: they differ by its microsecond. Else the clocks may have drifted since they were
-  // compared.
-  MonoClock::duration slack = world_.config.one_machine ? MonoClock::duration(1us) : 5ms;
-  if (world_.clocks_jumped) slack = 24h;
   const auto hit = [&](const TrueTask& one) {
-    return request.may.count(one.id.node) > 0 && Hits(request, one, slack);
+    return request.may.count(one.id.node) > 0 && MayHit(request, one);
   };
   return hit(task) ||
          std::any_of(task.ancestors.begin(), task.ancestors.end(), [&](const TaskId& id) {

@@ -98,6 +98,9 @@ class Truth {
   // The program heard of a cancel. To be told of one that the node delivered to nobody is fine.
   void Told(const CancelCommand& command);
 
+  // The node has left the fleet: nothing may live on it.
+  void Left(const NodeHost& host) const;
+
   // Operators. -----------------------------------------------------------------------------------
   Request& Open(Request request);  // Fills in what holds at the call.
   void Answered(Request& request, const Result<Gathered>& answer,
@@ -135,9 +138,9 @@ class Truth {
   void CheckGotten(const Request& request, const SeenTask& task, const GetAnswer& answer);
   void CheckDeadline(std::uint64_t number, MonoTime due);
 
-  // Does the request, taken literally, hit the task? `slack` widens (positive) or narrows the
-  // moment before which it must have begun.
-  bool Hits(const Request& request, const TrueTask& task, MonoClock::duration slack) const;
+  // May the request, taken literally, hit the task? Must it, or name it as spared?
+  bool MayHit(const Request& request, const TrueTask& task) const;
+  bool MustHit(const Request& request, const TrueTask& task) const;
   bool Justified(const Request& request, const TrueTask& task) const;
   static bool Matches(const TaskFilter& filter, const TrueTask& task);
   void Select(Request& request) const;

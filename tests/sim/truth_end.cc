@@ -8,14 +8,6 @@ namespace quell::sim {
 
 using namespace std::chrono_literals;
 
-namespace {
-
-// A node that cannot tell who was first spares the task. What it knows of the coordinator's clock
-// can be as old as a whole round trip, which may take as long as a heartbeat.
-constexpr MonoClock::duration kDoubt = 3200ms;
-
-}  // namespace
-
 void Truth::JudgeTheEnd(const std::function<bool(const TrueTask&)>& still_runs) {
   for (const auto& [number, request] : requests_) {
     const std::string what = "request " + std::to_string(number);
@@ -69,19 +61,25 @@ void Truth::JudgePromise(const Request& request,
   const StoreFile::Kept& kept = stored->second;
   for (const NodeId& asked : kept.asked) {
     NodeHost* host = HostOf(asked);
-    if (host != nullptr && host->file.applied.count(*request.intent) == 0) {
+    if (host == nullptr) continue;
+    if (kept.given_up.contains(asked)) {
+      if (host->may_have_been_gone()) continue;
+      world_.Violation(what + " and was given up for " + host->name() +
+                       ", which was neither told to leave nor forgotten");
+    }
+    if (host->file.applied.count(*request.intent) == 0) {
       world_.Violation(what + " and " + host->name() + " has never applied it");
     }
   }
   for (const auto& [id, task] : tasks_) {
     if (task.told || kept.asked.count(id.node) == 0 || !still_runs(task)) continue;
+    if (kept.given_up.contains(id.node)) continue;
     if (request.kind == Request::Kind::kCancelTask) {
       if (request.id.Resolve() != id || !task.spec.cancellable) continue;
     } else {
-      const MonoClock::duration doubt =
-          world_.config.one_machine ? MonoClock::duration(2us) : kDoubt;
-      if (world_.clocks_jumped || !Hits(request, task, -doubt)) continue;
+      if (!MustHit(request, task)) continue;
       if (task.first_admitted >= request.called) continue;
+      if (HostOf(task).spared.contains({*request.intent, id.number})) continue;
     }
     world_.Violation(what + " and the program of task " + id.ToString() + " was never told");
   }

@@ -28,8 +28,7 @@ struct World {
   Dice network_dice;
   SimScheduler scheduler;
   SimNetwork network;
-  bool calm = false;           // The faults are over.
-  bool clocks_jumped = false;  // Then nothing can be said about who began before whom.
+  bool calm = false;  // The faults are over.
   std::vector<std::string> violations;
 };
 

@@ -48,15 +48,19 @@ void Merge(JournalFile& file, AppliedIntent added) {
 
 }  // namespace
 
-JournalState JournalFile::Open() {
+JournalState JournalFile::Open(Random& random) {
   incarnation = Incarnation{static_cast<std::uint64_t>(incarnation) + 1};
+  lives.push_back({LifeId::Make(random), next_number, {}});
+  if (lives.size() > limits::kLivesKept) lives.erase(lives.begin());
   JournalState state;
   state.incarnation = incarnation;
+  state.lives = lives;
   state.next_number = next_number;
+  state.forgotten_below = forgotten_below;
   for (const IntentId& id : applied_order) {
     state.applied.push_back(id);
     const Intent& intent = applied.at(id).intent;
-    if (intent.filter() != nullptr) state.filters.push_back(intent);
+    if (intent.filter() != nullptr) state.filters.push_back({intent, applied.at(id).arrival});
     if (applied.at(id).owed) state.owed.push_back(intent);
   }
   for (const auto& [number, tombstone] : tombstones) {
@@ -84,8 +88,24 @@ void MemoryJournal::RecordReceipt(const Receipt& receipt) {
   });
 }
 
+void MemoryJournal::ForgetTombstones(std::vector<std::uint64_t> numbers) {
+  queue_.Behind([this, numbers = std::move(numbers)] {
+    for (const std::uint64_t number : numbers) {
+      const auto gone = file_.tombstones.extract(number);
+      if (gone) file_.receipts.erase({number, gone.mapped().mark.intent});
+      file_.forgotten_below = std::max(file_.forgotten_below, number + 1);
+    }
+  });
+}
+
 void MemoryJournal::RecordHandedOver(const IntentId& intent) {
   queue_.Behind([this, intent] { file_.applied.at(intent).owed = false; });
+}
+
+void MemoryJournal::RecordJoined(std::uint64_t next_number) {
+  queue_.Behind([this, next_number] {
+    if (!file_.lives.back().joined_number) file_.lives.back().joined_number = next_number;
+  });
 }
 
 void MemoryJournal::RecordLive(std::vector<KeptTask> tasks, Done done) {

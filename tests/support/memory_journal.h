@@ -17,6 +17,7 @@ namespace quell {
 struct JournalFile {
   Incarnation incarnation = Incarnation::kNone;
   std::uint64_t next_number = 1;
+  std::uint64_t forgotten_below = 0;
   std::map<IntentId, AppliedIntent> applied;
   std::vector<IntentId> applied_order;  // Oldest first.
   std::map<std::uint64_t, Tombstone>
@@ -24,10 +25,11 @@ struct JournalFile {
   std::map<std::pair<std::uint64_t, IntentId>, Receipt> receipts;
   std::map<std::uint64_t, Task> ended;
   std::map<std::uint64_t, KeptTask> live;
+  std::vector<Life> lives;
   SimDisk disk;
 
-  // The next start of the daemon: raises the incarnation, durably.
-  JournalState Open();
+  // The next start of the daemon: raises the incarnation and names a life, durably.
+  JournalState Open(Random& random);
 };
 
 class MemoryJournal final : public Journal {
@@ -39,7 +41,9 @@ class MemoryJournal final : public Journal {
   void ReserveNumbers(std::uint64_t end, Done done) override;
   void RecordApplied(AppliedIntent applied, Done done) override;
   void RecordReceipt(const Receipt& receipt) override;
+  void ForgetTombstones(std::vector<std::uint64_t> numbers) override;
   void RecordHandedOver(const IntentId& intent) override;
+  void RecordJoined(std::uint64_t next_number) override;
   void RecordLive(std::vector<KeptTask> tasks, Done done) override;
   void RecordEnded(std::vector<Task> tasks, Done done) override;
   void FindEnded(std::uint64_t number, std::function<void(Result<Task>)> done) override;

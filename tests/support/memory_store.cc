@@ -12,7 +12,8 @@ StoredIntent Stored(const StoreFile::Kept& kept) {
   StoredIntent stored;
   stored.intent = kept.intent;
   stored.durable_at = kept.durable_at;
-  stored.pending.assign(kept.pending.begin(), kept.pending.end());
+  for (const auto& [node, horizon] : kept.pending)
+    stored.pending.push_back({node, horizon});
   return stored;
 }
 
@@ -34,7 +35,7 @@ StoreState StoreFile::Open() const {
   return state;
 }
 
-StoredIntent MemoryStore::Keep(const Intent& intent, const std::vector<NodeId>& pending) {
+StoredIntent MemoryStore::Keep(const Intent& intent, const std::vector<PendingAt>& pending) {
   IntentId id = intent.id;
   if (const TaskId* task = intent.task()) {
     const auto [of_task, fresh] = file_.by_task.emplace(*task, id);
@@ -53,13 +54,15 @@ StoredIntent MemoryStore::Keep(const Intent& intent, const std::vector<NodeId>& 
   }
   // What the node has acknowledged already, unchanged, need not reach it again.
   if (stronger) {
-    kept.asked.insert(pending.begin(), pending.end());
-    kept.pending.insert(pending.begin(), pending.end());
+    for (const PendingAt& at : pending) {
+      kept.asked.insert(at.node);
+      kept.pending.emplace(at.node, at.horizon);
+    }
   }
   return Stored(kept);
 }
 
-void MemoryStore::CommitIntent(Intent intent, std::vector<NodeId> pending,
+void MemoryStore::CommitIntent(Intent intent, std::vector<PendingAt> pending,
                                std::function<void(Result<StoredIntent>)> done) {
   auto stored = std::make_shared<std::optional<StoredIntent>>();
   Commit([this, stored, intent = std::move(intent),
@@ -90,6 +93,8 @@ void MemoryStore::PutNode(KnownNode node, std::function<void(Status)> done) {
       [this, node = std::move(node)] {
         file_.forgotten.erase(node.info.id);
         file_.nodes[node.info.id] = node;
+        if (!node.left) return;
+        GiveUp(node.info.id);
       },
       std::move(done));
 }
@@ -99,10 +104,15 @@ void MemoryStore::ForgetNode(const NodeId& node, std::function<void(Status)> don
       [this, node] {
         file_.nodes.erase(node);
         file_.forgotten.insert(node);
-        for (auto& [id, kept] : file_.intents)
-          kept.pending.erase(node);
+        GiveUp(node);
       },
       std::move(done));
+}
+
+void MemoryStore::GiveUp(const NodeId& node) {
+  for (auto& [id, kept] : file_.intents) {
+    if (kept.pending.erase(node) > 0) kept.given_up.insert(node);
+  }
 }
 
 MemoryStore::Fate MemoryStore::PickFate() {

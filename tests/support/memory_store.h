@@ -19,7 +19,8 @@ struct StoreFile {
     WallTime durable_at;
     MonoTime durable_true;   // By the clock of the process that committed it.
     std::set<NodeId> asked;  // All for whom it ever was pending.
-    std::set<NodeId> pending;
+    std::map<NodeId, Horizon> pending;
+    std::set<NodeId> given_up;  // With a node that left or was forgotten.
     std::map<TaskId, Receipt> receipts;
     std::uint64_t order = 0;  // Of the first commit.
   };
@@ -44,7 +45,7 @@ class MemoryStore final : public Store {
   MemoryStore(Executor& executor, StoreFile& file, Random* random = nullptr)
       : executor_(executor), file_(file), random_(random), queue_(executor, file.disk, random) {}
 
-  void CommitIntent(Intent intent, std::vector<NodeId> pending,
+  void CommitIntent(Intent intent, std::vector<PendingAt> pending,
                     std::function<void(Result<StoredIntent>)> done) override;
   void Acknowledge(const NodeId& node, const IntentId& intent,
                    const std::vector<Receipt>& receipts) override;
@@ -56,7 +57,8 @@ class MemoryStore final : public Store {
   enum class Fate { kPlain, kUnknownDurable, kUnknownLost };
   Fate PickFate();
   void Commit(std::function<void()> durable, std::function<void(Status)> done);
-  StoredIntent Keep(const Intent& intent, const std::vector<NodeId>& pending);
+  void GiveUp(const NodeId& node);
+  StoredIntent Keep(const Intent& intent, const std::vector<PendingAt>& pending);
 
   Executor& executor_;
   StoreFile& file_;

@@ -12,6 +12,15 @@ WallTime SimClock::TrueWall(MonoTime true_time) {
   return kEpoch + std::chrono::duration_cast<WallClock::duration>(true_time.time_since_epoch());
 }
 
+BootTime SimClock::BootAt(MonoTime true_time) const {
+  const MonoClock::duration elapsed = true_time.time_since_epoch();
+  // In microseconds, so that the product of a long run and its drift does not overflow.
+  const auto gained = std::chrono::microseconds(
+      std::chrono::duration_cast<std::chrono::microseconds>(elapsed).count() *
+      options_.boot_drift_ppm / 1'000'000);
+  return BootTime(elapsed + options_.mono_ahead + options_.boot_ahead + gained);
+}
+
 WallTime SimClock::WallAt(MonoTime true_time) const {
   const auto elapsed =
       std::chrono::duration_cast<WallClock::duration>(true_time.time_since_epoch());

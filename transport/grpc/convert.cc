@@ -154,6 +154,7 @@ v1::ErrorCode ToProto(ErrorCode from) {
     case ErrorCode::kResourceExhausted:
       return v1::ERROR_CODE_RESOURCE_EXHAUSTED;
     case ErrorCode::kUnavailable:
+    case ErrorCode::kDraining:  // Said to programs only.
       return v1::ERROR_CODE_UNAVAILABLE;
     case ErrorCode::kDeadlineExceeded:
       return v1::ERROR_CODE_DEADLINE_EXCEEDED;
@@ -212,7 +213,7 @@ void ToProto(const Error& from, v1::Error* to) {
 }
 
 Error FromProto(const v1::Error& from) {
-  return {FromProto(from.code()), from.message()};
+  return {FromProto(from.code()), fields::PeerText(from.message())};
 }
 
 void ToProto(const TaskId& from, v1::TaskId* to) {
@@ -347,6 +348,24 @@ Result<TaskFilter> FromProto(const v1::TaskFilter& from) {
   return reader.Finish(std::move(filter));
 }
 
+void ToProto(const BootMoment& from, v1::BootMoment* to) {
+  SetText(from.boot_id, to->mutable_boot_id());
+  to->set_nanos(from.at.time_since_epoch().count());
+}
+
+Result<BootMoment> FromProto(const v1::BootMoment& from) {
+  Reader reader;
+  reader.Check(fields::Valid(CheckText("boot id", from.boot_id(), limits::kNodeNameMax)));
+  // So far below the largest value that sums of some cannot overflow.
+  constexpr std::int64_t kLongest =
+      std::chrono::nanoseconds(std::chrono::hours(24 * 365 * 50)).count();
+  if (from.nanos() < 0 || from.nanos() > kLongest) {
+    reader.Fail(Garbage("a reading of the boot clock", "is out of range"));
+  }
+  return reader.Finish(
+      BootMoment{from.boot_id(), BootTime(std::chrono::nanoseconds(from.nanos()))});
+}
+
 void ToProto(const Intent& from, v1::Intent* to) {
   to->set_id(from.id.ToString());
   if (const TaskId* task = from.task()) ToProto(*task, to->mutable_task());
@@ -357,6 +376,10 @@ void ToProto(const Intent& from, v1::Intent* to) {
   *to->mutable_reason() = CutUtf8(ToUtf8(from.reason), limits::kReasonMax);
   to->set_cascade(from.cascade);
   to->set_grace_millis(from.grace.count());
+  if (from.moment.known()) ToProto(from.moment, to->mutable_moment());
+  if (from.horizon.life.is_null()) return;
+  to->mutable_horizon()->set_life(from.horizon.life.ToString());
+  to->mutable_horizon()->set_next_number(from.horizon.next_number);
 }
 
 Result<Intent> FromProto(const v1::Intent& from) {
@@ -385,6 +408,12 @@ Result<Intent> FromProto(const v1::Intent& from) {
   intent.reason = from.reason();
   intent.cascade = from.cascade();
   intent.grace = std::chrono::milliseconds(from.grace_millis());
+  if (from.has_moment()) reader.Take(FromProto(from.moment()), &intent.moment);
+  if (from.has_horizon()) {
+    reader.Take(ParseId<LifeId>("a horizon's life", from.horizon().life()), &intent.horizon.life);
+    reader.Check(fields::Valid(CheckNextNumber(from.horizon().next_number())));
+    intent.horizon.next_number = from.horizon().next_number();
+  }
   if (reader.ok()) reader.Check(fields::Valid(Check(intent)));
   return reader.Finish(std::move(intent));
 }

@@ -58,6 +58,7 @@ void WriteInfo(const NodeInfo& from, v1::NodeInfo* to) {
   }
   SetText(from.version, to->mutable_version());
   SetText(from.boot_id, to->mutable_boot_id());
+  if (!from.life.is_null()) to->set_life(from.life.ToString());
 }
 
 Result<NodeInfo> ReadInfo(const v1::NodeInfo& from) {
@@ -78,6 +79,8 @@ Result<NodeInfo> ReadInfo(const v1::NodeInfo& from) {
     info.attributes.push_back({attribute.name(), attribute.value()});
   info.version = from.version();
   info.boot_id = from.boot_id();
+  if (!from.life().empty())
+    reader.Take(ParseId<LifeId>("the node's life", from.life()), &info.life);
   return reader.Finish(std::move(info));
 }
 
@@ -95,6 +98,11 @@ Result<GetReply> Got(const v1::GetReply& from) {
     Result<Receipt> receipt = FromProto(from.receipt());
     if (!receipt) return std::move(receipt).error();
     reply.receipt = std::move(*receipt);
+  }
+  if (!from.life().empty()) {
+    const Result<LifeId> life = ParseId<LifeId>("the node's life", from.life());
+    if (!life) return life.error();
+    reply.life = *life;
   }
   return reply;
 }
@@ -205,17 +213,20 @@ Result<NodeReply> AsReply(Result<T> from) {
 }  // namespace
 
 void ToProto(const NodeRequest& from, v1::NodeRequest* to) {
-  std::visit(
-      Overloaded{[to](const ListRequest& list) { WriteList(list, to->mutable_list()); },
-                 [to](const GetRequest& get) { to->mutable_get()->set_number(get.number); },
-                 [to](const ApplyRequest& apply) {
-                   v1::ApplyRequest* message = to->mutable_apply();
-                   for (const Intent& intent : apply.intents)
-                     ToProto(intent, message->add_intents());
-                 },
-                 [to](const ProbeRequest&) { to->mutable_probe(); },
-                 [to](const AwaitRequest& await) { WriteAwait(await, to->mutable_await()); }},
-      from);
+  std::visit(Overloaded{[to](const ListRequest& list) { WriteList(list, to->mutable_list()); },
+                        [to](const GetRequest& get) { to->mutable_get()->set_number(get.number); },
+                        [to](const ApplyRequest& apply) {
+                          v1::ApplyRequest* message = to->mutable_apply();
+                          for (const Intent& intent : apply.intents)
+                            ToProto(intent, message->add_intents());
+                        },
+                        [to](const ProbeRequest&) { to->mutable_probe(); },
+                        [to](const AwaitRequest& await) { WriteAwait(await, to->mutable_await()); },
+                        [to](const DrainRequest& drain) {
+                          to->mutable_drain()->set_off(drain.off);
+                          to->mutable_drain()->set_leave(drain.leave);
+                        }},
+             from);
 }
 
 Result<NodeRequest> FromProto(const v1::NodeRequest& from) {
@@ -242,6 +253,8 @@ Result<NodeRequest> FromProto(const v1::NodeRequest& from) {
       if (!await) return std::move(await).error();
       return NodeRequest(std::move(*await));
     }
+    case v1::NodeRequest::kDrain:
+      return NodeRequest(DrainRequest{from.drain().off(), from.drain().leave()});
     case v1::NodeRequest::kWithdraw:
     case v1::NodeRequest::ASK_NOT_SET:
       break;
@@ -258,6 +271,7 @@ void ToProto(const NodeReply& from, v1::NodeReply* to) {
                           v1::GetReply* message = to->mutable_get();
                           message->set_ended(get.ended);
                           if (get.receipt) ToProto(*get.receipt, message->mutable_receipt());
+                          if (!get.life.is_null()) message->set_life(get.life.ToString());
                         },
                         [to](const ApplyReply& apply) {
                           v1::ApplyReply* message = to->mutable_apply();
@@ -272,6 +286,11 @@ void ToProto(const NodeReply& from, v1::NodeReply* to) {
                         [to](const AwaitReply& await) {
                           to->mutable_await()->set_count(await.count);
                           to->mutable_await()->set_running(await.running);
+                        },
+                        [to](const DrainReply& drain) {
+                          to->mutable_drain()->set_live(drain.live);
+                          to->mutable_drain()->set_draining(drain.draining);
+                          to->mutable_drain()->set_leaving(drain.leaving);
                         }},
              from);
 }
@@ -305,6 +324,9 @@ Result<NodeReply> FromProto(const v1::NodeReply& from, std::vector<IntentAck> ac
       return AsReply(Probed(from.probe()));
     case v1::NodeReply::kAwait:
       return NodeReply(AwaitReply{from.await().count(), from.await().running()});
+    case v1::NodeReply::kDrain:
+      return NodeReply(
+          DrainReply{from.drain().live(), from.drain().draining(), from.drain().leaving()});
     case v1::NodeReply::kError:
       return FromProto(from.error());
     case v1::NodeReply::END_NOT_SET:
@@ -316,6 +338,8 @@ Result<NodeReply> FromProto(const v1::NodeReply& from, std::vector<IntentAck> ac
 void ToProto(const JoinRequest& from, v1::JoinRequest* to) {
   WriteInfo(from.node, to->mutable_node());
   to->set_next_number(from.next_number);
+  for (const LifeId& life : from.former_lives)
+    to->add_former_lives(life.ToString());
 }
 
 Result<JoinRequest> FromProto(const v1::JoinRequest& from) {
@@ -324,6 +348,11 @@ Result<JoinRequest> FromProto(const v1::JoinRequest& from) {
   reader.Take(ReadInfo(from.node()), &request.node);
   reader.Check(Valid(CheckNextNumber(from.next_number())));
   request.next_number = from.next_number();
+  if (static_cast<std::size_t>(from.former_lives_size()) > limits::kLivesKept) {
+    return Garbage("the node's former lives", "are too many");
+  }
+  for (const std::string& life : from.former_lives())
+    reader.Take(ParseId<LifeId>("a former life", life), &request.former_lives.emplace_back());
   return reader.Finish(std::move(request));
 }
 
@@ -334,7 +363,9 @@ void ToProto(const JoinReply& from, v1::JoinReply* to) {
   for (const Intent& intent : from.pending)
     ToProto(intent, to->add_pending());
   to->set_wall_micros(MicrosSinceEpoch(from.wall));
-  SetText(from.boot_id, to->mutable_boot_id());
+  if (!from.clock.known()) return;
+  SetText(from.clock.boot_id, to->mutable_boot_id());
+  ToProto(from.clock, to->mutable_clock());
 }
 
 Result<JoinReply> FromProto(const v1::JoinReply& from) {
@@ -348,8 +379,7 @@ Result<JoinReply> FromProto(const v1::JoinReply& from) {
   reply.next_number = from.next_number();
   reader.Take(Intents(from.pending()), &reply.pending);
   reader.Take(fields::Wall("coordinator's clock", from.wall_micros()), &reply.wall);
-  reader.Check(Valid(CheckText("coordinator's boot id", from.boot_id(), limits::kNodeNameMax)));
-  reply.boot_id = from.boot_id();
+  if (from.has_clock()) reader.Take(FromProto(from.clock()), &reply.clock);
   return reader.Finish(std::move(reply));
 }
 
@@ -357,11 +387,14 @@ void ToProto(const HeartbeatRequest& from, v1::HeartbeatRequest* to) {
   to->set_node(from.node.ToString());
   to->set_incarnation(static_cast<std::uint64_t>(from.incarnation));
   to->set_next_number(from.next_number);
+  if (!from.life.is_null()) to->set_life(from.life.ToString());
   for (const IntentAck& ack : from.acks)
     ToProto(ack, to->add_acks());
   for (const Intent& intent : from.owed)
     ToProto(intent, to->add_owed());
   if (from.host_load.measured()) ToProto(from.host_load, to->mutable_host_load());
+  if (from.live_tasks) to->set_live_tasks(*from.live_tasks);
+  to->set_draining(from.draining);
   if (!from.cancelled_running) return;
   to->mutable_cancelled_running()->set_now(from.cancelled_running->now);
   to->mutable_cancelled_running()->set_total(from.cancelled_running->total);
@@ -374,6 +407,9 @@ Result<HeartbeatRequest> FromProto(const v1::HeartbeatRequest& from) {
   reader.Take(fields::Life("the node's incarnation", from.incarnation()), &request.incarnation);
   reader.Check(Valid(CheckNextNumber(from.next_number())));
   request.next_number = from.next_number();
+  if (!from.life().empty()) {
+    reader.Take(ParseId<LifeId>("the node's life", from.life()), &request.life);
+  }
   reader.Check(AppendAcks(from.acks(), &request.acks));
   reader.Take(Intents(from.owed()), &request.owed);
   if (from.has_cancelled_running()) {
@@ -381,6 +417,8 @@ Result<HeartbeatRequest> FromProto(const v1::HeartbeatRequest& from) {
         CancelledRunning{from.cancelled_running().now(), from.cancelled_running().total()};
   }
   reader.Take(FromProto(from.host_load()), &request.host_load);
+  if (from.has_live_tasks()) request.live_tasks = from.live_tasks();
+  request.draining = from.draining();
   return reader.Finish(std::move(request));
 }
 
@@ -391,6 +429,7 @@ void ToProto(const HeartbeatReply& from, v1::HeartbeatReply* to) {
   for (const Intent& intent : from.pending)
     ToProto(intent, to->add_pending());
   to->set_wall_micros(MicrosSinceEpoch(from.wall));
+  if (from.clock.known()) ToProto(from.clock, to->mutable_clock());
 }
 
 Result<HeartbeatReply> FromProto(const v1::HeartbeatReply& from) {
@@ -399,6 +438,7 @@ Result<HeartbeatReply> FromProto(const v1::HeartbeatReply& from) {
   reply.rejoin = from.rejoin();
   reader.Take(Intents(from.pending()), &reply.pending);
   reader.Take(fields::Wall("coordinator's clock", from.wall_micros()), &reply.wall);
+  if (from.has_clock()) reader.Take(FromProto(from.clock()), &reply.clock);
   for (const std::string& id : from.settled())
     reader.Take(ParseId<IntentId>("a settled intent", id), &reply.settled.emplace_back());
   return reader.Finish(std::move(reply));
@@ -407,6 +447,7 @@ Result<HeartbeatReply> FromProto(const v1::HeartbeatReply& from) {
 void ToProto(const LeaveRequest& from, v1::LeaveRequest* to) {
   to->set_node(from.node.ToString());
   to->set_incarnation(static_cast<std::uint64_t>(from.incarnation));
+  to->set_for_good(from.for_good);
 }
 
 Result<LeaveRequest> FromProto(const v1::LeaveRequest& from) {
@@ -414,6 +455,7 @@ Result<LeaveRequest> FromProto(const v1::LeaveRequest& from) {
   LeaveRequest request;
   reader.Take(ParseId<NodeId>("the node's id", from.node()), &request.node);
   reader.Take(fields::Life("the node's incarnation", from.incarnation()), &request.incarnation);
+  request.for_good = from.for_good();
   return reader.Finish(request);
 }
 

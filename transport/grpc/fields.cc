@@ -3,6 +3,8 @@
 #include "core/utf8.h"
 #include "core/validity.h"
 
+#include "core/limits.h"
+
 namespace quell::fields {
 
 void SetText(std::string_view from, std::string* to) {
@@ -11,6 +13,20 @@ void SetText(std::string_view from, std::string* to) {
   } else {
     *to = ToUtf8(from);
   }
+}
+
+std::string PeerText(std::string_view text) {
+  std::string out;
+  if (text.size() <= limits::kPeerTextMax) {
+    SetText(text, &out);
+    return out;
+  }
+  // Back to where a character begins.
+  std::size_t end = limits::kPeerTextMax;
+  while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xC0U) == 0x80U)
+    --end;
+  SetText(text.substr(0, end), &out);
+  return out + "...";
 }
 
 Status Valid(Status status) {

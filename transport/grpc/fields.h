@@ -23,6 +23,9 @@ inline Error Garbage(std::string_view field, std::string_view what) {
 // With U+FFFD for what is no UTF-8.
 void SetText(std::string_view from, std::string* to);
 
+// A text for people from a peer, UTF-8: cut at limits::kPeerTextMax, and marked.
+std::string PeerText(std::string_view text);
+
 // What a check of core/validity.h says of a value, as garbage on the wire.
 Status Valid(Status status);
 template <typename T>

@@ -38,6 +38,15 @@ struct ClientRequest {
 Result<Response> Fetch(const Address& address, const ClientRequest& request,
                        std::chrono::milliseconds timeout);
 
+// The same, with a limit of its own until the head of the answer is here: an answer may be long,
+// and one that does not begin is none.
+struct FetchLimits {
+  std::chrono::milliseconds head;
+  std::chrono::milliseconds whole;
+};
+Result<Response> Fetch(const Address& address, const ClientRequest& request,
+                       const FetchLimits& limits);
+
 // A streamed answer, line by line. Not thread-safe, but Close() may be called from any thread and
 // makes a blocked ReadLine() return.
 class LineStream {

@@ -48,7 +48,7 @@ inline NodeInfo Self() {
 }
 
 inline KnownNode Known(int n, std::string name = "") {
-  return KnownNode{Info(n, std::move(name)), 100, false};
+  return KnownNode{Info(n, std::move(name)), 100, 100, false};
 }
 
 // A live task; set what matters.

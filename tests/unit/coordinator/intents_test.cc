@@ -17,12 +17,13 @@ class PendingIntentsTest : public testing::Test {
  protected:
   static IntentId Named(int n) { return *IntentId::Parse(Id(n).view()); }
 
-  static StoredIntent Stored(int n, std::vector<NodeId> pending, int grace_ms = 1000) {
+  static StoredIntent Stored(int n, const std::vector<NodeId>& pending, int grace_ms = 1000) {
     StoredIntent stored;
     stored.intent.id = Named(n);
     stored.intent.target = TaskId{Id(1), static_cast<std::uint64_t>(n)};
     stored.intent.grace = std::chrono::milliseconds(grace_ms);
-    stored.pending = std::move(pending);
+    for (const NodeId& node : pending)
+      stored.pending.push_back({node, {}});
     return stored;
   }
 

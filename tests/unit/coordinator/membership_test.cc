@@ -18,7 +18,7 @@ const MonoTime kSilent = kStart + limits::kSilentAfter + 1ms;
 
 class MembershipTest : public testing::Test {
  protected:
-  MembershipTest() : members_(Self(), {}) { members_.Admit(Info(1, "", 5), 100, kStart); }
+  MembershipTest() : members_(Self(), {}) { members_.Admit({Info(1, "", 5), 100}, kStart); }
 
   static NodeInfo Newcomer(std::uint64_t incarnation, bool same_place) {
     NodeInfo info = Info(1, "", incarnation);
@@ -35,7 +35,7 @@ TEST_F(MembershipTest, DecidesJoinsByLifePlaceAndSilence) {
     std::uint64_t incarnation;
     bool same_place;
     MonoTime now;
-    std::optional<JoinVerdict> verdict;  // None: refused as a duplicate.
+    JoinVerdict verdict;
   };
   const Case cases[] = {
       {"the same life again", 5, true, kStart, JoinVerdict::kSame},
@@ -43,21 +43,52 @@ TEST_F(MembershipTest, DecidesJoinsByLifePlaceAndSilence) {
       {"a later life in the same place", 6, true, kStart, JoinVerdict::kReplace},
       {"a later life elsewhere, the older one heard", 6, false, kStart, JoinVerdict::kProbeFirst},
       {"a later life elsewhere, the older one silent", 6, false, kSilent, JoinVerdict::kReplace},
-      {"a twin, the known one heard", 5, false, kStart, std::nullopt},
+      {"a twin, the known one heard", 5, false, kStart, JoinVerdict::kProbeFirst},
       {"a twin, the known one silent", 5, false, kSilent, JoinVerdict::kProbeFirst},
-      {"an older life, the known one heard", 4, true, kStart, std::nullopt},
-      {"an older life elsewhere, the known one heard", 4, false, kStart, std::nullopt},
+      {"an older life, the known one heard", 4, true, kStart, JoinVerdict::kProbeFirst},
+      {"an older life elsewhere, the known one heard", 4, false, kStart, JoinVerdict::kProbeFirst},
       {"a restored directory, the known one silent", 4, false, kSilent, JoinVerdict::kReplace},
   };
   for (const Case& c : cases) {
     SCOPED_TRACE(c.what);
-    Result<JoinVerdict> verdict = members_.DecideJoin(Newcomer(c.incarnation, c.same_place), c.now);
-    if (c.verdict) {
-      EXPECT_THAT(verdict, IsOkAnd(*c.verdict));
-    } else {
-      EXPECT_THAT(verdict, FailsWith(ErrorCode::kAlreadyExists, "data directory"));
-    }
+    EXPECT_THAT(members_.DecideJoin(Newcomer(c.incarnation, c.same_place), c.now),
+                IsOkAnd(c.verdict));
   }
+}
+
+TEST_F(MembershipTest, TheIdIsHeldByWhoeverAnswersAtTheKnownPlaceUnlessThatIsTheNewcomer) {
+  const NodeInfo known = Info(1, "", 5);
+  const auto holds = [&](int node, std::uint64_t incarnation, const NodeInfo& newcomer) {
+    return Membership::Holds({Id(node), Incarnation{incarnation}}, known, newcomer);
+  };
+  EXPECT_TRUE(holds(1, 5, Newcomer(4, false))) << "the known life lives";
+  EXPECT_TRUE(holds(1, 5, Newcomer(5, false))) << "and this is its twin";
+  EXPECT_TRUE(holds(1, 5, Newcomer(4, true))) << "a message of an older life that was delayed";
+  EXPECT_FALSE(holds(1, 4, Newcomer(4, true))) << "the newcomer itself, from an older copy";
+  EXPECT_FALSE(holds(2, 5, Newcomer(4, false))) << "the port has found a new owner";
+}
+
+TEST_F(MembershipTest, ANodeThatStoppedIsAwaySelectedAndBackAtItsNextJoin) {
+  const WallTime when = WallFromMicros(1'700'000'000'000'000);
+  const std::uint64_t before = members_.version();
+  members_.MarkStopped(Id(1), when);
+  EXPECT_EQ(members_.version(), before) << "who is a member has not changed";
+  EXPECT_THAT(members_.present(), testing::SizeIs(2));
+  EXPECT_NE(members_.FindPresent(Id(1).view()), nullptr);
+  SimScheduler scheduler;
+  const SimClock clock(scheduler);
+  const Standing standing = members_.StandingOf(*members_.Find(Id(1)), clock);
+  EXPECT_EQ(standing.presence, Presence::kStopped);
+  EXPECT_EQ(standing.since, when);
+  EXPECT_FALSE(standing.connected);
+  EXPECT_FALSE(members_.Heard({Id(1), Incarnation{5}, 100, {}}, kStart)) << "a late heartbeat";
+  EXPECT_EQ(ToKnown(*members_.Find(Id(1))).stopped, when);
+  for (const std::uint64_t incarnation : {4, 5, 6}) {
+    EXPECT_THAT(members_.DecideJoin(Newcomer(incarnation, false), kStart),
+                IsOkAnd(JoinVerdict::kReplace));
+  }
+  members_.Admit(Newcomer(6, true), 100, kStart);
+  EXPECT_FALSE(members_.Find(Id(1))->stopped);
 }
 
 TEST_F(MembershipTest, WhoFindsItBrokenAfterTheFirstKnowsThatItIsLost) {
@@ -78,9 +109,9 @@ TEST_F(MembershipTest, TheVersionGrowsWithEachChangeOfWhoIsThere) {
   const auto grown = [&] { return members_.version() > std::exchange(before, members_.version()); };
   members_.Heard({Id(1), Incarnation{5}, 100, {}}, kStart);
   EXPECT_FALSE(grown()) << "a heartbeat";
-  members_.Admit(Info(2), 1, kStart);
+  members_.Admit({Info(2), 1}, kStart);
   EXPECT_TRUE(grown()) << "a new node";
-  members_.Admit(Info(2, "", 2), 1, kStart);
+  members_.Admit({Info(2, "", 2), 1}, kStart);
   EXPECT_TRUE(grown()) << "a new life";
   members_.MarkLeft(Id(2));
   EXPECT_TRUE(grown()) << "it left";
@@ -104,7 +135,7 @@ TEST_F(MembershipTest, HowBusyAHostIsIsWhatThisLifesLastHeartbeatSaid) {
   EXPECT_EQ(members_.Find(Id(1))->host_load, busy);
   EXPECT_FALSE(members_.Heard({Id(1), Incarnation{4}, 100, {}, {}, {}, HostLoad()}, kStart));
   EXPECT_EQ(members_.Find(Id(1))->host_load, busy);
-  members_.Admit(Info(1, "", 6), 100, kStart);
+  members_.Admit({Info(1, "", 6), 100}, kStart);
   EXPECT_FALSE(members_.Find(Id(1))->host_load.measured());
 }
 
@@ -174,14 +205,72 @@ TEST_F(MembershipTest, NumbersNeverGoBackAndAreStoredABlockAtATime) {
   members_.Heard({Id(1), Incarnation{5}, 100 + limits::kIdBlock, {}}, kStart);
   EXPECT_TRUE(members_.TakeNumbersToStore(Id(1)));
   EXPECT_FALSE(members_.TakeNumbersToStore(Id(1)));
-  members_.Admit(Info(1, "", 6), 7, kStart);
+  members_.Admit({Info(1, "", 6), 7}, kStart);
   EXPECT_EQ(members_.Find(Id(1))->next_number, 100u + limits::kIdBlock);
 }
 
 TEST_F(MembershipTest, ARenamedNodeIsPresentOnceUnderItsNewName) {
-  members_.Admit(Info(1, "zulu", 6), 100, kStart);
+  members_.Admit({Info(1, "zulu", 6), 100}, kStart);
   ASSERT_EQ(members_.present().size(), 2u);
   EXPECT_EQ(members_.present()[1]->info.name, "zulu");
+}
+
+class RestoredTest : public testing::Test {
+ protected:
+  static LifeId Life(int n) { return *LifeId::Parse(Id(n).view()); }
+  // Node 1 in its life `n`, after those below it.
+  static JoinRequest InLife(int n, std::uint64_t next_number) {
+    JoinRequest join{Info(1, "", static_cast<std::uint64_t>(n)), next_number};
+    join.node.life = Life(n);
+    for (int former = n - 1; former > 0; --former)
+      join.former_lives.push_back(Life(former));
+    return join;
+  }
+
+  Membership members_{Self(), {}};
+};
+
+TEST_F(RestoredTest, ALaterLifeOfTheSameDataIsNoCopy) {
+  EXPECT_FALSE(members_.IsRestored(InLife(1, 1)));
+  members_.Admit(InLife(1, 1), kStart);
+  EXPECT_FALSE(members_.IsRestored(InLife(1, 1))) << "the same life once more";
+  EXPECT_FALSE(members_.IsRestored(InLife(3, 1001)));
+  EXPECT_EQ(members_.FirstNumberFor(InLife(3, 1001)), 1001u);
+  EXPECT_FALSE(members_.Admit(InLife(3, 1001), kStart).restored);
+}
+
+TEST_F(RestoredTest, ALifeThatTheNewcomerDoesNotKnowShowsACopy) {
+  members_.Admit(InLife(5, 7000), kStart);
+  JoinRequest copy = InLife(3, 2000);
+  copy.node.life = Life(9);
+  EXPECT_TRUE(members_.IsRestored(copy));
+  const Member& member = members_.Admit(copy, kStart);
+  EXPECT_TRUE(member.restored);
+  EXPECT_EQ(member.next_number, 7000 + limits::kNumbersSkipped)
+      << "the other may have given out more than it has told";
+  EXPECT_EQ(PendingOf(member).horizon, (Horizon{Life(9), 2000})) << "that is all that it told";
+  // It joins again: its answer was lost.
+  EXPECT_EQ(members_.Admit(copy, kStart).next_number, 7000 + limits::kNumbersSkipped);
+}
+
+TEST_F(RestoredTest, ANumberThatTheNewcomerDoesNotKnowShowsACopyOfALivingNode) {
+  members_.Admit(InLife(2, 1001), kStart);
+  members_.Heard({Id(1), Incarnation{2}, 5000, {}, {}, {}, {}, Life(2)}, kStart);
+  EXPECT_FALSE(members_.IsRestored(InLife(3, 5000)));
+  EXPECT_TRUE(members_.IsRestored(InLife(3, 2001)));
+}
+
+TEST_F(RestoredTest, AnOlderDaemonThatNamesNoLifeIsTakenAsItIs) {
+  members_.Admit({Info(1), 100}, kStart);
+  EXPECT_FALSE(members_.IsRestored(InLife(2, 1)));
+  members_.Admit(InLife(2, 1), kStart);
+  EXPECT_FALSE(members_.IsRestored({Info(1, "", 3), 1}));
+}
+
+TEST_F(RestoredTest, AHeartbeatOfAnotherLifeMustJoin) {
+  members_.Admit(InLife(2, 1), kStart);
+  EXPECT_TRUE(members_.Heard({Id(1), Incarnation{2}, 5, {}, {}, {}, {}, Life(2)}, kStart));
+  EXPECT_FALSE(members_.Heard({Id(1), Incarnation{2}, 5, {}, {}, {}, {}, Life(9)}, kStart));
 }
 
 }  // namespace

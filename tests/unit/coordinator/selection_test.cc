@@ -92,7 +92,7 @@ class RolesTest : public SelectionTest {
     node.roles = std::move(roles);
     node.attributes = {{"rack", rack}, {"zone", "x"}};
     node.host = host;
-    members_.Admit(node, 1, MonoTime{});
+    members_.Admit({node, 1}, MonoTime{});
   }
 };
 
@@ -148,6 +148,16 @@ TEST_F(RolesTest, ANameToExcludeIsRefusedUnlessStrict) {
   EXPECT_THAT(SelectNodes({{"*", "!a"}, true}, members_),
               FailsWith(ErrorCode::kInvalidArgument, "[_all,data:false]"));
   EXPECT_THAT(Select({"_all", "-a"}, false), ElementsAre("a", "b", "c", "coordinator"));
+}
+
+TEST_F(SelectionTest, WhatWalksOverAllNodesCountsAsAPattern) {
+  for (const char* token : {"_all", "data:false"}) {
+    std::vector<std::string> tokens(limits::kNodePatternsMax, token);
+    EXPECT_THAT(Select(tokens, false), testing::Not(testing::Contains(testing::HasSubstr("error"))))
+        << token;
+    tokens.emplace_back(token);
+    EXPECT_THAT(Select(tokens), ElementsAre(testing::HasSubstr("more than 64"))) << token;
+  }
 }
 
 TEST_F(SelectionTest, TooManyPatternsAreRefused) {

@@ -68,10 +68,16 @@ Intent OnTask(int intent, std::uint64_t number) {
   made.id = Named(intent);
   made.target = TaskId{Id(1), number};
   made.requested_at = WallFromMicros(1'700'000'000'123'456);
+  made.moment = {"a boot", BootTime(std::chrono::nanoseconds(1'234'567'891'234))};
   made.by = "loopback";
   made.reason = "too \"slow\"";
   made.grace = std::chrono::milliseconds(5000);
   return made;
+}
+
+// What a coordinator knew of node n.
+PendingAt At(int n) {
+  return {Id(n), {*LifeId::Parse(Id(n + 50).view()), static_cast<std::uint64_t>(n) * 1000}};
 }
 
 class SqliteStoreTest : public testing::Test {
@@ -96,7 +102,7 @@ class SqliteStoreTest : public testing::Test {
     state_ = std::move(opened->state);
   }
 
-  Result<StoredIntent> Commit(const Intent& intent, std::vector<NodeId> pending) {
+  Result<StoredIntent> Commit(const Intent& intent, std::vector<PendingAt> pending) {
     std::optional<Result<StoredIntent>> got;
     store_->CommitIntent(intent, std::move(pending), [&](Result<StoredIntent> r) { got = r; });
     while (!got)
@@ -137,14 +143,34 @@ TEST_F(SqliteStoreTest, BringsBackNodesAsTheyWere) {
   node.info.roles = {"data", "ingest"};
   node.info.attributes = {{"rack", "r\"1"}, {"zone", "\u00e9"}};
   node.info.boot_id = "boot";
+  node.info.life = *LifeId::Parse(Id(77).view());
   node.next_number = TaskId::kNumberMax;
+  node.told_number = 5;
   KnownNode gone = Known(2);
   gone.left = true;
+  KnownNode away = Known(3);
+  away.stopped = WallFromMicros(1'700'000'000'123'456);
   ASSERT_THAT(Put(Known(1, "earlier")), IsOk());
   ASSERT_THAT(Put(node), IsOk());
   ASSERT_THAT(Put(gone), IsOk());
+  ASSERT_THAT(Put(away), IsOk());
   Open();
-  EXPECT_THAT(state_.nodes, ElementsAre(node, gone));
+  EXPECT_THAT(state_.nodes, ElementsAre(node, gone, away));
+}
+
+TEST_F(SqliteStoreTest, NothingIsPendingForANodeThatHasLeftAndAllForOneThatStopped) {
+  KnownNode gone = Known(1);
+  KnownNode away = Known(2);
+  Put(gone);
+  Put(away);
+  Commit(OnTask(1, 7), {Id(1), Id(2)});
+  gone.left = true;
+  away.stopped = WallFromMicros(1);
+  ASSERT_THAT(Put(gone), IsOk());
+  ASSERT_THAT(Put(away), IsOk());
+  Open();
+  ASSERT_THAT(state_.intents, SizeIs(1));
+  EXPECT_THAT(state_.intents[0].pending, ElementsAre(Id(2)));
 }
 
 TEST_F(SqliteStoreTest, NumbersThatWereReservedStayReserved) {
@@ -159,17 +185,17 @@ TEST_F(SqliteStoreTest, BringsBackIntentsWithWhomTheyWaitFor) {
   Intent filter = OnTask(2, 1);
   filter.target = TaskFilter{{"job:*", "a,b"}, TaskId{Id(3), 9}};
   filter.cascade = false;
-  const Result<StoredIntent> first = Commit(OnTask(1, 7), {Id(1)});
-  const Result<StoredIntent> second = Commit(filter, {Id(2), Id(1)});
+  const Result<StoredIntent> first = Commit(OnTask(1, 7), {At(1)});
+  const Result<StoredIntent> second = Commit(filter, {At(2), At(1)});
   ASSERT_THAT(second, IsOk());
   EXPECT_EQ(second->intent, filter);
-  EXPECT_THAT(second->pending, ElementsAre(Id(1), Id(2)));
+  EXPECT_THAT(second->pending, ElementsAre(At(1), At(2)));
   Open();
   EXPECT_THAT(state_.intents, ElementsAre(*first, *second));
 }
 
 TEST_F(SqliteStoreTest, AnAcknowledgedIntentWaitsForNobody) {
-  Commit(OnTask(1, 7), {Id(1), Id(2)});
+  Commit(OnTask(1, 7), {At(1), At(2)});
   Receipt receipt;
   receipt.task = {Id(1), 7};
   receipt.intent = Named(1);
@@ -180,7 +206,7 @@ TEST_F(SqliteStoreTest, AnAcknowledgedIntentWaitsForNobody) {
   store_->Drain();
   Open();
   ASSERT_THAT(state_.intents, SizeIs(1));
-  EXPECT_THAT(state_.intents[0].pending, ElementsAre(Id(2)));
+  EXPECT_THAT(state_.intents[0].pending, ElementsAre(At(2)));
   store_->Acknowledge(Id(2), Named(1), {});
   store_->Drain();
   Open();
@@ -188,24 +214,24 @@ TEST_F(SqliteStoreTest, AnAcknowledgedIntentWaitsForNobody) {
 }
 
 TEST_F(SqliteStoreTest, ASecondCancelOfATaskStrengthensTheFirst) {
-  const Result<StoredIntent> first = Commit(OnTask(1, 7), {Id(1)});
+  const Result<StoredIntent> first = Commit(OnTask(1, 7), {At(1)});
   store_->Acknowledge(Id(1), Named(1), {});
 
   Intent weaker = OnTask(2, 7);
   weaker.grace = std::chrono::milliseconds(9000);
-  Result<StoredIntent> kept = Commit(weaker, {Id(1)});
+  Result<StoredIntent> kept = Commit(weaker, {At(1)});
   ASSERT_THAT(kept, IsOk());
   EXPECT_EQ(kept->intent, first->intent);
   EXPECT_THAT(kept->pending, IsEmpty());  // Its node has it already.
 
   Intent stronger = OnTask(3, 7);
   stronger.grace = std::chrono::milliseconds(10);
-  kept = Commit(stronger, {Id(1)});
+  kept = Commit(stronger, {At(1)});
   ASSERT_THAT(kept, IsOk());
   EXPECT_EQ(kept->intent.id, Named(1));
   EXPECT_EQ(kept->intent.grace, stronger.grace);
   EXPECT_EQ(kept->durable_at, first->durable_at);
-  EXPECT_THAT(kept->pending, ElementsAre(Id(1)));
+  EXPECT_THAT(kept->pending, ElementsAre(At(1)));
   Open();
   EXPECT_THAT(state_.intents, ElementsAre(*kept));
 }
@@ -213,21 +239,21 @@ TEST_F(SqliteStoreTest, ASecondCancelOfATaskStrengthensTheFirst) {
 TEST_F(SqliteStoreTest, RepeatingACommitWithTheSameIdChangesNothing) {
   Intent filter = OnTask(1, 7);
   filter.target = TaskFilter{};
-  const Result<StoredIntent> first = Commit(filter, {Id(1), Id(2)});
-  const Result<StoredIntent> again = Commit(filter, {Id(1), Id(2)});
+  const Result<StoredIntent> first = Commit(filter, {At(1), At(2)});
+  const Result<StoredIntent> again = Commit(filter, {At(1), At(2)});
   ASSERT_THAT(again, IsOk());
   EXPECT_EQ(*again, *first);
 }
 
 TEST_F(SqliteStoreTest, ForgettingANodeGivesUpWhatWasPendingThere) {
   Put(Known(1));
-  Commit(OnTask(1, 7), {Id(1)});
-  Commit(OnTask(2, 8), {Id(1), Id(2)});
+  Commit(OnTask(1, 7), {At(1)});
+  Commit(OnTask(2, 8), {At(1), At(2)});
   EXPECT_THAT(Forget(1), IsOk());
   Open();
   EXPECT_THAT(state_.nodes, IsEmpty());
   ASSERT_THAT(state_.intents, SizeIs(1));
-  EXPECT_THAT(state_.intents[0].pending, ElementsAre(Id(2)));
+  EXPECT_THAT(state_.intents[0].pending, ElementsAre(At(2)));
 }
 
 TEST_F(SqliteStoreTest, AtTheLimitSettledIntentsMakeRoomAndPendingOnesNever) {
@@ -235,15 +261,15 @@ TEST_F(SqliteStoreTest, AtTheLimitSettledIntentsMakeRoomAndPendingOnesNever) {
   options.intents_max = 3;
   Open(options);
   for (int n = 1; n <= 3; ++n) {
-    ASSERT_THAT(Commit(OnTask(n, static_cast<std::uint64_t>(n)), {Id(1)}), IsOk());
+    ASSERT_THAT(Commit(OnTask(n, static_cast<std::uint64_t>(n)), {At(1)}), IsOk());
   }
-  EXPECT_THAT(Commit(OnTask(4, 4), {Id(1)}),
+  EXPECT_THAT(Commit(OnTask(4, 4), {At(1)}),
               FailsWith(ErrorCode::kResourceExhausted, "DELETE /quell/v1/nodes"));
   // The same target is no new intent.
-  EXPECT_THAT(Commit(OnTask(5, 3), {Id(1)}), IsOk());
+  EXPECT_THAT(Commit(OnTask(5, 3), {At(1)}), IsOk());
   store_->Acknowledge(Id(1), Named(2), {});
-  EXPECT_THAT(Commit(OnTask(4, 4), {Id(1)}), IsOk());
-  EXPECT_THAT(Commit(OnTask(6, 6), {Id(1)}), FailsWith(ErrorCode::kResourceExhausted));
+  EXPECT_THAT(Commit(OnTask(4, 4), {At(1)}), IsOk());
+  EXPECT_THAT(Commit(OnTask(6, 6), {At(1)}), FailsWith(ErrorCode::kResourceExhausted));
   Open(options);
   ASSERT_THAT(state_.intents, SizeIs(3));
   EXPECT_EQ(state_.intents[0].intent.id, Named(1));
@@ -259,11 +285,11 @@ TEST_F(SqliteStoreTest, AFullDiskIsToldAndNothingOfItIsKept) {
   rlimit tight = before;
   tight.rlim_cur = std::filesystem::file_size(file() + "-wal") + 100;
   setrlimit(RLIMIT_FSIZE, &tight);
-  const Result<StoredIntent> refused = Commit(OnTask(1, 7), {Id(1)});
+  const Result<StoredIntent> refused = Commit(OnTask(1, 7), {At(1)});
   setrlimit(RLIMIT_FSIZE, &before);
   signal(SIGXFSZ, ignored);
   EXPECT_THAT(refused, FailsWith(ErrorCode::kResourceExhausted, file()));
-  EXPECT_THAT(Commit(OnTask(2, 8), {Id(1)}), IsOk());
+  EXPECT_THAT(Commit(OnTask(2, 8), {At(1)}), IsOk());
   Open();
   ASSERT_THAT(state_.intents, SizeIs(1));
   EXPECT_EQ(state_.intents[0].intent.id, Named(2));
@@ -286,7 +312,7 @@ TEST_F(SqliteStoreTest, WhatWasReportedSurvivesAKilledProcess) {
       SeededRandom random(n);
       intent.id = IntentId::Make(random);
       bool done = false;
-      opened->store->CommitIntent(intent, {Id(1)}, [&](Result<StoredIntent> stored) {
+      opened->store->CommitIntent(intent, {At(1)}, [&](Result<StoredIntent> stored) {
         done = true;
         if (!stored || write(pipe_ends[1], &n, sizeof(n)) != sizeof(n)) _exit(1);
       });
@@ -308,6 +334,32 @@ TEST_F(SqliteStoreTest, WhatWasReportedSurvivesAKilledProcess) {
   for (std::uint64_t n = 1; n <= reported; ++n) {
     EXPECT_EQ(state_.intents[n - 1].intent.task()->number, n);
   }
+}
+
+// An intent whose pending rows are lost waits for nobody; one that is lost leaves none behind.
+TEST_F(SqliteStoreTest, WhatIsRescuedOfADamagedFileFitsTogether) {
+  for (int n = 1; n <= 300; ++n) {
+    ASSERT_THAT(Commit(OnTask(n, static_cast<std::uint64_t>(n)), {Id(1), Id(2)}), IsOk());
+  }
+  store_.reset();
+  const auto pages = std::filesystem::file_size(file()) / 4096;
+  for (std::uint64_t page = 12; page < pages; page += 7) {
+    const int fd = open(file().c_str(), O_WRONLY);
+    ASSERT_EQ(pwrite(fd, "x", 1, static_cast<off_t>(page * 4096 + 4000)), 1);
+    close(fd);
+  }
+  EXPECT_THAT(SqliteStore::Open(file(), executor_), FailsWith(ErrorCode::kInternal, "damaged"));
+  SqliteStoreOptions options;
+  options.accept_damage = true;
+  options.intents_max = 300;
+  Open(options);
+  EXPECT_GT(state_.intents.size(), 10u);
+  EXPECT_LT(state_.intents.size(), 300u);
+  for (const StoredIntent& stored : state_.intents)
+    EXPECT_GT(stored.pending.size(), 0u);
+  EXPECT_THAT(Commit(OnTask(999, 999), {Id(1)}), IsOk());
+  Open();
+  EXPECT_EQ(state_.intents.back().intent.id, Named(999));
 }
 
 TEST_F(SqliteStoreTest, AFileInUseOrNotOursIsRefusedByName) {

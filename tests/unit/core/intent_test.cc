@@ -12,7 +12,7 @@ using namespace std::chrono_literals;
 const NodeId kNode = *NodeId::Parse("oTUltX4IQMOUUVeiohTt8A");
 
 Intent MakeIntent(bool cascade = true, std::chrono::milliseconds grace = 10s) {
-  return {IntentId(), TaskId{kNode, 54}, WallTime(5s), "loopback", "first", cascade, grace};
+  return {IntentId(), TaskId{kNode, 54}, WallTime(5s), {}, {}, "loopback", "first", cascade, grace};
 }
 
 Task MakeTask(std::string action, std::vector<TaskId> ancestors = {}) {
@@ -49,6 +49,17 @@ TEST(StrengthenTest, KeepsIdTimeAndNamesOfTheFirst) {
   second.reason = "second";
   EXPECT_TRUE(Strengthen(kept, second));
   EXPECT_EQ(kept, MakeIntent(true, 1s));
+}
+
+TEST(StrengthenTest, IsAsIfItWereAskedForNow) {
+  Intent kept = MakeIntent();
+  kept.moment = {"boot", BootTime(5s)};
+  Intent second = MakeIntent();
+  second.moment = {"another boot", BootTime(1s)};
+  EXPECT_FALSE(Strengthen(kept, second));
+  EXPECT_EQ(kept.moment, second.moment);
+  EXPECT_FALSE(Strengthen(kept, MakeIntent())) << "that of an older coordinator has none";
+  EXPECT_EQ(kept.moment, second.moment);
 }
 
 TEST(IntentTest, HasATaskOrAFilterAsItsTarget) {

@@ -13,6 +13,7 @@
 #include "tests/support/result_matchers.h"
 #include "tests/unit/grpc/random_values.h"
 #include "transport/grpc/fields.h"
+#include "transport/grpc/status.h"
 
 namespace quell {
 namespace {
@@ -108,6 +109,12 @@ TEST_P(ConvertTest, RequestsOfACoordinatorArriveAsTheyWereMade) {
     EXPECT_THAT(FromProto(Sent<v1::NodeRequest>(NodeRequest(ProbeRequest{}))),
                 IsOkAnd(VariantWith<ProbeRequest>(_)));
 
+    const DrainRequest drain{random_.Coin(), random_.Coin()};
+    const auto drained = FromProto(Sent<v1::NodeRequest>(NodeRequest(drain)));
+    ASSERT_THAT(drained, IsOkAnd(VariantWith<DrainRequest>(_)));
+    EXPECT_EQ(std::get<DrainRequest>(*drained).off, drain.off);
+    EXPECT_EQ(std::get<DrainRequest>(*drained).leave, drain.leave);
+
     AwaitRequest await;
     if (random_.Coin()) {
       await.which = random_.Filter();
@@ -177,6 +184,13 @@ TEST_P(ConvertTest, RepliesOfANodeArriveAsTheyWereMade) {
     EXPECT_EQ(std::get<AwaitReply>(*awaited).count, await.count);
     EXPECT_EQ(std::get<AwaitReply>(*awaited).running, await.running);
 
+    const DrainReply drain{random_.Below(1000), random_.Coin(), random_.Coin()};
+    const auto drained = FromProto(Sent<v1::NodeReply>(NodeReply(drain)), {});
+    ASSERT_THAT(drained, IsOkAnd(VariantWith<DrainReply>(_)));
+    EXPECT_EQ(std::get<DrainReply>(*drained).live, drain.live);
+    EXPECT_EQ(std::get<DrainReply>(*drained).draining, drain.draining);
+    EXPECT_EQ(std::get<DrainReply>(*drained).leaving, drain.leaving);
+
     const Error error = random_.AnError();
     v1::NodeReply failed;
     ToProto(error, failed.mutable_error());
@@ -216,14 +230,21 @@ TEST_P(ConvertTest, HowARequestShowsAsATaskArrivesWithinItsLimits) {
 
 TEST_P(ConvertTest, MembershipArrivesAsItWasMade) {
   for (int round = 0; round < kRounds; ++round) {
-    const JoinRequest join{random_.Info(), random_.Number()};
+    JoinRequest join{random_.Info(), random_.Number()};
+    for (std::uint64_t i = random_.Below(4); i > 0; --i)
+      join.former_lives.push_back(random_.Life());
     const auto joined = FromProto(Sent<v1::JoinRequest>(join));
     ASSERT_THAT(joined, IsOk());
     EXPECT_EQ(joined->node, join.node);
     EXPECT_EQ(joined->next_number, join.next_number);
+    EXPECT_EQ(joined->former_lives, join.former_lives);
 
-    JoinReply welcome{random_.Node(), random_.Text(100), random_.Number(), {},
-                      random_.Time(), random_.Text(36)};
+    JoinReply welcome{random_.Node(),
+                      random_.Text(100),
+                      random_.Number(),
+                      {},
+                      random_.Coin() ? random_.Moment() : BootMoment(),
+                      random_.Time()};
     for (std::uint64_t i = random_.Below(4); i > 0; --i)
       welcome.pending.push_back(random_.AnIntent());
     const auto welcomed = FromProto(Sent<v1::JoinReply>(welcome));
@@ -233,27 +254,34 @@ TEST_P(ConvertTest, MembershipArrivesAsItWasMade) {
     EXPECT_EQ(welcomed->next_number, welcome.next_number);
     EXPECT_EQ(welcomed->pending, welcome.pending);
     EXPECT_EQ(welcomed->wall, welcome.wall);
-    EXPECT_EQ(welcomed->boot_id, welcome.boot_id);
+    EXPECT_EQ(welcomed->clock, welcome.clock);
 
     HeartbeatRequest beat{random_.Node(), Incarnation{1 + random_.Below(9)}, random_.Number(), {}};
     for (std::uint64_t i = random_.Below(4); i > 0; --i)
       beat.acks.push_back(random_.Ack());
     if (random_.Coin())
       beat.cancelled_running = CancelledRunning{random_.Number(), random_.Number()};
+    if (random_.Coin()) beat.live_tasks = random_.Below(1000);
+    beat.draining = random_.Coin();
     for (std::uint64_t i = random_.Below(4); i > 0; --i)
       beat.owed.push_back(random_.AnIntent());
     if (random_.Coin()) beat.host_load = random_.Load();
+    if (random_.Coin()) beat.life = random_.Life();
     const auto beaten = FromProto(Sent<v1::HeartbeatRequest>(beat));
     ASSERT_THAT(beaten, IsOk());
     EXPECT_EQ(beaten->node, beat.node);
     EXPECT_EQ(beaten->incarnation, beat.incarnation);
     EXPECT_EQ(beaten->next_number, beat.next_number);
     EXPECT_EQ(beaten->acks, beat.acks);
+    EXPECT_EQ(beaten->life, beat.life);
     EXPECT_EQ(beaten->cancelled_running, beat.cancelled_running);
     EXPECT_EQ(beaten->owed, beat.owed);
     EXPECT_EQ(beaten->host_load, beat.host_load);
+    EXPECT_EQ(beaten->live_tasks, beat.live_tasks);
+    EXPECT_EQ(beaten->draining, beat.draining);
 
-    HeartbeatReply echo{random_.Coin(), {}, random_.Time()};
+    HeartbeatReply echo{
+        random_.Coin(), {}, random_.Coin() ? random_.Moment() : BootMoment(), random_.Time()};
     for (std::uint64_t i = random_.Below(4); i > 0; --i)
       echo.pending.push_back(random_.AnIntent());
     for (std::uint64_t i = random_.Below(4); i > 0; --i)
@@ -264,12 +292,14 @@ TEST_P(ConvertTest, MembershipArrivesAsItWasMade) {
     EXPECT_EQ(echoed->pending, echo.pending);
     EXPECT_EQ(echoed->settled, echo.settled);
     EXPECT_EQ(echoed->wall, echo.wall);
+    EXPECT_EQ(echoed->clock, echo.clock);
 
-    const LeaveRequest leave{random_.Node(), Incarnation{1 + random_.Below(9)}};
+    const LeaveRequest leave{random_.Node(), Incarnation{1 + random_.Below(9)}, random_.Coin()};
     const auto left = FromProto(Sent<v1::LeaveRequest>(leave));
     ASSERT_THAT(left, IsOk());
     EXPECT_EQ(left->node, leave.node);
     EXPECT_EQ(left->incarnation, leave.incarnation);
+    EXPECT_EQ(left->for_good, leave.for_good);
   }
 }
 
@@ -504,6 +534,22 @@ TEST(ConvertAcksTest, JoinsWhatWasSpreadOverSeveralAcks) {
   std::vector<IntentAck> acks;
   ASSERT_THAT(AppendAcks(reply.acks(), &acks), IsOk());
   EXPECT_THAT(acks, ElementsAre(whole, other));
+}
+
+TEST(PeerTextTest, ALongTextOfAnErrorIsCutBetweenCharacters) {
+  std::string longest(limits::kPeerTextMax, 'x');
+  EXPECT_EQ(fields::PeerText(longest), longest);
+  EXPECT_EQ(fields::PeerText(longest + "y"), longest + "...");
+  // A character of three bytes does not fit any more.
+  longest.resize(limits::kPeerTextMax - 1);
+  EXPECT_EQ(fields::PeerText(longest + "\xE2\x82\xAC and so on"), longest + "...");
+
+  v1::NodeReply failed;
+  failed.mutable_error()->set_code(v1::ERROR_CODE_UNAVAILABLE);
+  failed.mutable_error()->set_message(std::string(3'000'000, 'x'));
+  EXPECT_EQ(FromProto(failed, {}).error().message.size(), limits::kPeerTextMax + 3);
+  const grpc::Status status(grpc::StatusCode::INTERNAL, std::string(3'000'000, 'x'));
+  EXPECT_EQ(rpc::FromStatus(status).message.size(), limits::kPeerTextMax + 3);
 }
 
 TEST(Utf8Test, WhatIsSentIsAlwaysWellFormed) {

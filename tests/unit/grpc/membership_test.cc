@@ -154,7 +154,7 @@ void Welcome(const JoinRequest&, const ScriptedCoordinator::Answer<JoinReply>& r
 
 TEST(GrpcMembershipTest, JoinsAndIsAnswered) {
   RandomValues random(2);
-  JoinReply welcome{NodeOf(9), "coordinator", 1234, {random.AnIntent()}, random.Time(), "boot"};
+  JoinReply welcome{NodeOf(9), "coordinator", 1234, {random.AnIntent()}, random.Moment(), {}};
   JoinRequest seen;
   TestCoordinator coordinator;
   coordinator.handler.on_join = [&](JoinRequest request, const auto& reply) {
@@ -167,7 +167,7 @@ TEST(GrpcMembershipTest, JoinsAndIsAnswered) {
   ASSERT_THAT(reply, IsOk());
   EXPECT_EQ(reply->coordinator, welcome.coordinator);
   EXPECT_EQ(reply->pending, welcome.pending);
-  EXPECT_EQ(reply->boot_id, "boot");
+  EXPECT_EQ(reply->clock, welcome.clock);
   coordinator.Stop();
   EXPECT_EQ(seen.node, AJoin().node);
   EXPECT_EQ(seen.next_number, 17U);

@@ -115,6 +115,8 @@ Intent RandomValues::AnIntent() {
     intent.target = Filter();
   }
   intent.requested_at = Time();
+  if (Coin()) intent.moment = Moment();
+  if (Coin()) intent.horizon = {Life(), Number()};
   intent.by = Text(30);
   intent.reason = Text(limits::kReasonMax);
   intent.cascade = Coin();
@@ -149,6 +151,10 @@ IntentAck RandomValues::Ack() {
   return ack;
 }
 
+BootMoment RandomValues::Moment() {
+  return {"b" + Text(35), BootTime(std::chrono::nanoseconds(Below(std::uint64_t{1} << 60)))};
+}
+
 HostLoad RandomValues::Load() {
   const auto average = [this] { return static_cast<double>(Below(10'000)) / 100; };
   const auto percent = [this] { return static_cast<unsigned>(Below(101)); };
@@ -173,6 +179,7 @@ NodeInfo RandomValues::Info() {
   info.attributes = Headers(5);
   info.version = Text(20);
   info.boot_id = Text(36);
+  if (Coin()) info.life = Life();
   return info;
 }
 

@@ -20,6 +20,8 @@ class RandomValues {
   WallTime Time();
   NodeId Node() { return NodeId::Make(random_); }
   IntentId IntentKey() { return IntentId::Make(random_); }
+  LifeId Life() { return LifeId::Make(random_); }
+  BootMoment Moment();
   TaskId Task() { return {Node(), Number()}; }
   TaskState State();
   SeenTask Shown(const NodeId& node);

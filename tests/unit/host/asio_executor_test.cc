@@ -24,6 +24,7 @@ class StillClock final : public Clock {
  public:
   MonoTime Now() const override { return MonoTime(1000s); }
   WallTime Wall() const override { return WallTime(); }
+  BootTime Boot() const override { return BootTime(); }
 };
 
 class AsioExecutorTest : public testing::Test {
@@ -165,6 +166,7 @@ TEST_F(AsioExecutorTimerTest, WaitsOnWhenTheAlarmRingsBeforeItsTime) {
    public:
     MonoTime Now() const override { return MonoTime(1us * ++calls_); }
     WallTime Wall() const override { return WallTime(); }
+    BootTime Boot() const override { return BootTime(); }
 
    private:
     mutable int calls_ = 0;

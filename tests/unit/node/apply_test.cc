@@ -49,11 +49,17 @@ class ApplyTest : public testing::Test {
                 IsOk());
     return reply->tasks.front();
   }
+  // Nothing says that the node was there when it was asked for: as one that is handed over.
+  Intent FromAfar(Intent intent) {
+    intent.horizon.life = LifeId::Make(world_.random);
+    return intent;
+  }
   RegisterRequest ResumeOf(const TaskId& task, WallTime start,
                            std::optional<TaskId> parent = {}) const {
     NewTask again = world_.Work();
     again.resume = task;
     again.start_wall = start;
+    again.start_boot = world_.clock.Boot() - (world_.wall() - start);
     again.parent = parent;
     return {std::nullopt, {again}};
   }
@@ -340,13 +346,20 @@ TEST_F(ApplyTest, AFilterCatchesATaskThatRegistersLateAndBeganBefore) {
   const Intent intent = world_.Cancel(TaskFilter{{"work"}, {}});
   Apply(intent);
   NewTask late = world_.Work();
-  late.start_wall = intent.requested_at - 1ms;
+  const BootTime moment = intent.moment.at;  // The clocks differ by nothing here.
+  late.start_wall = intent.requested_at;
+  late.start_boot = moment - 1ms;
   const RegisteredTask hit = world_.RegisterOne(late);
   ASSERT_TRUE(hit.cancel.has_value()) << "it escaped";
   EXPECT_EQ(hit.cancel->intent, intent.id);
   EXPECT_EQ(world_.file.tombstones.count(hit.id.number), 1u);
-  late.start_wall = intent.requested_at;
+  late.start_boot = moment + 1ms;
   EXPECT_EQ(world_.RegisterOne(late).cancel, std::nullopt);
+  EXPECT_THAT(world_.spared, IsEmpty());
+  late.start_boot.reset();
+  const RegisteredTask doubtful = world_.RegisterOne(late);
+  EXPECT_EQ(doubtful.cancel, std::nullopt) << "a wall clock decides nothing";
+  EXPECT_THAT(world_.spared, ElementsAre(doubtful.id));
 }
 
 TEST_F(ApplyTest, AFilterCatchesATaskThatIsResumedTwoLivesLater) {
@@ -384,7 +397,7 @@ TEST_F(ApplyTest, AFilterWaitsForTheCoordinatorsClock) {
   world_.prepare = [](FakeCoordinator& coordinator) { coordinator.silent = true; };
   world_.Start();
   const TaskId task = world_.RegisterOne(world_.Work()).id;
-  const auto refused = world_.Ask(ApplyRequest{{world_.Cancel(TaskFilter{})}});
+  const auto refused = world_.Ask(ApplyRequest{{FromAfar(world_.Cancel(TaskFilter{}))}});
   ASSERT_TRUE(refused->reply.has_value()) << "no answer";
   EXPECT_THAT(*refused->reply, FailsWith(ErrorCode::kUnavailable));
   EXPECT_FALSE(IsCancelled(task));
@@ -393,34 +406,36 @@ TEST_F(ApplyTest, AFilterWaitsForTheCoordinatorsClock) {
 }
 
 TEST_F(ApplyTest, ATaskThatBeganTooCloseToTheMomentIsSparedAndNamed) {
-  world_.Crash();
-  world_.info.boot_id = "another";
-  world_.Start();  // The way takes no time, so the error is tiny...
   const TaskId old = world_.RegisterOne(world_.Work()).id;
   world_.scheduler.Advance(1s);
   const TaskId close = world_.RegisterOne(world_.Work()).id;
-  Intent intent = world_.Cancel(TaskFilter{});
-  intent.requested_at = world_.Show(close).start_wall;  // ...but not nothing.
+  const Intent intent = FromAfar(world_.Cancel(TaskFilter{}));
   const IntentAck ack = Apply(intent);
   EXPECT_THAT(Of(ack), ElementsAre(old.number));
   EXPECT_THAT(ack.doubtful, ElementsAre(close));
+  EXPECT_THAT(world_.spared, ElementsAre(close));
   EXPECT_FALSE(IsCancelled(close));
+}
+
+TEST_F(ApplyTest, WhatTheClocksCannotTellIsDecidedByTheArrivalWhereTheNodeWasThere) {
+  world_.scheduler.Advance(1s);
+  const TaskId close = world_.RegisterOne(world_.Work()).id;
+  const Intent intent = world_.Cancel(TaskFilter{});
+  EXPECT_THAT(Of(Apply(intent)), ElementsAre(close.number));
+  const TaskId later = world_.RegisterOne(world_.Work()).id;  // In the same moment.
+  EXPECT_FALSE(IsCancelled(later));
 }
 
 TEST_F(ApplyTest, AClockThatIsAheadMisleadsNobody) {
   world_.Crash();
-  world_.info.boot_id = "another";
+  world_.prepare = [](FakeCoordinator& coordinator) { coordinator.ahead = 1h; };
   world_.Start();
-  world_.coordinator->ahead = 1h;
-  world_.coordinator->rejoin = true;
-  world_.scheduler.Advance(5s);
   const TaskId before = world_.RegisterOne(world_.Work()).id;
   world_.scheduler.Advance(1s);
-  Intent intent = world_.Cancel(TaskFilter{});
-  intent.requested_at += 1h;
+  const Intent intent = world_.Cancel(TaskFilter{});
   world_.scheduler.Advance(1s);
   const TaskId after = world_.RegisterOne(world_.Work()).id;
-  EXPECT_THAT(Of(Apply(intent)), ElementsAre(before.number));
+  EXPECT_THAT(Of(Apply(FromAfar(intent))), ElementsAre(before.number));
   EXPECT_FALSE(IsCancelled(after));
 }
 
@@ -451,28 +466,85 @@ TEST_F(ApplyTest, WorksInTurnsAndMissesNobodyWhoRegistersBetweenThem) {
   EXPECT_THAT(std::get<ApplyReply>(**writer->reply).acks[0].receipts, SizeIs(kMany + 1));
 }
 
-TEST_F(ApplyTest, RefusesACancelThatNeedsMoreTombstonesThanThereIsRoomFor) {
-  // So many tombstones of earlier times that two more find room.
-  Intent earlier = world_.Cancel(world_.Id(1));
-  AppliedIntent& applied = world_.file.applied[earlier.id];
-  applied.intent = earlier;
-  for (std::uint64_t number = 1; number <= limits::kTombstonesMax - 2; ++number) {
-    Tombstone& tombstone = world_.file.tombstones[number];
-    tombstone.number = number;
-    tombstone.mark.intent = earlier.id;
+// Of ten cancelled tasks that have ended three tombstones stay.
+class ForgettingTest : public ApplyTest {
+ protected:
+  ForgettingTest() {
+    world_.tombstones_kept = 3;
+    world_.Restart();
   }
-  world_.file.next_number = limits::kTombstonesMax;
-  world_.Restart();
+  // They have ended in this order.
+  std::vector<TaskId> CancelAndEnd(std::size_t count) {
+    std::vector<TaskId> tasks;
+    for (std::size_t i = 0; i < count; ++i) {
+      tasks.push_back(world_.RegisterOne(world_.Work()).id);
+      EXPECT_THAT(Of(Apply(world_.Cancel(tasks.back()))), ElementsAre(tasks.back().number));
+      EXPECT_THAT(world_.Finish(tasks.back(), TaskState::kCancelled), IsOk());
+    }
+    Apply(world_.Cancel(TaskFilter{{"nothing"}, {}}));  // Whatever is applied makes room.
+    world_.scheduler.Advance(1s);
+    return tasks;
+  }
+};
+
+TEST_F(ForgettingTest, NoCancelIsRefusedHoweverManyTasksWereCancelledBefore) {
+  CancelAndEnd(10);
+  EXPECT_THAT(world_.file.tombstones, SizeIs(3));
+  EXPECT_THAT(world_.file.receipts, SizeIs(3));
   const TaskId top = world_.RegisterOne(world_.Work()).id;
-  const TaskId child = world_.RegisterChild(top).id;
-  world_.RegisterChild(child);
-  const auto writer = world_.Ask(ApplyRequest{{world_.Cancel(top)}});
-  ASSERT_TRUE(writer->reply.has_value()) << "no answer";
-  EXPECT_THAT(*writer->reply, FailsWith(ErrorCode::kResourceExhausted));
-  EXPECT_FALSE(IsCancelled(top)) << "a refused cancel does nothing";
-  EXPECT_THAT(Of(Apply(world_.Cancel(child))), SizeIs(2)) << "this one finds room";
-  const RegisteredTask late = world_.RegisterChild(child);
-  EXPECT_TRUE(late.cancel.has_value()) << "late children are born cancelled all the same";
+  std::vector<std::uint64_t> all = {top.number};
+  for (int i = 0; i < 9; ++i)
+    all.push_back(world_.RegisterChild(top).id.number);
+  EXPECT_THAT(Of(Apply(world_.Cancel(top))), testing::UnorderedElementsAreArray(all));
+  EXPECT_THAT(world_.file.tombstones, SizeIs(13)) << "each live task may have one";
+  world_.scheduler.Advance(1s);  // They are written down.
+  world_.Restart();
+  EXPECT_TRUE(IsCancelled(top));
+  EXPECT_THAT(CancelAndEnd(1), SizeIs(1)) << "after a restart too";
+}
+
+TEST_F(ForgettingTest, ACancelledTaskThatLivesIsRememberedAsLongAsItLives) {
+  const TaskId old = world_.RegisterOne(world_.Work()).id;
+  Apply(world_.Cancel(old));
+  CancelAndEnd(10);
+  EXPECT_TRUE(IsCancelled(old));
+  world_.Restart();
+  EXPECT_TRUE(IsCancelled(old));
+  EXPECT_NE(world_.RegisterChild(old).cancel, std::nullopt);
+}
+
+TEST_F(ForgettingTest, ALateChildIsBornCancelledAsLongAsItsAncestorIsRemembered) {
+  const std::vector<TaskId> tasks = CancelAndEnd(10);
+  EXPECT_NE(world_.RegisterChild(tasks[9]).cancel, std::nullopt);
+  EXPECT_NE(world_.RegisterChild(tasks[7]).cancel, std::nullopt);
+  EXPECT_EQ(world_.RegisterChild(tasks[0]).cancel, std::nullopt);
+}
+
+TEST_F(ForgettingTest, WhatIsForgottenNeverLivesAgain) {
+  const std::vector<TaskId> tasks = CancelAndEnd(10);
+  // Nothing but the tombstones is left of them.
+  world_.file.ended.clear();
+  world_.Restart();
+  EXPECT_THAT(world_.Register(ResumeOf(tasks[0], world_.wall() - 1s)),
+              FailsWith(ErrorCode::kFailedPrecondition, "cannot be resumed"));
+  EXPECT_THAT(world_.Register(ResumeOf(tasks[9], world_.wall() - 1s)), IsOk())
+      << "it is known to be cancelled";
+  EXPECT_TRUE(IsCancelled(tasks[9]));
+}
+
+TEST_F(ForgettingTest, AnIntentThatComesAgainForSomethingForgottenIsAcknowledged) {
+  const TaskId task = world_.RegisterOne(world_.Work()).id;
+  const Intent intent = world_.Cancel(task);
+  Apply(intent);
+  ASSERT_THAT(world_.Finish(task, TaskState::kCancelled), IsOk());
+  CancelAndEnd(10);
+  ASSERT_EQ(world_.file.tombstones.count(task.number), 0u);
+  EXPECT_EQ(Apply(intent).intent, intent.id);
+  world_.file.ended.clear();
+  world_.file.applied.clear();
+  world_.file.applied_order.clear();
+  world_.Restart();
+  EXPECT_EQ(Apply(intent).intent, intent.id) << "when it is known no more, too";
 }
 
 }  // namespace

@@ -22,7 +22,9 @@ void FakeCoordinator::Answer(MonoTime deadline, std::function<void(Result<Reply>
     return;
   }
   executor_.At(now + way, [this, done, reply, now]() mutable {
-    if constexpr (!std::is_same_v<Reply, bool>) reply.wall = executor_.clock().Wall() + ahead;
+    if constexpr (!std::is_same_v<Reply, bool>) {
+      reply.clock = {boot_id, executor_.clock().Boot() + ahead};
+    }
     executor_.At(now + 2 * way, [done, reply] { done(reply); });
   });
 }
@@ -32,7 +34,6 @@ void FakeCoordinator::Join(JoinRequest request, MonoTime deadline,
   joins.push_back(std::move(request));
   JoinReply reply;
   reply.coordinator = id;
-  reply.boot_id = boot_id;
   reply.next_number = next_number;
   if (!error && !silent) reply.pending = std::exchange(pending, {});
   Answer(deadline, std::move(done), std::move(reply));
@@ -112,10 +113,15 @@ void NodeWorld::Start() {
   coordinator->id = NodeId::Make(random);
   if (prepare) prepare(*coordinator);
   NodeOptions options{info, [this](const Error& error) { troubles.push_back(error); },
-                      [this] { return load; }};
+                      [this](const Intent&, const std::vector<TaskId>& tasks) {
+                        spared.insert(spared.end(), tasks.begin(), tasks.end());
+                      },
+                      [this] { return load; },
+                      [this] { ++left; },
+                      tombstones_kept};
   node = std::make_unique<Node>(
       std::move(options), NodeServices{*executor, random, *journal, *watch, coordinator.get()},
-      file.Open());
+      file.Open(random));
   node->Start([this] { ++joined; }, [this](Error error) { refused = std::move(error); });
   Settle();
 }
@@ -179,6 +185,7 @@ Intent NodeWorld::Cancel(const TaskId& task) {
   intent.id = IntentId::Make(random);
   intent.target = task;
   intent.requested_at = wall();
+  intent.moment = {coordinator->boot_id, clock.Boot() + coordinator->ahead};
   intent.by = "somebody";
   intent.reason = "for a test";
   intent.grace = 10s;

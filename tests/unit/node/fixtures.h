@@ -39,10 +39,10 @@ class FakeCoordinator final : public MembershipClient {
   bool settles = false;           // Its store takes what is owed.
   bool rejoin = false;            // The next heartbeat is told to join again.
   std::uint64_t next_number = 1;  // Of a join's answer.
-  std::string boot_id = "boot";   // Of this host: one clock, unless it differs.
-  WallClock::duration ahead{0};   // Its clock, minus the node's.
-  MonoClock::duration way{0};     // How long each message takes.
-  bool silent = false;            // Calls end by their deadlines.
+  std::string boot_id = "coordinator's boot";
+  BootClock::duration ahead{0};  // Its boot clock, minus the node's.
+  MonoClock::duration way{0};    // How long each message takes.
+  bool silent = false;           // Calls end by their deadlines.
   NodeId id;
 
  private:
@@ -125,6 +125,8 @@ class NodeWorld {
   WallTime wall() const { return clock.Wall(); }
   TaskId Id(std::uint64_t number) const { return {info.id, number}; }
 
+  // Of the lives that start from now on.
+  std::size_t tombstones_kept = limits::kTombstonesKept;
   // Makes ready the coordinator of the lives that start from now on.
   std::function<void(FakeCoordinator&)> prepare;
 
@@ -143,8 +145,10 @@ class NodeWorld {
   std::unique_ptr<FakeCoordinator> coordinator;
   std::unique_ptr<Node> node;
   std::size_t joined = 0;
+  std::size_t left = 0;  // The fleet, for good.
   std::optional<Error> refused;
   std::vector<Error> troubles;
+  std::vector<TaskId> spared;  // Over all lives.
 };
 
 // The task ids of what was listed.

@@ -35,6 +35,7 @@ using testing::StartsWith;
 
 class NoProcesses final : public ProcessWatch {
  public:
+  Result<std::int32_t> Find(std::int32_t, std::int32_t pid) override { return pid; }
   Result<std::shared_ptr<void>> Watch(std::int32_t, std::uint32_t, std::function<void()>) override {
     return Error{ErrorCode::kNotFound, "no such process"};
   }
@@ -57,9 +58,10 @@ class LocalDoorTest : public testing::Test {
     info.id = NodeId::Make(random_);
     info.name = "node";
     info.roles = {"data"};
-    node_ = std::make_unique<Node>(NodeOptions{info},
-                                   NodeServices{executor_, random_, journal_, processes_, nullptr},
-                                   JournalState{Incarnation{3}, 1, {}, {}, {}, {}, {}, {}});
+    JournalState state;
+    state.incarnation = Incarnation{3};
+    node_ = std::make_unique<Node>(
+        NodeOptions{info}, NodeServices{executor_, random_, journal_, processes_, nullptr}, state);
     door_ = std::make_unique<LocalDoor>(*node_, executor_, LocalDoorOptions{"node.db"});
     door_->AddRoutes(router_);
     server_ = std::make_unique<http::Server>(context_, router_, http::ServerLimits{});

@@ -28,7 +28,7 @@ class NumbersTest : public testing::Test {
     journal_ = std::make_unique<MemoryJournal>(*executor_, file_);
     numbers_ = std::make_unique<Numbers>(
         [this](std::uint64_t end, auto done) { journal_->ReserveNumbers(end, std::move(done)); },
-        file_.Open().next_number);
+        file_.Open(random_).next_number);
   }
   void Crash() {
     executor_->Kill();
@@ -49,6 +49,7 @@ class NumbersTest : public testing::Test {
   }
 
   SimScheduler scheduler_;
+  SeededRandom random_{1};
   SimClock clock_{scheduler_};
   JournalFile file_;
   std::unique_ptr<SimExecutor> executor_;

@@ -55,6 +55,11 @@ class SqliteJournalTest : public testing::Test {
     journal_ = std::move(opened->journal);
     state_ = std::move(opened->state);
   }
+  void OpenIn(const LifeId& life) {
+    SqliteJournalOptions options;
+    options.life = life;
+    Open(std::move(options));
+  }
   // Everything that was submitted is done, and its callbacks have run.
   void Drain() {
     journal_->Drain();
@@ -103,6 +108,7 @@ class SqliteJournalTest : public testing::Test {
     intent.id = IntentId::Make(random_);
     intent.target = TaskFilter{std::move(actions), parent};
     intent.requested_at = kWall;
+    intent.moment = {"their boot", BootTime(123456789ns)};
     intent.by = "somebody";
     intent.reason = "all of them";
     intent.cascade = false;
@@ -133,6 +139,8 @@ class SqliteJournalTest : public testing::Test {
     kept.task = Ended(number);
     kept.task.on_parent_lost = OnParentLost::kCancel;
     kept.key = "the key";
+    kept.task.start_boot = BootTime(98765ns);
+    kept.boot_id = "our boot";
     kept.lives_by = {43, 0xFFFF'FFFF'FFFF'FFF0U};
     return kept;
   }
@@ -217,15 +225,40 @@ TEST_F(SqliteJournalTest, AddsWhatIsNewWhenAnIntentIsRecordedAgain) {
 
 TEST_F(SqliteJournalTest, BringsBackFiltersInTheirOrder) {
   Open();
-  const Intent one = Filter({"build:*", "a \"b\""});
-  const Intent two = Filter({}, TaskId{kNode, 9});
-  for (const Intent& intent : {one, two}) {
+  const AppliedFilter one{Filter({"build:*", "a \"b\""}), {{"our boot", BootTime(7ns)}, 5, 9}};
+  const AppliedFilter two{Filter({}, TaskId{kNode, 9}), {{"our boot", BootTime(9ns)}, 0, 12}};
+  for (const AppliedFilter& filter : {one, two}) {
     AppliedIntent applied;
-    applied.intent = intent;
+    applied.intent = filter.intent;
+    applied.arrival = filter.arrival;
+    ASSERT_THAT(Record(applied), IsOk());
+    applied.arrival = {{"another boot", BootTime(1ns)}, 1, 2};
     ASSERT_THAT(Record(applied), IsOk());
   }
   Open();
-  EXPECT_THAT(state_.filters, ElementsAre(one, two));
+  EXPECT_THAT(state_.filters, ElementsAre(one, two)) << "the first arrival stays";
+}
+
+TEST_F(SqliteJournalTest, KnowsItsLastLivesAndWhereTheirNumbersBegan) {
+  std::vector<Life> lives;
+  for (std::size_t i = 0; i < limits::kLivesKept + 2; ++i) {
+    const std::uint64_t first = lives.empty() ? 1 : 100 * lives.size();
+    lives.push_back({LifeId::Make(random_), first, {}});
+    OpenIn(lives.back().id);
+    if (i % 2 == 0) {
+      lives.back().joined_number = first + 7;
+      journal_->RecordJoined(first + 7);
+      journal_->RecordJoined(first + 8);  // Only the first join says what was given out before.
+    }
+    journal_->ReserveNumbers(100 * lives.size(), [](const Status&) {});
+    Drain();
+  }
+  lives.erase(lives.begin(), lives.begin() + 2);
+  EXPECT_EQ(state_.lives.back().joined_number, std::nullopt) << "as it began";
+  lives.push_back({LifeId::Make(random_), 100 * (lives.size() + 2), {}});
+  OpenIn(lives.back().id);
+  lives.erase(lives.begin());
+  EXPECT_EQ(state_.lives, lives);
 }
 
 TEST_F(SqliteJournalTest, ForgetsTheOldestIntentsThatHitNothingAndNoOthers) {
@@ -336,6 +369,8 @@ TEST_F(SqliteJournalTest, BringsBackWhatLives) {
   EXPECT_EQ(found.task.on_parent_lost, kept.task.on_parent_lost);
   EXPECT_EQ(found.key, kept.key);
   EXPECT_EQ(found.lives_by, kept.lives_by);
+  EXPECT_EQ(found.task.start_boot, kept.task.start_boot);
+  EXPECT_EQ(found.boot_id, kept.boot_id);
 }
 
 TEST_F(SqliteJournalTest, WhatHasEndedLivesNoLonger) {

@@ -69,7 +69,7 @@ TEST_F(MemoryJournalTest, LosesWhatIsNotCommittedInACrash) {
   scheduler_.Advance(9ms);
   Crash();
   scheduler_.Advance(1s);
-  EXPECT_EQ(file_.Open().next_number, 1u);
+  EXPECT_EQ(file_.Open(random_).next_number, 1u);
   EXPECT_THAT(told_, IsEmpty());
 }
 
@@ -79,7 +79,7 @@ TEST_F(MemoryJournalTest, KeepsWhatIsCommittedOverACrash) {
   journal_->RecordApplied(applied, Note("apply"));
   scheduler_.Advance(10ms);
   Crash();
-  const JournalState state = file_.Open();
+  const JournalState state = file_.Open(random_);
   EXPECT_EQ(state.next_number, 1001u);
   EXPECT_THAT(state.applied, ElementsAre(applied.intent.id));
   EXPECT_THAT(state.tombstones, ElementsAre(applied.tombstones[0]));
@@ -94,12 +94,12 @@ TEST_F(MemoryJournalTest, CanBeDurableWithoutHavingSaidSo) {
   Crash();
   scheduler_.Advance(1s);
   EXPECT_THAT(told_, IsEmpty());
-  EXPECT_EQ(file_.Open().next_number, 1001u);
+  EXPECT_EQ(file_.Open(random_).next_number, 1001u);
 }
 
 TEST_F(MemoryJournalTest, RaisesTheIncarnationWithEachStart) {
-  EXPECT_EQ(file_.Open().incarnation, Incarnation{1});
-  EXPECT_EQ(file_.Open().incarnation, Incarnation{2});
+  EXPECT_EQ(file_.Open(random_).incarnation, Incarnation{1});
+  EXPECT_EQ(file_.Open(random_).incarnation, Incarnation{2});
 }
 
 TEST_F(MemoryJournalTest, KeepsNothingOfAFailedCommit) {

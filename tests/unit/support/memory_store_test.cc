@@ -28,7 +28,7 @@ class MemoryStoreTest : public testing::Test {
   // Commits and waits.
   Result<StoredIntent> Commit(const Intent& intent) {
     std::optional<Result<StoredIntent>> answer;
-    store_.CommitIntent(intent, {node_},
+    store_.CommitIntent(intent, {{node_, {}}},
                         [&answer](Result<StoredIntent> result) { answer = std::move(result); });
     EXPECT_FALSE(answer.has_value());
     scheduler_.Advance(10ms);
@@ -48,7 +48,7 @@ TEST_F(MemoryStoreTest, KeepsAnIntentPendingUntilItsNodeAcknowledges) {
   const Intent intent = OnTask(1);
   ASSERT_THAT(Commit(intent), IsOk());
   ASSERT_THAT(file_.Open().intents, SizeIs(1));
-  EXPECT_THAT(file_.Open().intents[0].pending, ElementsAre(node_));
+  EXPECT_THAT(file_.Open().intents[0].pending, ElementsAre(PendingAt{node_, {}}));
   store_.Acknowledge(node_, intent.id, {});
   scheduler_.Advance(1s);
   EXPECT_THAT(file_.Open().intents, IsEmpty());
@@ -96,7 +96,8 @@ TEST_F(MemoryStoreTest, OutcomeUnknownMeansEither) {
 
 TEST_F(MemoryStoreTest, LosesTheCommitOfAProcessThatDies) {
   bool told = false;
-  store_.CommitIntent(OnTask(1), {node_}, [&told](const Result<StoredIntent>&) { told = true; });
+  store_.CommitIntent(OnTask(1), {{node_, {}}},
+                      [&told](const Result<StoredIntent>&) { told = true; });
   executor_.Kill();
   scheduler_.Advance(1s);
   EXPECT_FALSE(told);

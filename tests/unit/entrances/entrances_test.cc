@@ -148,6 +148,7 @@ bool JournalTakesIn(sqlite::Database& database, const std::string& sql, const st
   AppliedIntent applied;
   applied.intent.id = *IntentId::Parse(kNode);
   applied.intent.target = TaskFilter{};
+  applied.arrival.at.boot_id = "boot";
   applied.tombstones = {{3, {applied.intent.id, {}, "me", "", {}, false}}};
   const Task ended = Journaled(2);
   EXPECT_TRUE(KeepLive(database, {&live, 1}));

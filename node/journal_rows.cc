@@ -78,7 +78,7 @@ CREATE INDEX owed_intents ON intents(seq) WHERE owed = 1;
 )sql";
 
 constexpr std::array<std::string_view, 8> kMigrations = {
-    kFirst, kHistory, kResources, kLive, kOwed, kOrder, kForgetting, kCountMarks};
+    kFirst, kHistory, kResources, kLive, kOwed, kOrder, kForgettingRows, kCountMarks};
 
 Error Damaged(const sqlite::Database& database, std::string_view what) {
   return {ErrorCode::kInternal,

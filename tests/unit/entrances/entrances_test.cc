@@ -12,6 +12,7 @@
 
 #include "cli/arguments.h"
 #include "cli/task_ref.h"
+#include "core/failure.h"
 #include "core/limits.h"
 #include "core/validity.h"
 #include "host/sqlite.h"

@@ -510,7 +510,8 @@ TEST_F(FaceTest, TheNativeFaceListsAndForgetsNodes) {
   const std::string target = "/quell/v1/nodes/JzrCxdtFTCO_RaINw8ckNA";
   EXPECT_THAT(Get("/quell/v1/nodes").body,
               HasSubstr(R"("name":"opensearch-node1","address":"127.0.0.1:9300","version":"",)"
-                        R"("incarnation":1,"coordinator":false,"alive":true,"pending":0})"));
+                        R"("incarnation":1,"coordinator":false,"alive":true,"last_heard_in_millis":9,)"
+                        R"("pending":0})"));
   EXPECT_EQ(Send(http::Method::kDelete, target).status, 409);
   EXPECT_EQ(Send(http::Method::kDelete, "/quell/v1/nodes/opensearch-node1").status, 400);
   scheduler_.Advance(limits::kSilentAfter + 1s);

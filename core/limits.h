@@ -79,6 +79,11 @@ inline constexpr auto kComeBack =
 // Pieces of work between which a node's executor serves others; each takes less than 1 ms.
 inline constexpr std::size_t kLooksPerTurn = 2000;   // Tasks looked at.
 inline constexpr std::size_t kChangesPerTurn = 250;  // Tasks registered, marked, told or ended.
+inline constexpr std::size_t kPatternsPerLook =
+    8;  // Patterns that are tried for the price of one look; more patterns, fewer looks a turn.
+// A turn of an executor that takes longer is counted and logged (core/turn_watch.h).
+inline constexpr auto kTurnMax = 50ms;
+inline constexpr auto kTurnLogInterval = 10s;  // Between two lines about such turns.
 
 // The thread that owns a database file.
 inline constexpr std::size_t kDiskQueueMax = 10'000;    // Writes that somebody waits for.
@@ -106,13 +111,35 @@ inline constexpr std::size_t kListShareMin = 100;  // Of one node, however many 
 inline constexpr std::size_t kListPart = 5'000;    // Tasks of one node that are streamed at a time.
 inline constexpr std::size_t kListPartBytes =
     4 * 1024 * 1024;  // A node that was given a limit brings no more, and says so.
-inline constexpr std::size_t kListSizeMax = 10'000;  // `size`: tasks on one page.
-inline constexpr std::size_t kNodePatternsMax = 64;  // Patterns of node names in one request.
-inline constexpr std::size_t kFilterPathsMax = 64;   // Paths in one `filter_path`.
+inline constexpr std::size_t kListSizeMax = 10'000;      // `size`: tasks on one page.
+inline constexpr std::size_t kNodePatternsMax = 64;      // Patterns of node names in one request.
+inline constexpr std::size_t kFilterPathsMax = 64;       // Paths in one `filter_path`.
+inline constexpr std::size_t kFilterPathStepsMax = 256;  // Steps in all of its paths together.
+inline constexpr std::size_t kFilterPathMemo =
+    4096;  // Pairs of place and key whose outcome is remembered while one answer is filtered.
+inline constexpr std::size_t kSortKeysMax = 64;          // Keys in the `s` of a table.
+inline constexpr std::size_t kAnswerAside = 128 * 1024;  // An answer of more bytes is put together
+                                                         // beside the executor.
+inline constexpr auto kHeldWait =
+    30s;  // A stream waits so long for room to hold its next part, then the node has failed.
+inline constexpr auto kHeldAgain = 200ms;  // Between two tries.
 
 // HTTP answers and requests.
 inline constexpr std::size_t kGzipMin = 256;  // Bytes of a body below which gzip is no gain.
-inline constexpr std::size_t kGzipSlice = 64 * 1024;      // Bytes packed in one turn: below 1 ms.
+inline constexpr std::size_t kGzipSlice = 64 * 1024;  // Bytes packed in one turn: below 1 ms.
+// Bytes that a daemon holds for its HTTP clients (transport/http/byte_budget.h): bodies that
+// arrive, answers that are gathered, answers that are not read yet.
+inline constexpr std::size_t kHeldMax = 512 * 1024 * 1024;  // All of them; one request half of it.
+inline constexpr std::size_t kHeldFair =
+    16 * 1024 * 1024;  // What one request holds beyond it must fit into half of kHeldMax.
+inline constexpr std::size_t kHeldFree = 64 * 1024;  // Of each request: not counted, never refused.
+inline constexpr std::size_t kWriteSlice =
+    256 * 1024;  // Bytes of an answer that must leave within the write timeout.
+inline constexpr std::size_t kConnectionsReserve =
+    64;  // Beyond the limit: their request is read, and served if it is a cancel.
+inline constexpr std::size_t kDescriptorsKept =
+    64;  // Not for connections: databases, the log, and to refuse politely.
+inline constexpr std::size_t kConnectionsMin = 16;        // However few descriptors there are.
 inline constexpr std::size_t kWarningsRemembered = 1000;  // Texts by X-Opaque-Id; 8 MB at most.
 inline constexpr std::size_t kRequestIdsMax =
     16 * 1024;  // X-Opaque-Id and X-Request-Id with their names, two bytes a character.
@@ -123,6 +150,7 @@ inline constexpr std::size_t kPageBytes = 512 * 1024;
 inline constexpr std::size_t kGrpcMessageMax = 4 * 1024 * 1024;
 inline constexpr std::size_t kAsksPerNodeMax = 1024;  // Waiting for one node.
 inline constexpr std::size_t kPrincipalMax = 256;     // A principal's name.
+inline constexpr std::size_t kPeerTextMax = 1024;     // An error's text from a peer; cut there.
 inline constexpr std::size_t kActionPatternsMax =
     2048;  // In a filter; a request line holds no more.
 inline constexpr std::size_t kActionPatternMax = 4096;  // Likewise.

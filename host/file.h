@@ -55,7 +55,7 @@ void HoldStandardDescriptors();
 FileDescriptor OpenNothing();
 
 // Lets this process open as many files as its hard limit allows, and the processes it starts too.
-// Returns the new limit.
+// Returns the new limit; 0: it is not known.
 std::size_t RaiseOpenFileLimit();
 
 // Writes `line` and a newline to standard output in one piece, past all buffers: the machine's

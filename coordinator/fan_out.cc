@@ -126,18 +126,26 @@ std::optional<std::uint64_t> CountOf(const NodeReply& reply) {
 // What one node's answer passes through, on the thread that received it.
 class SlotSink final : public ReplySink {
  public:
+  // `after`: only tasks with higher numbers were asked for.
   SlotSink(std::shared_ptr<Gather> gather, std::size_t slot, NodeId node, std::size_t kind,
-           std::shared_ptr<TaskSink> sink)
-      : gather_(std::move(gather)), slot_(slot), node_(node), kind_(kind), sink_(std::move(sink)) {}
+           std::uint64_t after, std::shared_ptr<TaskSink> sink)
+      : gather_(std::move(gather)),
+        slot_(slot),
+        node_(node),
+        kind_(kind),
+        after_(after),
+        sink_(std::move(sink)) {}
 
   void OnTasks(std::span<const TaskView> page) override {
     if (!gather_->IsOpen(slot_)) return;
     for (const TaskView& task : page) {
       if (task.id.node != node_) foreign_ = true;
+      // A list that does not go on would never end.
+      if (task.id.number <= after_ && !IsTerminal(task.state)) stuck_ = true;
     }
     tasks_ += page.size();
     // A slot that expires meanwhile loses its sink: what is written here is never read.
-    if (!foreign_ && sink_ != nullptr) sink_->OnTasks(page);
+    if (!foreign_ && !stuck_ && sink_ != nullptr) sink_->OnTasks(page);
   }
 
   void OnDone(Result<NodeReply> reply) override {
@@ -148,6 +156,8 @@ class SlotSink final : public ReplySink {
         wrong = "it answered another question than the one asked";
       } else if (foreign_) {
         wrong = "it reported tasks of another node";
+      } else if (stuck_ || SaysMoreOfNothing(*reply)) {
+        wrong = "its list does not go on after the task it was asked to go on after";
       } else if ((count && *count != tasks_) ||
                  (std::holds_alternative<GetReply>(*reply) && tasks_ != 1)) {
         wrong = "its answer is incomplete";
@@ -161,10 +171,17 @@ class SlotSink final : public ReplySink {
   const std::shared_ptr<Gather> gather_;
   const std::size_t slot_;
   const NodeId node_;
+  bool SaysMoreOfNothing(const NodeReply& reply) const {
+    const auto* list = std::get_if<ListReply>(&reply);
+    return list != nullptr && list->more && tasks_ == 0;
+  }
+
   const std::size_t kind_;  // The index of request and reply in their variants: they go in pairs.
+  const std::uint64_t after_;
   const std::shared_ptr<TaskSink> sink_;
   std::uint64_t tasks_ = 0;
   bool foreign_ = false;
+  bool stuck_ = false;
 };
 
 }  // namespace
@@ -179,8 +196,9 @@ std::function<void()> FanOut(Executor& executor, NodeClient& nodes, std::string_
   for (std::size_t i = 0; i < slots.size(); ++i) {
     if (!slots[i].request) continue;
     const Slot& slot = gather->slot(i);
-    auto sink =
-        std::make_shared<SlotSink>(gather, i, slot.node->id, slots[i].request->index(), slot.sink);
+    const auto* list = std::get_if<ListRequest>(&*slots[i].request);
+    auto sink = std::make_shared<SlotSink>(gather, i, slot.node->id, slots[i].request->index(),
+                                           list != nullptr ? list->after : 0, slot.sink);
     gather->Ask(i, std::move(*slots[i].request), deadline, std::move(sink));
   }
   return [weak = std::weak_ptr(gather)] {

@@ -212,7 +212,7 @@ void ToProto(const Error& from, v1::Error* to) {
 }
 
 Error FromProto(const v1::Error& from) {
-  return {FromProto(from.code()), from.message()};
+  return {FromProto(from.code()), fields::PeerText(from.message())};
 }
 
 void ToProto(const TaskId& from, v1::TaskId* to) {

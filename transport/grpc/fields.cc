@@ -2,6 +2,8 @@
 
 #include <cstring>
 
+#include "core/limits.h"
+
 namespace quell::fields {
 namespace {
 
@@ -63,6 +65,20 @@ void SetText(std::string_view from, std::string* to) {
     valid = ValidPrefix(from);
     to->append(from.data(), valid);
   }
+}
+
+std::string PeerText(std::string_view text) {
+  std::string out;
+  if (text.size() <= limits::kPeerTextMax) {
+    SetText(text, &out);
+    return out;
+  }
+  // Back to where a character begins.
+  std::size_t end = limits::kPeerTextMax;
+  while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xC0U) == 0x80U)
+    --end;
+  SetText(text.substr(0, end), &out);
+  return out + "...";
 }
 
 Status CheckText(std::string_view field, std::string_view text, std::size_t max) {

@@ -24,6 +24,9 @@ bool IsUtf8(std::string_view text);
 // With U+FFFD for what is no UTF-8.
 void SetText(std::string_view from, std::string* to);
 
+// A text for people from a peer, UTF-8: cut at limits::kPeerTextMax, and marked.
+std::string PeerText(std::string_view text);
+
 Status CheckText(std::string_view field, std::string_view text, std::size_t max);
 Result<WallTime> Wall(std::string_view field, std::int64_t micros);
 Result<std::uint64_t> TaskNumber(std::string_view field, std::uint64_t number);

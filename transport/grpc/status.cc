@@ -93,7 +93,7 @@ Error FromStatus(const grpc::Status& status) {
   if (status.error_code() == grpc::StatusCode::UNIMPLEMENTED) {
     message = "the other end does not know this call: is it Quell, and of this version? " + message;
   }
-  return {CodeOf(status), std::move(message)};
+  return {CodeOf(status), fields::PeerText(message)};
 }
 
 }  // namespace quell::rpc

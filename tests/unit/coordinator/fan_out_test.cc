@@ -56,6 +56,30 @@ class FanOutTest : public testing::Test {
   std::vector<Slot> slots_;
 };
 
+TEST_F(FanOutTest, AListThatDoesNotGoOnIsItsNodesFailure) {
+  for (const std::uint64_t shown : {7u, 5u, 8u}) {
+    FanOutSlot slot = Listed(1);
+    ListRequest request;
+    request.after = 7;
+    slot.request = request;
+    std::vector<FanOutSlot> slots;
+    slots.push_back(std::move(slot));
+    Run(std::move(slots));
+    auto ask = nodes_.Take(1);
+    const TaskView task = MakeTask(1, shown);
+    ask->sink->OnTasks({&task, 1});
+    ask->sink->OnDone(NodeReply(ListReply{1, true}));
+    scheduler_.RunReady();
+    ASSERT_EQ(slots_.size(), 1u);
+    EXPECT_EQ(slots_[0].failure.has_value(), shown != 8) << shown;
+  }
+  Run({Listed(1)});
+  nodes_.Take(1)->sink->OnDone(NodeReply(ListReply{0, true}));
+  scheduler_.RunReady();
+  ASSERT_TRUE(slots_[0].failure.has_value()) << "more of nothing";
+  EXPECT_THAT(slots_[0].failure->cause_reason, testing::HasSubstr("does not go on"));
+}
+
 TEST_F(FanOutTest, AnswersWhenTheLastNodeHasAnswered) {
   Run({Listed(1), Listed(2)});
   auto first = nodes_.Take(1);

@@ -12,6 +12,7 @@
 #include "tests/support/result_matchers.h"
 #include "tests/unit/grpc/random_values.h"
 #include "transport/grpc/fields.h"
+#include "transport/grpc/status.h"
 
 namespace quell {
 namespace {
@@ -506,6 +507,22 @@ TEST(Utf8Test, KnowsEveryKindOfMalformedText) {
                            "\xC2", "\xE2\x82", "\xF0\x9F\x98", "12345678\xE9", "\xE2\x28\xA1"}) {
     EXPECT_FALSE(fields::IsUtf8(text)) << text;
   }
+}
+
+TEST(PeerTextTest, ALongTextOfAnErrorIsCutBetweenCharacters) {
+  std::string longest(limits::kPeerTextMax, 'x');
+  EXPECT_EQ(fields::PeerText(longest), longest);
+  EXPECT_EQ(fields::PeerText(longest + "y"), longest + "...");
+  // A character of three bytes does not fit any more.
+  longest.resize(limits::kPeerTextMax - 1);
+  EXPECT_EQ(fields::PeerText(longest + "\xE2\x82\xAC and so on"), longest + "...");
+
+  v1::NodeReply failed;
+  failed.mutable_error()->set_code(v1::ERROR_CODE_UNAVAILABLE);
+  failed.mutable_error()->set_message(std::string(3'000'000, 'x'));
+  EXPECT_EQ(FromProto(failed, {}).error().message.size(), limits::kPeerTextMax + 3);
+  const grpc::Status status(grpc::StatusCode::INTERNAL, std::string(3'000'000, 'x'));
+  EXPECT_EQ(rpc::FromStatus(status).message.size(), limits::kPeerTextMax + 3);
 }
 
 TEST(Utf8Test, WhatIsSentIsAlwaysWellFormed) {

@@ -98,7 +98,8 @@ void Applier::ContinueSoon(const std::shared_ptr<Job>& job) {
 }
 
 void Applier::Continue(const std::shared_ptr<Job>& job) {
-  job->looks = limits::kLooksPerTurn;
+  const TaskFilter* filter = job->intent.filter();
+  job->looks = filter != nullptr ? filter->LooksPerTurn() : limits::kLooksPerTurn;
   job->changes = limits::kChangesPerTurn;
   if (job->phase == Job::Phase::kCount) {
     if (job->marks) {

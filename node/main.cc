@@ -19,6 +19,7 @@
 #include "host/asio_executor.h"
 #include "host/boot_id.h"
 #include "host/data_directory.h"
+#include "host/descriptors.h"
 #include "host/file.h"
 #include "host/host_load.h"
 #include "host/log.h"
@@ -27,6 +28,7 @@
 #include "host/signals.h"
 #include "host/system_clock.h"
 #include "host/system_random.h"
+#include "host/turn_log.h"
 #include "node/local_door.h"
 #include "node/node.h"
 #include "node/sqlite_journal.h"
@@ -81,6 +83,7 @@ struct Options {
   std::string socket;
   std::vector<std::string> roles = {"cluster_manager", "data", "ingest", "remote_cluster_client"};
   std::vector<std::string> attributes;
+  std::size_t open_files = 0;  // How many this process may have.
 };
 
 std::string HostName() {
@@ -152,6 +155,8 @@ class Daemon {
   const Options options_;
   const DataDirectory data_;
   SystemClock clock_;
+  const std::unique_ptr<TurnWatch> door_turns_ = LogLongTurns(clock_, "local door");
+  const std::unique_ptr<TurnWatch> loop_turns_ = LogLongTurns(clock_, "executor");
   SystemRandom random_;
   HostLoadWatch load_;
   boost::asio::io_context context_{1};
@@ -230,7 +235,9 @@ Status Daemon::OpenDoor() {
   door_->AddRoutes(router_);
   http::ServerLimits server;
   server.body_max = limits::kLocalBodyMax;
-  server.connections_max = limits::kLocalConnectionsMax;
+  server.connections_max = ConnectionsWithin(options_.open_files, limits::kLocalConnectionsMax);
+  server.descriptors_max = DescriptorsForClients(options_.open_files);
+  server.no_descriptors = [log = NoDescriptorsLog(clock_)] { log->Met(); };
   http_ = std::make_unique<http::Server>(context_, router_, server);
   return http_->ListenUnix(options_.socket);
 }
@@ -255,6 +262,7 @@ Status Daemon::Start(const HostPort& listen) {
     coordinator_ = std::make_unique<GrpcMembershipClient>(loop_, options_.coordinator);
   }
   loop_.Start();
+  loop_.Post([this] { TurnWatch::WatchThisThread(loop_turns_.get()); });
   loop_runs_ = true;
   OnNode([&] {
     node_ = std::make_unique<Node>(
@@ -292,7 +300,9 @@ void Daemon::Joined() {
 }
 
 int Daemon::Run() {
+  TurnWatch::WatchThisThread(door_turns_.get());
   context_.run();
+  TurnWatch::WatchThisThread(nullptr);
   return exit_;
 }
 
@@ -354,8 +364,8 @@ int main(int argc, char** argv) {
   quell::HoldStandardDescriptors();
   quell::IgnoreWriteSignals();
   quell::SetLogName("quell-node");
-  quell::RaiseOpenFileLimit();
   quell::Options options;
+  options.open_files = quell::RaiseOpenFileLimit();
   CLI::App app("Knows the tasks of this host, and carries out what a coordinator asks.",
                "quell-node");
   app.add_option("--name", options.name, "This node's name, for people; default: the host's");

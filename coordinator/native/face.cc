@@ -22,6 +22,7 @@ void Send(const ExchangePtr& exchange, int status, std::string body) {
   http::Response response;
   response.status = status;
   response.body = std::move(body);
+  if (status == 429) response.headers.push_back({"Retry-After", "1"});
   exchange->Send(std::move(response));
 }
 
@@ -102,9 +103,12 @@ void RenderLoad(http::JsonWriter& json, const HostLoad& load) {
 }
 
 // Whole records of tasks, with commas between them.
-class Records final : public TaskSink {
+class Records final : public HeldSink {
  public:
+  explicit Records(std::shared_ptr<http::HeldBytes> held = nullptr) : HeldSink(std::move(held)) {}
   void OnTasks(std::span<const TaskView> page) override {
+    if (Omits(page.size())) return;
+    const std::size_t before = text_.size();
     for (const TaskView& task : page) {
       if (!text_.empty()) text_ += ',';
       http::JsonWriter json(text_);
@@ -137,6 +141,9 @@ class Records final : public TaskSink {
       }
       json.EndObject();
     }
+    if (Keeps(text_.capacity(), page.size())) return;
+    text_.resize(before);
+    text_.shrink_to_fit();
   }
 
   const std::string& text() const { return text_; }
@@ -153,7 +160,7 @@ void RenderSlot(http::JsonWriter& json, const Slot& slot) {
   json.EndArray().EndObject();
 }
 
-void SendList(const ExchangePtr& exchange, const Gathered& gathered) {
+http::Response RenderList(const Gathered& gathered) {
   http::Response response;
   response.status = 200;
   response.headers.push_back(
@@ -171,7 +178,7 @@ void SendList(const ExchangePtr& exchange, const Gathered& gathered) {
     json.EndObject();
   }
   json.EndArray().EndObject();
-  exchange->Send(std::move(response));
+  return response;
 }
 
 void Plain(const ExchangePtr& exchange, int status, std::string text) {
@@ -184,8 +191,8 @@ void Plain(const ExchangePtr& exchange, int status, std::string text) {
 
 }  // namespace
 
-Face::Face(Coordinator& coordinator, std::function<bool()> ready)
-    : coordinator_(coordinator), ready_(std::move(ready)) {}
+Face::Face(Coordinator& coordinator, std::function<bool()> ready, Rendering rendering)
+    : coordinator_(coordinator), ready_(std::move(ready)), rendering_(std::move(rendering)) {}
 
 void Face::AddRoutes(http::Router& router) {
   router.Add(Method::kGet, "/livez", Permission::kNone,
@@ -242,11 +249,28 @@ void Face::ListTasks(const ExchangePtr& exchange) {
     return SendError(exchange, {ErrorCode::kInvalidArgument, problem->reason},
                      opensearch::Whose::kService);
   }
-  auto sinks = [](const NodeInfo&) { return std::make_shared<Records>(); };
-  coordinator_.List(std::move(query), timeout, sinks, [exchange](Result<Gathered> gathered) {
+  const auto held = std::make_shared<http::HeldBytes>(rendering_.held);
+  auto sinks = [held](const NodeInfo&) { return std::make_shared<Records>(held); };
+  auto done = [this, exchange, held](Result<Gathered> gathered) {
     if (!gathered) return SendError(exchange, gathered.error(), opensearch::Whose::kService);
-    SendList(exchange, *gathered);
-  });
+    if (const auto refusal = held->refusal()) {
+      const bool busy = *refusal == http::HeldRefusal::kBusy;
+      return SendError(exchange,
+                       {busy ? ErrorCode::kResourceExhausted : ErrorCode::kInvalidArgument,
+                        http::Describe(*refusal, *held->budget())},
+                       opensearch::Whose::kService);
+    }
+    std::size_t bytes = 0;
+    for (const Slot& slot : gathered->slots) {
+      if (!slot.failure) bytes += static_cast<const Records&>(*slot.sink).text().size();
+    }
+    const auto shared = std::make_shared<Gathered>(std::move(*gathered));
+    opensearch::SendLong(exchange, rendering_.aside, bytes, [shared] {
+      const Gathered all = std::move(*shared);
+      return RenderList(all);
+    });
+  };
+  coordinator_.List(std::move(query), timeout, sinks, std::move(done));
 }
 
 void Face::ListNodes(const ExchangePtr& exchange) {

@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "coordinator/coordinator.h"
+#include "coordinator/rendering.h"
 #include "transport/http/router.h"
 
 namespace quell::native {
@@ -14,7 +15,7 @@ namespace quell::native {
 class Face {
  public:
   // `ready`: whether /readyz says so.
-  Face(Coordinator& coordinator, std::function<bool()> ready);
+  Face(Coordinator& coordinator, std::function<bool()> ready, Rendering rendering = {});
 
   void AddRoutes(http::Router& router);
 
@@ -28,6 +29,7 @@ class Face {
 
   Coordinator& coordinator_;
   const std::function<bool()> ready_;
+  const Rendering rendering_;
 };
 
 }  // namespace quell::native

@@ -163,13 +163,26 @@ Style ReadStyle(const http::Request& request, Params& params, Profile profile,
 
 void Send(const ExchangePtr& exchange, const Style& style, int status, std::string body,
           std::vector<Header> headers) {
+  SendResponse(exchange, Rendered(style, status, std::move(body), std::move(headers)));
+}
+
+http::Response Rendered(const Style& style, int status, std::string body,
+                        std::vector<Header> headers) {
   http::Response response;
   response.status = status;
   response.content_type = ContentType(style.format == Format::kText ? Format::kJson : style.format);
   response.headers = std::move(headers);
   if (style.filter) body = style.filter->Apply(body);
   response.body = InFormat(style, std::move(body));
-  SendResponse(exchange, std::move(response));
+  return response;
+}
+
+void SendLong(const ExchangePtr& exchange, const Aside& aside, std::size_t bytes,
+              std::function<http::Response()> render) {
+  if (!aside || bytes < limits::kAnswerAside) return SendResponse(exchange, render());
+  const auto response = std::make_shared<http::Response>();
+  aside([response, render = std::move(render)] { *response = render(); },
+        [exchange, response] { SendResponse(exchange, std::move(*response)); });
 }
 
 void StartStream(const ExchangePtr& exchange, std::vector<Header> headers) {
@@ -180,11 +193,15 @@ void StartStream(const ExchangePtr& exchange, std::vector<Header> headers) {
 }
 
 void SendText(const ExchangePtr& exchange, std::string body, std::vector<Header> headers) {
+  SendResponse(exchange, RenderedText(std::move(body), std::move(headers)));
+}
+
+http::Response RenderedText(std::string body, std::vector<Header> headers) {
   http::Response response;
   response.content_type = ContentType(Format::kText);
   response.headers = std::move(headers);
   response.body = std::move(body);
-  SendResponse(exchange, std::move(response));
+  return response;
 }
 
 void SendProblem(const ExchangePtr& exchange, const Style& style, const Problem& problem,
@@ -225,6 +242,16 @@ Problem Busy(bool wait) {
                                                 : " requests are waiting for nodes already") +
                                           ": come back later"},
       Whose::kService);
+}
+
+Problem HeldTooMuch(const http::HeldBytes& held) {
+  const http::HeldRefusal refusal = held.refusal().value_or(http::HeldRefusal::kBusy);
+  Problem problem = Invalid(http::Describe(refusal, *held.budget()));
+  if (refusal == http::HeldRefusal::kBusy) {
+    problem.status = 429;
+    problem.type = "circuit_breaking_exception";
+  }
+  return problem;
 }
 
 std::optional<TaskId> ParentFilter(const TaskIdText& parent) {

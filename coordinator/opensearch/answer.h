@@ -3,7 +3,9 @@
 #pragma once
 
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -13,6 +15,7 @@
 #include "coordinator/opensearch/params.h"
 #include "coordinator/opensearch/problem.h"
 #include "coordinator/opensearch/profile.h"
+#include "coordinator/rendering.h"
 #include "core/ids.h"
 #include "core/request_tasks.h"
 #include "transport/http/exchange.h"
@@ -57,6 +60,14 @@ Profile ProfileOf(const http::Request& request, Profile otherwise);
 // the style's format.
 void Send(const ExchangePtr& exchange, const Style& style, int status, std::string body,
           std::vector<Header> headers = {});
+// What Send() sends, as a value: to be made beside the executor.
+http::Response Rendered(const Style& style, int status, std::string body,
+                        std::vector<Header> headers = {});
+http::Response RenderedText(std::string body, std::vector<Header> headers = {});
+// Sends what `render` returns; `bytes` say how long about it is. A long one is rendered beside the
+// executor: `render` must own all that it touches.
+void SendLong(const ExchangePtr& exchange, const Aside& aside, std::size_t bytes,
+              std::function<http::Response()> render);
 // Begins a streamed answer, 200, of JSON.
 void StartStream(const ExchangePtr& exchange, std::vector<Header> headers);
 void SendText(const ExchangePtr& exchange, std::string body, std::vector<Header> headers = {});
@@ -72,6 +83,9 @@ Problem Invalid(std::string reason);
 Problem ValidationFailed(const std::string& what);
 // The coordinator is at its capacity of requests, or of those that wait for tasks to end.
 Problem Busy(bool wait);
+
+// More would be held for this request than may be.
+Problem HeldTooMuch(const http::HeldBytes& held);
 
 // An id that no task can have matches none, as in OpenSearch.
 std::optional<TaskId> ParentFilter(const TaskIdText& parent);

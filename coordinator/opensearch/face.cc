@@ -63,32 +63,78 @@ Problem TooManyForFormat() {
                  "[parent_task_id])");
 }
 
+using Held = std::shared_ptr<http::HeldBytes>;
+
 // `drop`: what is beyond the budget will not be shown. `parts`: by nodes, too, each task can be
 // taken alone.
-TaskSinkFactory Sinks(TaskShape shape, const Style& style, const Groups& groups, bool drop,
-                      bool parts = false) {
+TaskSinkFactory Sinks(TaskShape shape, const Style& style, const Groups& groups, const Held& held,
+                      bool drop, bool parts = false) {
   const TaskLook look{shape, style.human, style.profile};
-  return [look, groups, drop, parts](const NodeInfo&) -> std::shared_ptr<TaskSink> {
-    if (groups.grouping == Grouping::kNodes && !parts) return std::make_shared<TasksObject>(look);
-    return std::make_shared<RenderedTasks>(look, groups.budget, drop);
+  return [look, groups, held, drop, parts](const NodeInfo&) -> std::shared_ptr<TaskSink> {
+    if (groups.grouping == Grouping::kNodes && !parts) {
+      return std::make_shared<TasksObject>(look, held);
+    }
+    return std::make_shared<RenderedTasks>(look, groups.budget, drop, held);
   };
 }
 
-void SendGathered(const ExchangePtr& exchange, const Style& style, const Groups& groups,
-                  const Wait& wait, Gathered gathered) {
+struct Totals {
+  std::size_t bytes = 0;
+  std::size_t omitted = 0;  // Tasks.
+};
+
+Totals TotalsOf(const Gathered& gathered, const Groups& groups, bool parts) {
+  Totals totals;
+  for (const Slot& slot : gathered.slots) {
+    if (slot.failure || !slot.sink) continue;
+    totals.omitted += Omitted(slot);
+    totals.bytes += groups.grouping == Grouping::kNodes && !parts
+                        ? static_cast<const TasksObject&>(*slot.sink).size()
+                        : static_cast<const RenderedTasks&>(*slot.sink).size();
+  }
+  return totals;
+}
+
+// What was omitted is missing in the answer, and said in a header: that is for cancels, whose
+// answer says what has been done.
+void SendGathered(const ExchangePtr& exchange, const Aside& aside, const Style& style,
+                  const Groups& groups, const Wait& wait, Gathered gathered) {
   std::vector<Header> headers;
   const std::uint64_t running = gathered.running;
   if (style.profile == Profile::kStrict) FailWhatRanOut(gathered, wait);
+  const Totals totals = TotalsOf(gathered, groups, false);
   headers.push_back({"Quell-Nodes", Coverage(gathered.selected(), gathered.failed())});
   if (gathered.intent) headers.push_back({"Quell-Operation", gathered.intent->ToString()});
   AddWaitHeader(headers, wait, running);
-  if (groups.grouping == Grouping::kNodes) {
-    return Send(exchange, style, 200, RenderGathered(gathered, style.profile), std::move(headers));
-  }
   const bool flat = groups.budget && groups.budget->met();
   if (flat) headers.push_back({"Quell-Grouping", "flat"});
-  Send(exchange, style, 200, RenderGrouped(gathered, style.profile, groups.grouping, flat),
-       std::move(headers));
+  if (totals.omitted > 0) {
+    headers.push_back({"Quell-Shortened", "omitted=" + std::to_string(totals.omitted)});
+  }
+  const auto shared = std::make_shared<Gathered>(std::move(gathered));
+  SendLong(exchange, aside, totals.bytes,
+           [style, grouping = groups.grouping, flat, shared, headers = std::move(headers)] {
+             const Gathered all = std::move(*shared);  // Goes when it is rendered.
+             const bool promised = all.intent.has_value();
+             http::Response response = Rendered(
+                 style, 200,
+                 grouping == Grouping::kNodes ? RenderGathered(all, style.profile)
+                                              : RenderGrouped(all, style.profile, grouping, flat),
+                 headers);
+             response.promised = promised;
+             return response;
+           });
+}
+
+void SendPage(const ExchangePtr& exchange, const Aside& aside, const Style& style,
+              const Groups& groups, std::size_t size, Gathered gathered) {
+  const Totals totals = TotalsOf(gathered, groups, true);
+  const auto shared = std::make_shared<Gathered>(std::move(gathered));
+  SendLong(exchange, aside, totals.bytes, [style, grouping = groups.grouping, size, shared] {
+    const Gathered all = std::move(*shared);
+    return Rendered(style, 200, RenderPage(all, style.profile, grouping, size),
+                    {{"Quell-Nodes", Coverage(all.selected(), all.failed())}});
+  });
 }
 
 // `size` and `after`, which only the documented profile has. 0: the list is not paged.
@@ -231,7 +277,9 @@ void Face::AddRoutes(http::Router& router) {
   Add(router, Method::kGet, "/_cat", Permission::kTaskList,
       [profile](const ExchangePtr& exchange) { CatIndex(exchange, profile); });
   Add(router, Method::kGet, "/_cat/tasks", Permission::kTaskList,
-      [this](const ExchangePtr& exchange) { CatTasks(coordinator_, exchange, options_.profile); });
+      [this](const ExchangePtr& exchange) {
+        CatTasks(coordinator_, options_.rendering, exchange, options_.profile);
+      });
   AddClusterRoutes(router);
   router.SetUnrouted([profile](const ExchangePtr& exchange, const std::vector<Method>& allowed) {
     AnswerUnrouted(exchange, allowed, profile);
@@ -293,6 +341,7 @@ std::string Face::ErrorBody(int status, std::string_view type, std::string_view 
   Problem problem;
   problem.status = status;
   problem.type = status == 403   ? "security_exception"
+                 : status == 429 ? "circuit_breaking_exception"
                  : status == 400 ? "illegal_argument_exception"
                                  : std::string(type) + "_exception";
   problem.reason = reason;
@@ -320,26 +369,26 @@ void Face::List(const ExchangePtr& exchange) {
   if (problem) return SendProblem(exchange, style, *problem);
 
   const TaskShape shape = query.detailed ? TaskShape::kDetailed : TaskShape::kPlain;
-  const TaskSinkFactory sinks = Sinks(shape, style, groups, true, size > 0);
+  const auto held = std::make_shared<http::HeldBytes>(options_.rendering.held);
+  const TaskSinkFactory sinks = Sinks(shape, style, groups, held, true, size > 0);
   query.share = {groups.grouping == Grouping::kParents ? 0 : limits::kListHeld, size};
   query.wait = wait.wanted;
   query.caller = CallerOf(exchange, wait);
   // A page holds tasks of programs alone: a new request would be the last task of its node on each
   // page anew, and the next node's turn would never come.
   if (size == 0) query.as_task = AsTask(request);
-  StreamedList rest{groups.grouping, query, wait.timeout, sinks};
+  StreamedList rest{groups.grouping, query, wait.timeout, sinks, held};
   coordinator_.List(
       std::move(query), wait.timeout, sinks,
-      [this, exchange, style, groups, size, wait,
+      [this, exchange, style, groups, size, wait, held,
        rest = std::move(rest)](Result<Gathered> gathered) {
         if (!gathered) {
           return SendProblem(exchange, style, ToProblem(gathered.error(), Whose::kService));
         }
-        if (size > 0) {
-          return Send(exchange, style, 200,
-                      RenderPage(*gathered, style.profile, groups.grouping, size),
-                      {{"Quell-Nodes", Coverage(gathered->selected(), gathered->failed())}});
-        }
+        const Aside& aside = options_.rendering.aside;
+        const bool whole = size > 0 || wait.wanted || groups.grouping == Grouping::kParents;
+        if (whole && held->refusal()) return SendProblem(exchange, style, HeldTooMuch(*held));
+        if (size > 0) return SendPage(exchange, aside, style, groups, size, std::move(*gathered));
         if (NeedsStream(*gathered)) {
           if (style.format != Format::kJson || style.filter) {
             return SendProblem(exchange, style, TooManyForFormat());
@@ -349,7 +398,7 @@ void Face::List(const ExchangePtr& exchange) {
         if (groups.budget && groups.budget->met()) {
           return SendProblem(exchange, style, TooManyForParents(groups.budget->tasks()));
         }
-        SendGathered(exchange, style, groups, wait, std::move(*gathered));
+        SendGathered(exchange, aside, style, groups, wait, std::move(*gathered));
       });
 }
 
@@ -428,15 +477,17 @@ void Face::Cancel(const ExchangePtr& exchange, bool path_id) {
   query.wait = wait.wanted;
   query.caller = CallerOf(exchange, wait);
   // A cancel that has committed is answered as such however many tasks it hit: an error would say
-  // that nothing was done. Beyond the limit its tasks all stand at the top.
+  // that nothing was done. Beyond the limit its tasks all stand at the top; what may not be held is
+  // omitted.
+  const auto held = std::make_shared<http::HeldBytes>(options_.rendering.held);
   coordinator_.Cancel(
       std::move(query), request.principal, wait.timeout,
-      Sinks(documented ? TaskShape::kCancelAnswer : TaskShape::kPlain, style, groups, false),
-      [exchange, style, groups, wait](Result<Gathered> gathered) {
+      Sinks(documented ? TaskShape::kCancelAnswer : TaskShape::kPlain, style, groups, held, false),
+      [this, exchange, style, groups, wait](Result<Gathered> gathered) {
         if (!gathered) {
           return SendProblem(exchange, style, ToProblem(gathered.error(), Whose::kStore));
         }
-        SendGathered(exchange, style, groups, wait, std::move(*gathered));
+        SendGathered(exchange, options_.rendering.aside, style, groups, wait, std::move(*gathered));
       });
 }
 

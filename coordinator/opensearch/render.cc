@@ -105,9 +105,16 @@ void RenderTask(http::JsonWriter& json, const TaskView& task, const TaskLook& lo
 }
 
 void TasksObject::OnTasks(std::span<const TaskView> page) {
+  if (Omits(page.size())) return;
+  const std::size_t before = text_.size();
   for (const TaskView& task : page) {
     json_.Key(IdText(task.id).view());
     RenderTask(json_, task, look_);
+  }
+  if (!Keeps(text_.capacity(), page.size())) {
+    text_.resize(before);
+    text_.shrink_to_fit();
+    return;
   }
   count_ += page.size();
   if (!page.empty()) last_ = page.back().id.number;
@@ -177,7 +184,9 @@ std::string RenderGathered(const Gathered& gathered, Profile profile) {
     if (profile == Profile::kStrict && tasks.count() == 0) continue;
     json.Key(slot.node->id.view()).BeginObject();
     RenderNodeFields(json, *slot.node, profile);
-    json.Key("tasks").Raw(tasks.Close()).EndObject();
+    json.Key("tasks").Raw(tasks.Close());
+    if (tasks.omitted() > 0 && profile == Profile::kDocumented) json.Field("incomplete", true);
+    json.EndObject();
   }
   json.EndObject().EndObject();
   return body;

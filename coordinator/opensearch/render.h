@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "coordinator/coordinator.h"
+#include "coordinator/held_sink.h"
 #include "coordinator/opensearch/profile.h"
 #include "transport/http/json_writer.h"
 
@@ -32,9 +33,12 @@ struct TaskLook {
 void RenderTask(http::JsonWriter& json, const TaskView& task, const TaskLook& look);
 
 // One node's tasks as a JSON object by id.
-class TasksObject final : public TaskSink {
+class TasksObject final : public HeldSink {
  public:
-  explicit TasksObject(TaskLook look) : look_(look) { json_.BeginObject(); }
+  explicit TasksObject(TaskLook look, std::shared_ptr<http::HeldBytes> held = nullptr)
+      : HeldSink(std::move(held)), look_(look) {
+    json_.BeginObject();
+  }
   void OnTasks(std::span<const TaskView> page) override;
 
   std::size_t count() const { return count_; }
@@ -76,7 +80,8 @@ void RenderFailures(http::JsonWriter& json, const Gathered& gathered, Profile pr
 // name, transport_address, host, ip, roles and attributes, within an object that is open.
 void RenderNodeFields(http::JsonWriter& json, const NodeInfo& node, Profile profile);
 
-// {"node_failures":[...],"nodes":{...}}; the sinks of the slots are TasksObjects.
+// {"node_failures":[...],"nodes":{...}}; the sinks of the slots are TasksObjects. In the documented
+// profile a node of which tasks were omitted is marked "incomplete": true.
 std::string RenderGathered(const Gathered& gathered, Profile profile);
 
 // "selected=3 answered=2 failed=1"

@@ -101,9 +101,6 @@ class LoadTest(quelltest.SharedClusterCase):
         self.assertLess(grown, HELD_MAX + 256 * MIB, f"all answers together are {whole} bytes")
         self.assertGreater(whole, 2 * (HELD_MAX + 256 * MIB))
         self.assert_a_cancel_gets_through()
-        refused = self.shared.get("/_tasks?detailed&group_by=parents&actions=load/*&timeout=60s")
-        self.assertEqual(refused.status, 429, refused)
-        self.assertEqual(refused.header("Retry-After"), "1")
         self.assertEqual(self.shared.get("/_tasks?size=10").status, 200)
         for link in self.links:
             link.close()

@@ -35,6 +35,8 @@ struct Raw {
   CancelArguments cancel;
   NodeListArguments node_list;
   NodeForgetArguments node_forget;
+  NodeDrainArguments node_drain;  // And leave.
+  bool undo = false;
   RunArguments run;
   DevArguments dev;
   std::string output = "table";
@@ -108,7 +110,19 @@ void AddCommands(CLI::App& app, Raw& raw) {
   CLI::App* list = node->add_subcommand("ls", "List the nodes");
   AddOutput(list, raw, false);
   AddHttp(list, raw.node_list.http);
-  CLI::App* forget = node->add_subcommand("forget", "Give a node up that will not come back");
+  CLI::App* drain = node->add_subcommand(
+      "drain",
+      "Let a node take no new tasks, until it is started again or --undo; show what lives");
+  drain->add_flag("--undo", raw.undo, "Take new tasks again");
+  CLI::App* leave =
+      node->add_subcommand("leave", "Drain a node and, when nothing lives there, remove it");
+  for (CLI::App* one : {drain, leave}) {
+    one->add_option("node", raw.node_drain.node, "Its id or name")->required();
+    one->add_flag("--wait", raw.node_drain.wait, "Wait until no task lives there");
+    one->add_option("--timeout", raw.timeout, "How long --wait waits")->capture_default_str();
+    AddHttp(one, raw.node_drain.http);
+  }
+  CLI::App* forget = node->add_subcommand("forget", "Remove a dead node");
   forget->add_option("node", raw.node_forget.node, "Its id or name")->required();
   AddHttp(forget, raw.node_forget.http);
 
@@ -271,8 +285,17 @@ Request Choose(const CLI::App& app, Raw& raw) {
   }
   if (name == "node") {
     raw.node_list.format = format;
-    if (app.get_subcommand("node")->got_subcommand("ls")) return raw.node_list;
-    return raw.node_forget;
+    const CLI::App& node = *app.get_subcommand("node");
+    if (node.got_subcommand("ls")) return raw.node_list;
+    if (node.got_subcommand("forget")) return raw.node_forget;
+    using What = DrainCall::What;
+    raw.node_drain.what = raw.undo ? What::kTakeAgain : What::kDrain;
+    if (node.got_subcommand("leave")) raw.node_drain.what = What::kLeave;
+    const auto timeout = ParseDuration(raw.timeout);
+    if (!timeout) return Usage("--timeout: " + timeout.error().message);
+    raw.node_drain.timeout = *timeout;
+    if (raw.undo && raw.node_drain.wait) return Usage("--undo waits for nothing: leave out --wait");
+    return raw.node_drain;
   }
   if (name == "run") {
     std::string wrong = CheckRun(raw.run);
@@ -299,7 +322,7 @@ Request Choose(const CLI::App& app, Raw& raw) {
 Request ParseArguments(const std::vector<std::string>& arguments, const Environment& environment) {
   Raw raw;
   for (std::string* http : {&raw.ps.http, &raw.show.http, &raw.cancel.http, &raw.node_list.http,
-                            &raw.node_forget.http}) {
+                            &raw.node_forget.http, &raw.node_drain.http}) {
     *http = environment.http;
   }
   // What stands behind `run ... --` belongs to somebody else: the parser never sees it.

@@ -318,6 +318,12 @@ Result<std::vector<NodeEntry>> ParseNodes(std::string_view text) {
     entry.name = Text(*node, "name");
     entry.address = Text(*node, "address");
     entry.alive = Flag(*node, "alive");
+    entry.state = Text(*node, "state");
+    entry.since_millis = MaybeNumber(*node, "since_millis");
+    entry.draining = Flag(*node, "draining");
+    if (const auto live = MaybeNumber(*node, "live_tasks")) {
+      entry.live_tasks = static_cast<std::uint64_t>(*live);
+    }
     entry.is_self = Flag(*node, "coordinator");
     entry.pending = static_cast<std::uint64_t>(Number(*node, "pending"));
     if (const json::object* running = Object(*node, "cancelled_running")) {
@@ -330,6 +336,38 @@ Result<std::vector<NodeEntry>> ParseNodes(std::string_view text) {
     return std::tie(a.name, a.id) < std::tie(b.name, b.id);
   });
   return entries;
+}
+
+Result<DrainEntry> ParseDrain(std::string_view text) {
+  json::value root;
+  const json::object* object = Parse(text, root);
+  if (object == nullptr || !object->contains("draining")) return NotOurs("a drain", text);
+  DrainEntry entry;
+  entry.name = Text(*object, "name");
+  entry.draining = Flag(*object, "draining");
+  entry.left = Flag(*object, "left");
+  entry.live = static_cast<std::uint64_t>(Number(*object, "live"));
+  const json::value* tasks = object->if_contains("tasks");
+  if (tasks == nullptr || !tasks->is_array()) return entry;
+  for (const json::value& task : tasks->get_array()) {
+    if (!task.is_object()) continue;
+    entry.tasks.push_back(ReadRecord(task.get_object()));
+    entry.tasks.back().node_name = entry.name;
+  }
+  return entry;
+}
+
+Result<ForgottenEntry> ParseForgotten(std::string_view text) {
+  json::value root;
+  const json::object* object = Parse(text, root);
+  if (object == nullptr || !object->contains("forgotten")) return NotOurs("a forget", text);
+  ForgottenEntry entry;
+  entry.name = Text(*object, "name");
+  entry.pending = static_cast<std::uint64_t>(Number(*object, "pending"));
+  if (const auto live = MaybeNumber(*object, "live_tasks")) {
+    entry.live_tasks = static_cast<std::uint64_t>(*live);
+  }
+  return entry;
 }
 
 std::string QueryOf(const Selection& selection, const CancelTerms& terms, bool detailed) {
@@ -354,13 +392,14 @@ Result<CoordinatorClient> CoordinatorClient::Make(const std::string& address) {
   return CoordinatorClient(std::move(*parsed));
 }
 
-Result<http::Response> CoordinatorClient::Call(http::Method method, std::string target,
-                                               std::vector<Header> headers) const {
+Result<http::Response> CoordinatorClient::Send(http::Method method, std::string target,
+                                               std::vector<Header> headers,
+                                               milliseconds wait) const {
   http::ClientRequest request;
   request.headers = std::move(headers);
   request.method = method;
   request.target = std::move(target);
-  auto response = http::Fetch(address_, request, kCallTimeout);
+  auto response = http::Fetch(address_, request, kCallTimeout + wait);
   if (!response) {
     Error error = response.error();
     if (error.code == ErrorCode::kUnavailable) {
@@ -369,7 +408,13 @@ Result<http::Response> CoordinatorClient::Call(http::Method method, std::string 
     }
     return error;
   }
-  if (response->status / 100 != 2) return ErrorOf(*response);
+  return response;
+}
+
+Result<http::Response> CoordinatorClient::Call(http::Method method, std::string target,
+                                               std::vector<Header> headers) const {
+  auto response = Send(method, std::move(target), std::move(headers), milliseconds(0));
+  if (response && response->status / 100 != 2) return ErrorOf(*response);
   return response;
 }
 
@@ -408,10 +453,26 @@ Result<std::vector<NodeEntry>> CoordinatorClient::Nodes() const {
   return ParseNodes(response->body);
 }
 
-Status CoordinatorClient::Forget(const std::string& node) const {
+Result<ForgottenEntry> CoordinatorClient::Forget(const std::string& node) const {
   const auto response = Call(http::Method::kDelete, "/quell/v1/nodes/" + Encode(node));
   if (!response) return response.error();
-  return {};
+  return ParseForgotten(response->body);
+}
+
+Result<DrainEntry> CoordinatorClient::Drain(const DrainCall& call) const {
+  const bool leave = call.what == DrainCall::What::kLeave;
+  std::string target = "/quell/v1/nodes/" + Encode(call.node) + (leave ? "/leave" : "/drain");
+  if (call.wait) target += "?wait=true&timeout=" + std::to_string(call.wait->count()) + "ms";
+  const auto method =
+      call.what == DrainCall::What::kTakeAgain ? http::Method::kDelete : http::Method::kPost;
+  const auto response = Send(method, target, {}, call.wait.value_or(milliseconds(0)));
+  if (!response) return response.error();
+  // It says what lives there, or it is another error.
+  if (response->status == 409) {
+    if (auto stays = ParseDrain(response->body)) return stays;
+  }
+  if (response->status / 100 != 2) return ErrorOf(*response);
+  return ParseDrain(response->body);
 }
 
 }  // namespace quell::cli

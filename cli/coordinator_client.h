@@ -86,12 +86,39 @@ struct NodeEntry {
   std::string name;
   std::string address;
   bool alive = false;
+  std::string state;  // "alive", "stopped", "silent", "not_joined"; empty: not said.
+  std::optional<std::int64_t> since_millis;  // Since when it is away.
+  bool draining = false;
+  std::optional<std::uint64_t> live_tasks;
   bool is_self = false;
   std::uint64_t pending = 0;  // Cancels that it has not acknowledged.
   // Its cancelled tasks that ran on too long; absent: it does not say.
   std::optional<std::uint64_t> overdue;        // Those that still do...
   std::optional<std::uint64_t> overdue_total;  // ...of so many since it started.
   HostLoad load;
+};
+
+// A node is to run empty, to take tasks again, or to leave the fleet.
+struct DrainCall {
+  enum class What { kDrain, kTakeAgain, kLeave };
+  std::string node;  // Its id.
+  What what = What::kDrain;
+  std::optional<std::chrono::milliseconds> wait;  // Until nothing lives there, at most so long.
+};
+
+struct DrainEntry {
+  std::string name;
+  bool draining = false;
+  bool left = false;
+  std::uint64_t live = 0;        // Tasks that live there.
+  std::vector<TaskEntry> tasks;  // The first of them.
+};
+
+// What was given up with a node.
+struct ForgottenEntry {
+  std::string name;
+  std::uint64_t pending = 0;                // Cancels that it had not acknowledged.
+  std::optional<std::uint64_t> live_tasks;  // As it last said.
 };
 
 // Which tasks. Empty members say nothing.
@@ -112,6 +139,8 @@ Result<Answer> ParseAnswer(std::string_view json);
 Result<Answer> ParseHistory(std::string_view json);
 Result<OneTask> ParseOneTask(std::string_view json);
 Result<std::vector<NodeEntry>> ParseNodes(std::string_view json);
+Result<DrainEntry> ParseDrain(std::string_view json);
+Result<ForgottenEntry> ParseForgotten(std::string_view json);
 // "?nodes=a%2Cb&actions=...", or nothing.
 std::string QueryOf(const Selection& selection, const CancelTerms& terms, bool detailed);
 
@@ -132,10 +161,16 @@ class CoordinatorClient {
   Result<Answer> Cancel(const std::string& id, const CancelTerms& terms) const;
   Result<Answer> CancelMatching(const Selection& selection, const CancelTerms& terms) const;
   Result<std::vector<NodeEntry>> Nodes() const;
-  Status Forget(const std::string& node) const;
+  Result<ForgottenEntry> Forget(const std::string& node) const;
+  // A node that does not leave because something lives there is no error.
+  Result<DrainEntry> Drain(const DrainCall& call) const;
 
  private:
   explicit CoordinatorClient(http::Address address) : address_(std::move(address)) {}
+  // `wait`: how long the server may take beyond the usual.
+  Result<http::Response> Send(http::Method method, std::string target, std::vector<Header> headers,
+                              std::chrono::milliseconds wait) const;
+  // Likewise, and a status that is not 2xx is an error.
   Result<http::Response> Call(http::Method method, std::string target,
                               std::vector<Header> headers = {}) const;
 

@@ -12,6 +12,7 @@ int ExitCodeFor(ErrorCode code) {
     case ErrorCode::kPermissionDenied:
       return kNotAllowed;
     case ErrorCode::kUnavailable:
+    case ErrorCode::kDraining:
     case ErrorCode::kDeadlineExceeded:
       return kUnreachable;
     case ErrorCode::kAlreadyExists:

@@ -33,6 +33,7 @@ struct Execute {
   int operator()(const NodeForgetArguments& arguments) const {
     return NodeForgetCommand(arguments);
   }
+  int operator()(const NodeDrainArguments& arguments) const { return NodeDrainCommand(arguments); }
   int operator()(const RunArguments& arguments) const { return RunCommand(arguments, environment); }
   int operator()(const DevArguments& arguments) const { return DevCommand(arguments, environment); }
 };

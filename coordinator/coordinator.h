@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "coordinator/caller.h"
+#include "coordinator/standing.h"
 #include "coordinator/store.h"
 #include "core/executor.h"
 #include "core/failure.h"
@@ -117,10 +118,37 @@ struct MemberStatus {
   NodeInfo info;
   bool is_self = false;
   bool alive = false;                                 // A heartbeat within limits::kSilentAfter.
+  Standing standing;                                  // The same in full.
   std::optional<MonoTime> heard;                      // In this life of the coordinator.
   std::size_t pending = 0;                            // Intents it has not acknowledged.
   std::optional<CancelledRunning> cancelled_running;  // As its last heartbeat told.
   HostLoad host_load;                                 // Likewise; the coordinator's own as it is.
+  std::optional<std::uint64_t> live_tasks;            // As its last heartbeat told.
+  bool draining = false;                              // Likewise: it takes no new tasks.
+};
+
+// A node takes no new tasks, or leaves the fleet.
+struct DrainQuery {
+  enum class What : std::uint8_t { kDrain, kTakeAgain, kLeave };
+  NodeId node;
+  What what = What::kDrain;
+  bool wait = false;  // Until nothing lives on it.
+  std::shared_ptr<Caller> caller = nullptr;
+};
+
+struct DrainAnswer {
+  NodeInfo node;
+  bool draining = false;
+  bool left = false;               // It is not a member any more.
+  std::uint64_t live = 0;          // Tasks that live there, or are being registered.
+  std::shared_ptr<TaskSink> sink;  // Got the first limits::kDrainShown of them.
+};
+
+// What is given up with a node.
+struct Forgotten {
+  NodeInfo node;
+  std::size_t pending = 0;                  // Cancels that it has not acknowledged.
+  std::optional<std::uint64_t> live_tasks;  // As its last heartbeat told; unknown from now on.
 };
 
 struct CoordinatorOptions {
@@ -178,12 +206,20 @@ class Coordinator final : public MembershipHandler {
   bool Knows(std::string_view node) const;
   const NodeInfo& self() const;
   Executor& executor();
-  // limits::kFanOutsMax requests are in flight, or kWaitsMax of those that wait: the next one of
-  // its sort would be refused.
+  // limits::kFanOutsMax lists and looks are in flight, or kWaitsMax of those that wait, or
+  // kCancelsMax cancels: the next one of its sort would be refused.
   bool AtCapacity(bool wait = false) const;
-  // Its tasks and the intents pending for it are given up. Errors: kNotFound, kFailedPrecondition
-  // (it is alive: stop it first).
-  void Forget(const NodeId& node, std::function<void(Status)> done);
+  bool CancelsAtCapacity() const;
+  // Its tasks and the intents pending for it are given up. A node that comes back all the same
+  // joins as a new one; what was given up stays so. Errors: kNotFound, kFailedPrecondition (it is
+  // alive: let it leave, or stop it first), and the store's.
+  void Forget(const NodeId& node, std::function<void(Result<Forgotten>)> done);
+  // Answered by now + timeout, with what lives on the node then. A node on which something lives
+  // does not leave: that is no error, its answer is not `left`. Errors: kNotFound,
+  // kFailedPrecondition (this coordinator), kUnavailable and kDeadlineExceeded (it is away),
+  // kResourceExhausted, kOutcomeUnknown (it leaves, and has not been heard of since), kCancelled.
+  void Drain(DrainQuery query, MonoClock::duration timeout, TaskSinkFactory sinks,
+             std::function<void(Result<DrainAnswer>)> done);
 
   void OnJoin(JoinRequest request, const Principal& who,
               std::function<void(Result<JoinReply>)> reply) override;

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "coordinator/failures.h"
+#include "core/limits.h"
 
 namespace quell {
 namespace {
@@ -13,7 +14,7 @@ namespace {
 // it; the last one to be done with his hands all of them to the executor.
 class Gather : public std::enable_shared_from_this<Gather> {
  public:
-  Gather(Executor& executor, NodeClient& nodes, std::string_view action, MonoTime start,
+  Gather(Executor& executor, NodeAsks& nodes, std::string_view action, MonoTime start,
          MonoTime deadline, std::vector<FanOutSlot>& slots,
          std::function<void(std::vector<Slot>)> done)
       : executor_(executor),
@@ -22,13 +23,14 @@ class Gather : public std::enable_shared_from_this<Gather> {
         allowed_(std::chrono::ceil<std::chrono::milliseconds>(deadline - start)),
         done_(std::move(done)),
         slots_(slots.size()),
-        joined_(slots.size()),
+        standings_(slots.size()),
         asked_(slots.size()),
+        open_asks_(slots.size()),
         taken_(std::make_unique<std::atomic<bool>[]>(slots.size())) {
     std::size_t open = 0;
     for (std::size_t i = 0; i < slots.size(); ++i) {
       slots_[i] = std::move(slots[i].slot);
-      joined_[i] = slots[i].joined;
+      standings_[i] = slots[i].standing;
       const bool asked = slots[i].request.has_value();
       taken_[i].store(!asked, std::memory_order_relaxed);
       if (asked) ++open;
@@ -45,12 +47,33 @@ class Gather : public std::enable_shared_from_this<Gather> {
     timer_ = executor_.At(deadline, [self = shared_from_this()] { self->Expire(); });
   }
 
+  // On the executor: a place for the question. Null: the slot has failed without one.
+  std::shared_ptr<NodeAsks::Open> Begin(std::size_t slot, AskKind kind) {
+    const NodeInfo& node = *slots_[slot].node;  // Nobody else's until it is asked.
+    const Standing& standing = standings_[slot];
+    if (standing.presence == Presence::kStopped) {
+      Answer(slot, Error{ErrorCode::kUnavailable,
+                         "is away: its daemon was stopped, and has not been started again"});
+      return nullptr;
+    }
+    const MonoTime now = executor_.clock().Now();
+    MonoTime since = now;
+    open_asks_[slot] =
+        nodes_.Begin(node.id, kind, now, standing.presence == Presence::kSilent, &since);
+    if (open_asks_[slot] == nullptr) {
+      FailUnasked(slot, standing.since.value_or(WallAt(since)));
+    } else if (open_asks_[slot]->surplus() && look_ == TimerId::kNone) {
+      LookLater();
+    }
+    return open_asks_[slot];
+  }
+
   // On the executor.
   void Ask(std::size_t slot, NodeRequest request, MonoTime deadline,
            std::shared_ptr<ReplySink> sink) {
     const NodeId node = slots_[slot].node->id;  // Nobody else's until it is asked.
     asked_[slot] = sink;
-    nodes_.Ask(node, std::move(request), deadline, std::move(sink));
+    nodes_.client().Ask(node, std::move(request), deadline, std::move(sink));
   }
 
   // On the executor, or not at all.
@@ -59,7 +82,7 @@ class Gather : public std::enable_shared_from_this<Gather> {
       if (!IsOpen(i)) continue;
       const NodeId node = slots_[i].node->id;  // Before Answer(), which may end it all.
       Answer(i, Error{ErrorCode::kCancelled, "nobody waits for the answer any more"});
-      if (const auto sink = asked_[i].lock()) nodes_.Withdraw(node, *sink);
+      if (const auto sink = asked_[i].lock()) nodes_.client().Withdraw(node, *sink);
     }
   }
 
@@ -68,24 +91,71 @@ class Gather : public std::enable_shared_from_this<Gather> {
 
   // Thread-safe.
   void Answer(std::size_t slot, Result<NodeReply> reply) {
-    if (taken_[slot].exchange(true, std::memory_order_acq_rel)) return;
+    if (!TakeSlot(slot)) return;
     Slot& mine = slots_[slot];
     if (reply) {
       mine.reply = std::move(*reply);
     } else {
-      mine.failure = FailureOf(*mine.node, joined_[slot], action_, Told(slot, reply.error()));
+      mine.failure = FailureOf(*mine.node, standings_[slot], action_, Told(slot, reply.error()));
       mine.sink.reset();
     }
-    if (open_.fetch_sub(1, std::memory_order_acq_rel) == 1) {
-      executor_.Post([self = shared_from_this()] { self->Finish(); });
-    }
+    CloseSlot();
   }
 
  private:
+  // False: somebody else has it.
+  bool TakeSlot(std::size_t slot) {
+    return !taken_[slot].exchange(true, std::memory_order_acq_rel);
+  }
+  void CloseSlot() {
+    if (open_.fetch_sub(1, std::memory_order_acq_rel) != 1) return;
+    executor_.Post([self = shared_from_this()] { self->Finish(); });
+  }
+
+  void FailUnasked(std::size_t slot, WallTime since) {
+    if (!TakeSlot(slot)) return;
+    Slot& mine = slots_[slot];
+    mine.failure = NotResponding(*mine.node, action_, since);
+    mine.sink.reset();
+    CloseSlot();
+  }
+
+  WallTime WallAt(MonoTime when) const {
+    const Clock& clock = executor_.clock();
+    return clock.Wall() - std::chrono::duration_cast<WallClock::duration>(clock.Now() - when);
+  }
+
+  // A node may turn out not to respond when it has been asked by too many already.
+  void LookLater() {
+    look_ = executor_.After(limits::kUnansweredAfter, [self = shared_from_this()] {
+      self->look_ = TimerId::kNone;
+      self->Look();
+    });
+  }
+  void Look() {
+    const MonoTime now = executor_.clock().Now();
+    bool again = false;
+    for (std::size_t i = 0; i < slots_.size(); ++i) {
+      if (open_asks_[i] == nullptr || !open_asks_[i]->surplus() || !IsOpen(i)) continue;
+      const std::optional<MonoTime> since = open_asks_[i]->HopelessSince(now);
+      if (!since) {
+        again = true;
+        continue;
+      }
+      const NodeId node = slots_[i].node->id;
+      FailUnasked(i, WallAt(*since));
+      open_asks_[i]->Close(std::nullopt);
+      if (const auto sink = asked_[i].lock()) nodes_.client().Withdraw(node, *sink);
+    }
+    if (again) LookLater();
+  }
+
   void Expire() {
     timer_ = TimerId::kNone;
+    const MonoTime now = executor_.clock().Now();
     for (std::size_t i = 0; i < slots_.size(); ++i) {
       if (!IsOpen(i)) continue;
+      if (open_asks_[i] != nullptr) open_asks_[i]->Close(now);
       Answer(i, Error{ErrorCode::kDeadlineExceeded, {}});
     }
   }
@@ -99,21 +169,27 @@ class Gather : public std::enable_shared_from_this<Gather> {
 
   void Finish() {
     executor_.Cancel(timer_);
+    executor_.Cancel(look_);
+    for (const auto& open : open_asks_) {
+      if (open != nullptr) open->Close(std::nullopt);
+    }
     auto done = std::move(done_);
     done(std::move(slots_));
   }
 
   Executor& executor_;
-  NodeClient& nodes_;
+  NodeAsks& nodes_;
   const std::string_view action_;
   const std::chrono::milliseconds allowed_;
   std::function<void(std::vector<Slot>)> done_;
   std::vector<Slot> slots_;
-  std::vector<char> joined_;
-  std::vector<std::weak_ptr<ReplySink>> asked_;  // On the executor only.
+  std::vector<Standing> standings_;
+  std::vector<std::weak_ptr<ReplySink>> asked_;             // On the executor only.
+  std::vector<std::shared_ptr<NodeAsks::Open>> open_asks_;  // Likewise.
   std::unique_ptr<std::atomic<bool>[]> taken_;
   std::atomic<std::size_t> open_{0};
   TimerId timer_ = TimerId::kNone;  // On the executor only.
+  TimerId look_ = TimerId::kNone;   // Likewise.
 };
 
 // How many tasks the answer brought, if it says so.
@@ -127,10 +203,17 @@ std::optional<std::uint64_t> CountOf(const NodeReply& reply) {
 class SlotSink final : public ReplySink {
  public:
   SlotSink(std::shared_ptr<Gather> gather, std::size_t slot, NodeId node, std::size_t kind,
-           std::shared_ptr<TaskSink> sink)
-      : gather_(std::move(gather)), slot_(slot), node_(node), kind_(kind), sink_(std::move(sink)) {}
+           std::shared_ptr<TaskSink> sink, std::shared_ptr<NodeAsks::Open> open, const Clock& clock)
+      : gather_(std::move(gather)),
+        slot_(slot),
+        node_(node),
+        kind_(kind),
+        sink_(std::move(sink)),
+        open_(std::move(open)),
+        clock_(clock) {}
 
   void OnTasks(std::span<const TaskView> page) override {
+    open_->Spoke(clock_.Now());
     if (!gather_->IsOpen(slot_)) return;
     for (const TaskView& task : page) {
       if (task.id.node != node_) foreign_ = true;
@@ -141,6 +224,8 @@ class SlotSink final : public ReplySink {
   }
 
   void OnDone(Result<NodeReply> reply) override {
+    if (IsFromNode(reply)) open_->Spoke(clock_.Now());
+    open_->Close(std::nullopt);
     if (reply) {
       const std::optional<std::uint64_t> count = CountOf(*reply);
       std::string_view wrong;
@@ -158,18 +243,28 @@ class SlotSink final : public ReplySink {
   }
 
  private:
+  // Else the transport may have given up by itself.
+  static bool IsFromNode(const Result<NodeReply>& reply) {
+    if (reply) return true;
+    const ErrorCode code = reply.error().code;
+    return code != ErrorCode::kUnavailable && code != ErrorCode::kDeadlineExceeded &&
+           code != ErrorCode::kCancelled;
+  }
+
   const std::shared_ptr<Gather> gather_;
   const std::size_t slot_;
   const NodeId node_;
   const std::size_t kind_;  // The index of request and reply in their variants: they go in pairs.
   const std::shared_ptr<TaskSink> sink_;
+  const std::shared_ptr<NodeAsks::Open> open_;
+  const Clock& clock_;
   std::uint64_t tasks_ = 0;
   bool foreign_ = false;
 };
 
 }  // namespace
 
-std::function<void()> FanOut(Executor& executor, NodeClient& nodes, std::string_view action,
+std::function<void()> FanOut(Executor& executor, NodeAsks& nodes, std::string_view action,
                              std::vector<FanOutSlot> slots, MonoTime deadline,
                              std::function<void(std::vector<Slot>)> done) {
   static_assert(std::variant_size_v<NodeRequest> == std::variant_size_v<NodeReply>);
@@ -178,9 +273,12 @@ std::function<void()> FanOut(Executor& executor, NodeClient& nodes, std::string_
   gather->Arm(deadline);
   for (std::size_t i = 0; i < slots.size(); ++i) {
     if (!slots[i].request) continue;
+    const bool wait = std::holds_alternative<AwaitRequest>(*slots[i].request);
+    auto open = gather->Begin(i, wait ? AskKind::kWait : slots[i].kind);
+    if (open == nullptr) continue;
     const Slot& slot = gather->slot(i);
-    auto sink =
-        std::make_shared<SlotSink>(gather, i, slot.node->id, slots[i].request->index(), slot.sink);
+    auto sink = std::make_shared<SlotSink>(gather, i, slot.node->id, slots[i].request->index(),
+                                           slot.sink, std::move(open), executor.clock());
     gather->Ask(i, std::move(*slots[i].request), deadline, std::move(sink));
   }
   return [weak = std::weak_ptr(gather)] {

@@ -50,7 +50,14 @@ CREATE TABLE numbers(next INTEGER NOT NULL);
 INSERT INTO numbers VALUES(1);
 )sql";
 
-constexpr std::array<std::string_view, 2> kMigrations = {kFirst, kNumbers};
+// Before, a daemon that stopped cleanly was kept as one that has left: when it stopped is not
+// known.
+constexpr std::string_view kStopped = R"sql(
+ALTER TABLE nodes ADD COLUMN stopped_at INTEGER;
+UPDATE nodes SET stopped_at = 0, has_left = 0 WHERE has_left = 1;
+)sql";
+
+constexpr std::array<std::string_view, 3> kMigrations = {kFirst, kNumbers, kStopped};
 
 // Settled intents that are removed together when room is needed.
 constexpr int kRoom = 100;
@@ -254,6 +261,7 @@ std::optional<KnownNode> ReadNode(const sqlite::Statement& row) {
   known.info.boot_id = row.text(8);
   known.next_number = row.number(9);
   known.left = row.integer(10) != 0;
+  if (!row.null(11)) known.stopped = WallFromMicros(row.integer(11));
   return known;
 }
 
@@ -274,7 +282,7 @@ Result<StoreState> LoadState(sqlite::Database& database) {
   state.next_number = numbers->number(0);
   Result<sqlite::Statement> nodes = database.Prepare(
       "SELECT id, incarnation, name, address, host, roles, attributes, version, boot_id, "
-      "next_number, has_left FROM nodes ORDER BY id");
+      "next_number, has_left, stopped_at FROM nodes ORDER BY id");
   if (!nodes) return nodes.error();
   nodes->Bind();
   Status read = nodes->ForEach([&](const sqlite::Statement& row) {
@@ -372,13 +380,17 @@ Status KeepReceipts(sqlite::Database& database, std::span<const Receipt> receipt
 }
 
 Status KeepNode(sqlite::Database& database, const KnownNode& node) {
+  if (node.left) {
+    Status dropped = database.Run("DELETE FROM pending WHERE node = ?1", node.info.id.view());
+    if (!dropped) return dropped;
+  }
   return database.Run(
       "INSERT OR REPLACE INTO nodes(id, incarnation, name, address, host, roles, attributes, "
-      "version, boot_id, next_number, has_left) "
-      "VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+      "version, boot_id, next_number, has_left, stopped_at) "
+      "VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
       node.info.id.view(), node.info.incarnation, node.info.name, node.info.address, node.info.host,
       TextList(node.info.roles), HeaderList(node.info.attributes), node.info.version,
-      node.info.boot_id, node.next_number, node.left);
+      node.info.boot_id, node.next_number, node.left, Micros(node.stopped));
 }
 
 Status KeepReserved(sqlite::Database& database, std::uint64_t end) {

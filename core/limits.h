@@ -93,10 +93,20 @@ inline constexpr std::size_t kNodeInfoMax = 16 * 1024;  // All texts that a node
 inline constexpr std::size_t kIntentsMax = 1'000'000;
 inline constexpr std::size_t kReceiptsKept = 1'000'000;  // In the store; oldest forgotten first.
 inline constexpr std::size_t kIntentsPerReply =
-    256;                                         // Pending intents in one answer to a heartbeat.
-inline constexpr std::size_t kFanOutsMax = 256;  // In flight; more are refused with 429.
-inline constexpr std::size_t kWaitsMax =
-    512;  // Requests that wait for tasks to end; beside kFanOutsMax, which they do not use up.
+    256;  // Pending intents in one answer to a heartbeat.
+// Requests in flight, each sort with places of its own: more of one are refused with 429, and never
+// take the place of another.
+inline constexpr std::size_t kFanOutsMax = 256;  // Lists and looks at one task.
+inline constexpr std::size_t kWaitsMax = 512;    // Those that wait for tasks to end.
+inline constexpr std::size_t kCancelsMax = 192;
+inline constexpr std::size_t kDrainsMax = 16;
+inline constexpr auto kUnansweredAfter =
+    1s;  // A node that has answered nothing for so long, though asked, does not respond.
+inline constexpr std::size_t kAsksWhileUnanswered =
+    4;  // Of each sort, to a node that does not respond; more fail at once, without asking.
+inline constexpr std::size_t kOwedCommitsMax =
+    1024;  // Born at nodes, on their way into the store; more come with the next heartbeat.
+inline constexpr std::size_t kDrainShown = 100;  // Tasks that are named when a node drains.
 inline constexpr std::size_t kGroupParentsMax =
     100'000;  // Tasks in one answer that are put in order over all nodes: by parents, or as a
               // table.
@@ -122,13 +132,17 @@ inline constexpr std::size_t kPageTasks = 500;  // Tasks in one message, and in 
 inline constexpr std::size_t kPageBytes = 512 * 1024;
 inline constexpr std::size_t kGrpcMessageMax = 4 * 1024 * 1024;
 inline constexpr std::size_t kAsksPerNodeMax = 1024;  // Waiting for one node.
-inline constexpr std::size_t kPrincipalMax = 256;     // A principal's name.
+static_assert(kFanOutsMax + kWaitsMax + kCancelsMax + kDrainsMax < kAsksPerNodeMax,
+              "a cancel always finds a place in the queue of its node");
+inline constexpr std::size_t kPrincipalMax = 256;  // A principal's name.
 inline constexpr std::size_t kActionPatternsMax =
     2048;  // In a filter; a request line holds no more.
 inline constexpr std::size_t kActionPatternMax = 4096;  // Likewise.
 inline constexpr std::size_t kLinksMax = 16;  // Coordinators that one node serves at a time.
 inline constexpr std::size_t kLinkBytesMax =
     16 * 1024 * 1024;  // Answers that wait for one coordinator to read; then asks are refused.
+inline constexpr std::size_t kLinkBytesForCancels =
+    4 * 1024 * 1024;  // Beyond that, for intents and for what is looked up before one.
 inline constexpr std::size_t kMembershipCallsMax = 4096;  // Joins and heartbeats under way.
 
 }  // namespace quell::limits

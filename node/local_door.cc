@@ -55,6 +55,7 @@ int StatusOf(const Error& error, const std::string& journal_path) {
       return error.message.find(journal_path) != std::string::npos ? 507 : 429;
     case ErrorCode::kDeadlineExceeded:
     case ErrorCode::kUnavailable:
+    case ErrorCode::kDraining:
     case ErrorCode::kCancelled:
     case ErrorCode::kOutcomeUnknown:
       return 503;

@@ -145,6 +145,7 @@ class Daemon {
   Result<NodeInfo> MakeInfo(const HostPort& listen);
   Status OpenDoor();
   void Joined();
+  void Left();
   void Stop(int code);
   // On the node's thread; waits for it.
   void OnNode(const std::function<void()>& work);
@@ -258,7 +259,7 @@ Status Daemon::Start(const HostPort& listen) {
   loop_runs_ = true;
   OnNode([&] {
     node_ = std::make_unique<Node>(
-        NodeOptions{*info, Trouble, [this] { return load_.Last(); }},
+        NodeOptions{*info, Trouble, [this] { return load_.Last(); }, [this] { Left(); }},
         NodeServices{loop_, random_, *journal_, processes_, coordinator_.get()},
         std::move(opened->state));
   });
@@ -289,6 +290,13 @@ void Daemon::Joined() {
   if (Status told = WriteStdoutLine(line); !told) {
     LogWarning("nobody reads what was said on standard output", {{"error", told.error()}});
   }
+}
+
+void Daemon::Left() {
+  main_.Post([this] {
+    LogInfo("left the fleet, as it was told to; started again, it joins again");
+    Stop(Exit::kOk);
+  });
 }
 
 int Daemon::Run() {

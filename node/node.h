@@ -45,6 +45,8 @@ struct NodeOptions {
   std::function<void(const Error&)> trouble = {};
   // How busy the host is, for the heartbeats. On the executor: it must not wait. May be empty.
   std::function<HostLoad()> host_load = {};
+  // The node has left the fleet, as it was told to: the daemon should end. May be empty.
+  std::function<void()> left = {};
 };
 
 struct NodeServices {
@@ -68,8 +70,8 @@ class Node final : public NodeHandler {
   // Joins, and keeps on trying. `joined` (may be empty) runs after each successful join.
   // `refused` (may be empty): another living daemon has this id; the daemon should end.
   void Start(std::function<void()> joined, std::function<void(Error)> refused);
-  // Leaves the cluster (waits at most limits::kStopDeadline for the answer), closes all streams;
-  // then `done`. Programs keep running.
+  // Says that this daemon stops (waits at most limits::kHeartbeatDeadline for the answer), closes
+  // all streams; then `done`. Programs keep running, and the node stays a member, which is away.
   void Stop(std::function<void()> done);
 
   // Programs. Errors: kInvalidArgument, kNotFound (Register() and OpenCommands(): the session;

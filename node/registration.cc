@@ -145,12 +145,27 @@ Status Registrar::CheckTask(Registration& r, const NewTask& task, Plan& plan) {
   if (Status fine = CheckStart(task); !fine) return fine;
   if (Status fine = CheckResume(r, task, plan); !fine) return fine;
   if (Status fine = CheckKey(r, task, plan); !fine) return fine;
+  if (Status fine = CheckIntake(task, plan); !fine) return fine;
   if (Status fine = PlanChain(r, task, plan); !fine) return fine;
   if (plan.find_parent) ++plan.finds_open;
   if (plan.number != 0 && !plan.adopt) ++plan.finds_open;
   if (plan.number == 0) ++r.fresh;
   if (!plan.adopt) ++r.added;
   return CheckProcess(r, task, plan);
+}
+
+// A task that comes back, a repeat, and a child of what lives here are no new work.
+Status Registrar::CheckIntake(const NewTask& task, const Plan& plan) const {
+  if (state_.intake == Intake::kAll) return {};
+  if (state_.intake == Intake::kDraining) {
+    if (plan.number != 0) return {};
+    const std::uint64_t parent = task.parent ? state_.OwnNumber(*task.parent) : 0;
+    if (parent != 0 && state_.registry.Find(parent) != nullptr) return {};
+  }
+  return Error{ErrorCode::kDraining,
+               std::string("this node ") +
+                   (state_.intake == Intake::kNone ? "leaves the fleet" : "is draining") +
+                   ": it takes no new tasks; register on another node, or try again later"};
 }
 
 Status Registrar::CheckStart(const NewTask& task) const {

@@ -35,6 +35,8 @@ class Registrar {
 
   // As Node::Register().
   void Register(RegisterRequest request, const Principal& who, Done done);
+  // Registrations that have neither been answered nor refused.
+  std::size_t under_way() const { return under_way_; }
 
  private:
   struct Plan;
@@ -44,6 +46,7 @@ class Registrar {
   Status CheckRequest(const RegisterRequest& request, const Principal& who) const;
   void CheckTasks(const Shared& registration);
   Status CheckTask(Registration& registration, const NewTask& task, Plan& plan);
+  Status CheckIntake(const NewTask& task, const Plan& plan) const;
   Status CheckStart(const NewTask& task) const;
   Status CheckResume(Registration& registration, const NewTask& task, Plan& plan);
   Status CheckKey(Registration& registration, const NewTask& task, Plan& plan);

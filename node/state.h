@@ -20,6 +20,13 @@
 
 namespace quell {
 
+// Which tasks the node takes.
+enum class Intake : std::uint8_t {
+  kAll,
+  kDraining,  // Those that belong to what lives here: they come back, or their parent lives.
+  kNone,      // It leaves the fleet.
+};
+
 struct NodeState {
   NodeState(NodeInfo node_info, const NodeServices& services, const JournalState& recovered)
       : info(std::move(node_info)),
@@ -60,6 +67,7 @@ struct NodeState {
   // Of earlier lives, by number, until the task is resumed. Looked up, never walked.
   std::unordered_map<std::uint64_t, Receipt> receipts;
   CoordinatorClock coordinator_clock;
+  Intake intake = Intake::kAll;
   // Called with the number of each task that has ended. Set by Waits.
   std::function<void(std::uint64_t)> ended = [](std::uint64_t) {};
   Lifetime lifetime;

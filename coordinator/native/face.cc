@@ -153,6 +153,14 @@ void RenderSlot(http::JsonWriter& json, const Slot& slot) {
   json.EndArray().EndObject();
 }
 
+void RenderFailure(http::JsonWriter& json, const NodeFailure& failure) {
+  json.BeginObject().Field("node", failure.node);
+  if (!failure.name.empty()) json.Field("name", failure.name);
+  json.Field("cause", ToString(failure.cause));
+  Millis(json, "since_millis", failure.since);
+  json.Field("type", failure.cause_type).Field("reason", failure.cause_reason).EndObject();
+}
+
 void SendList(const ExchangePtr& exchange, const Gathered& gathered) {
   http::Response response;
   response.status = 200;
@@ -166,12 +174,34 @@ void SendList(const ExchangePtr& exchange, const Gathered& gathered) {
   json.EndArray().Key("node_failures").BeginArray();
   for (const Slot& slot : gathered.slots) {
     if (!slot.failure) continue;
-    json.BeginObject().Field("node", slot.failure->node);
-    json.Field("type", slot.failure->cause_type).Field("reason", slot.failure->cause_reason);
-    json.EndObject();
+    RenderFailure(json, *slot.failure);
   }
   json.EndArray().EndObject();
   exchange->Send(std::move(response));
+}
+
+// A node that was to leave and on which something lives is an error that names it.
+void SendDrained(const ExchangePtr& exchange, DrainQuery::What what, const DrainAnswer& answer) {
+  const bool stays = what == DrainQuery::What::kLeave && !answer.left;
+  std::string body;
+  http::JsonWriter json(body);
+  json.BeginObject();
+  if (stays) {
+    json.Key("error").BeginObject().Field("type", ToString(ErrorCode::kFailedPrecondition));
+    json.Field("reason", "node " + answer.node.name +
+                             " cannot leave: " + std::to_string(answer.live) +
+                             " tasks live there; wait until they have ended, or cancel them");
+    json.EndObject().Field("status", 409);
+  }
+  json.Field("node", answer.node.id.view()).Field("name", answer.node.name);
+  json.Field("draining", answer.draining).Field("left", answer.left);
+  json.Field("live", answer.live).Key("tasks").BeginArray();
+  if (answer.sink != nullptr && !answer.left) {
+    const std::string& tasks = static_cast<const Records&>(*answer.sink).text();
+    if (!tasks.empty()) json.Raw(tasks);
+  }
+  json.EndArray().EndObject();
+  Send(exchange, stays ? 409 : 200, std::move(body));
 }
 
 void Plain(const ExchangePtr& exchange, int status, std::string text) {
@@ -202,6 +232,13 @@ void Face::AddRoutes(http::Router& router) {
              [this](const ExchangePtr& exchange) { ListNodes(exchange); });
   router.Add(Method::kDelete, "/quell/v1/nodes/{id}", Permission::kNodeManage,
              [this](const ExchangePtr& exchange) { ForgetNode(exchange); });
+  const auto drain = [&](Method method, const char* path, DrainQuery::What what) {
+    router.Add(method, path, Permission::kNodeManage,
+               [this, what](const ExchangePtr& exchange) { DrainNode(exchange, what); });
+  };
+  drain(Method::kPost, "/quell/v1/nodes/{id}/drain", DrainQuery::What::kDrain);
+  drain(Method::kDelete, "/quell/v1/nodes/{id}/drain", DrainQuery::What::kTakeAgain);
+  drain(Method::kPost, "/quell/v1/nodes/{id}/leave", DrainQuery::What::kLeave);
 }
 
 void Face::GetTask(const ExchangePtr& exchange) {
@@ -259,7 +296,10 @@ void Face::ListNodes(const ExchangePtr& exchange) {
     json.Field("address", member.info.address).Field("version", member.info.version);
     json.Field("incarnation", static_cast<std::uint64_t>(member.info.incarnation));
     json.Field("coordinator", member.is_self).Field("alive", member.alive);
-    json.Field("pending", std::uint64_t{member.pending});
+    json.Field("state", ToString(member.standing.presence));
+    Millis(json, "since_millis", member.standing.since);
+    if (member.live_tasks) json.Field("live_tasks", *member.live_tasks);
+    json.Field("draining", member.draining).Field("pending", std::uint64_t{member.pending});
     if (member.cancelled_running) {
       json.Key("cancelled_running").BeginObject().Field("now", member.cancelled_running->now);
       json.Field("total", member.cancelled_running->total).EndObject();
@@ -271,23 +311,63 @@ void Face::ListNodes(const ExchangePtr& exchange) {
   Send(exchange, 200, std::move(body));
 }
 
-void Face::ForgetNode(const ExchangePtr& exchange) {
-  if (RefuseParams(exchange)) return;
+// Null within: the client has been told what is wrong.
+std::optional<NodeId> Face::NodeOf(const ExchangePtr& exchange) {
   const std::string& text = exchange->request().captures.front();
   const std::optional<NodeId> id = NodeId::Parse(text);
   if (!id) {
-    return SendError(exchange,
-                     {ErrorCode::kInvalidArgument,
-                      "[" + text + "] is no node id: take one of GET /quell/v1/nodes"},
-                     opensearch::Whose::kService);
+    SendError(exchange,
+              {ErrorCode::kInvalidArgument,
+               "[" + text + "] is no node id: take one of GET /quell/v1/nodes"},
+              opensearch::Whose::kService);
   }
-  coordinator_.Forget(*id, [exchange, id = *id](Status forgotten) {
+  return id;
+}
+
+void Face::ForgetNode(const ExchangePtr& exchange) {
+  if (RefuseParams(exchange)) return;
+  const std::optional<NodeId> id = NodeOf(exchange);
+  if (!id) return;
+  coordinator_.Forget(*id, [exchange](Result<Forgotten> forgotten) {
     if (!forgotten) return SendError(exchange, forgotten.error(), opensearch::Whose::kStore);
     std::string body;
     http::JsonWriter json(body);
-    json.BeginObject().Field("forgotten", id.view()).EndObject();
+    json.BeginObject().Field("forgotten", forgotten->node.id.view());
+    json.Field("name", forgotten->node.name);
+    json.Field("pending", std::uint64_t{forgotten->pending});
+    if (forgotten->live_tasks) json.Field("live_tasks", *forgotten->live_tasks);
+    json.EndObject();
     Send(exchange, 200, std::move(body));
   });
+}
+
+void Face::DrainNode(const ExchangePtr& exchange, DrainQuery::What what) {
+  opensearch::Params params(exchange->request());
+  DrainQuery query;
+  query.what = what;
+  query.wait = params.Bool("wait", false);
+  const auto timeout = params.Duration("timeout");
+  if (timeout && timeout->count() < 0) params.Fail("[timeout] is negative");
+  if (const auto problem = params.Finish()) {
+    return SendError(exchange, {ErrorCode::kInvalidArgument, problem->reason},
+                     opensearch::Whose::kService);
+  }
+  const std::optional<NodeId> id = NodeOf(exchange);
+  if (!id) return;
+  query.node = *id;
+  const auto caller = std::make_shared<Caller>();
+  exchange->OnGone([caller] { caller->Leave(); });
+  query.caller = caller;
+  const MonoClock::duration usual =
+      query.wait ? MonoClock::duration(limits::kWaitDefault) : limits::kNodeDeadline;
+  auto sinks = [](const NodeInfo&) { return std::make_shared<Records>(); };
+  coordinator_.Drain(std::move(query), timeout ? MonoClock::duration(*timeout) : usual, sinks,
+                     [exchange, what](const Result<DrainAnswer>& answer) {
+                       if (!answer) {
+                         return SendError(exchange, answer.error(), opensearch::Whose::kService);
+                       }
+                       SendDrained(exchange, what, *answer);
+                     });
 }
 
 }  // namespace quell::native

@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 
 #include "coordinator/coordinator.h"
 #include "transport/http/router.h"
@@ -25,6 +26,8 @@ class Face {
   void ListTasks(const ExchangePtr& exchange);
   void ListNodes(const ExchangePtr& exchange);
   void ForgetNode(const ExchangePtr& exchange);
+  void DrainNode(const ExchangePtr& exchange, DrainQuery::What what);
+  static std::optional<NodeId> NodeOf(const ExchangePtr& exchange);
 
   Coordinator& coordinator_;
   const std::function<bool()> ready_;

@@ -227,6 +227,13 @@ Problem Busy(bool wait) {
       Whose::kService);
 }
 
+Problem BusyWithCancels() {
+  return ToProblem(
+      {ErrorCode::kResourceExhausted,
+       std::to_string(limits::kCancelsMax) + " cancels are under way already: come back later"},
+      Whose::kService);
+}
+
 std::optional<TaskId> ParentFilter(const TaskIdText& parent) {
   if (parent.unset) return std::nullopt;
   // One that cannot be is asked for all the same: nothing matches it. It must be an id, or it does

@@ -72,6 +72,7 @@ Problem Invalid(std::string reason);
 Problem ValidationFailed(const std::string& what);
 // The coordinator is at its capacity of requests, or of those that wait for tasks to end.
 Problem Busy(bool wait);
+Problem BusyWithCancels();
 
 // An id that no task can have matches none, as in OpenSearch.
 std::optional<TaskId> ParentFilter(const TaskIdText& parent);

@@ -411,7 +411,7 @@ void Face::Cancel(const ExchangePtr& exchange, bool path_id) {
     problem = ValidationFailed("task id cannot be used together with node ids");
   }
   const Wait wait = words.wait;
-  if (!problem && coordinator_.AtCapacity(wait.wanted)) problem = Busy(wait.wanted);
+  if (!problem && coordinator_.CancelsAtCapacity()) problem = BusyWithCancels();
   if (problem) return SendProblem(exchange, style, *problem);
 
   const bool documented = style.profile == Profile::kDocumented;

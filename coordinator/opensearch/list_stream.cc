@@ -125,7 +125,7 @@ class Stream : public std::enable_shared_from_this<Stream> {
     } else if (const std::string id = mine.node->id.ToString(); !coordinator_.Knows(id)) {
       mine.failure = NoSuchNode(id);  // It has left meanwhile.
     } else {
-      mine.failure = FailureOf(*mine.node, true, kListAction, gathered.error());
+      mine.failure = FailureOf(*mine.node, {}, kListAction, gathered.error());
     }
     EndNode(false);
     GoOn();

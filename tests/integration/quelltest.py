@@ -306,6 +306,12 @@ class Cluster:
                               stdin=subprocess.DEVNULL, capture_output=True, timeout=timeout,
                               check=False)
 
+    def popen(self, *arguments):
+        """A `quell` that goes on while the test does."""
+        return subprocess.Popen([QUELL, *arguments], env=self.environment(), text=True,
+                                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                stderr=subprocess.PIPE)
+
     def run(self, node, *command, flags=(), **kwargs):
         """A job on a node: `quell run FLAGS -- COMMAND`."""
         job = Job(self.environment(node), flags, command, self.directory, **kwargs)

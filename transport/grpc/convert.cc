@@ -154,6 +154,7 @@ v1::ErrorCode ToProto(ErrorCode from) {
     case ErrorCode::kResourceExhausted:
       return v1::ERROR_CODE_RESOURCE_EXHAUSTED;
     case ErrorCode::kUnavailable:
+    case ErrorCode::kDraining:  // Said to programs only.
       return v1::ERROR_CODE_UNAVAILABLE;
     case ErrorCode::kDeadlineExceeded:
       return v1::ERROR_CODE_DEADLINE_EXCEEDED;

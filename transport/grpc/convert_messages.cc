@@ -213,17 +213,20 @@ Result<NodeReply> AsReply(Result<T> from) {
 }  // namespace
 
 void ToProto(const NodeRequest& from, v1::NodeRequest* to) {
-  std::visit(
-      Overloaded{[to](const ListRequest& list) { WriteList(list, to->mutable_list()); },
-                 [to](const GetRequest& get) { to->mutable_get()->set_number(get.number); },
-                 [to](const ApplyRequest& apply) {
-                   v1::ApplyRequest* message = to->mutable_apply();
-                   for (const Intent& intent : apply.intents)
-                     ToProto(intent, message->add_intents());
-                 },
-                 [to](const ProbeRequest&) { to->mutable_probe(); },
-                 [to](const AwaitRequest& await) { WriteAwait(await, to->mutable_await()); }},
-      from);
+  std::visit(Overloaded{[to](const ListRequest& list) { WriteList(list, to->mutable_list()); },
+                        [to](const GetRequest& get) { to->mutable_get()->set_number(get.number); },
+                        [to](const ApplyRequest& apply) {
+                          v1::ApplyRequest* message = to->mutable_apply();
+                          for (const Intent& intent : apply.intents)
+                            ToProto(intent, message->add_intents());
+                        },
+                        [to](const ProbeRequest&) { to->mutable_probe(); },
+                        [to](const AwaitRequest& await) { WriteAwait(await, to->mutable_await()); },
+                        [to](const DrainRequest& drain) {
+                          to->mutable_drain()->set_off(drain.off);
+                          to->mutable_drain()->set_leave(drain.leave);
+                        }},
+             from);
 }
 
 Result<NodeRequest> FromProto(const v1::NodeRequest& from) {
@@ -251,6 +254,8 @@ Result<NodeRequest> FromProto(const v1::NodeRequest& from) {
       if (!await) return std::move(await).error();
       return NodeRequest(std::move(*await));
     }
+    case v1::NodeRequest::kDrain:
+      return NodeRequest(DrainRequest{from.drain().off(), from.drain().leave()});
     case v1::NodeRequest::kWithdraw:
     case v1::NodeRequest::ASK_NOT_SET:
       break;
@@ -281,6 +286,11 @@ void ToProto(const NodeReply& from, v1::NodeReply* to) {
                         [to](const AwaitReply& await) {
                           to->mutable_await()->set_count(await.count);
                           to->mutable_await()->set_running(await.running);
+                        },
+                        [to](const DrainReply& drain) {
+                          to->mutable_drain()->set_live(drain.live);
+                          to->mutable_drain()->set_draining(drain.draining);
+                          to->mutable_drain()->set_leaving(drain.leaving);
                         }},
              from);
 }
@@ -314,6 +324,9 @@ Result<NodeReply> FromProto(const v1::NodeReply& from, std::vector<IntentAck> ac
       return AsReply(Probed(from.probe()));
     case v1::NodeReply::kAwait:
       return NodeReply(AwaitReply{from.await().count(), from.await().running()});
+    case v1::NodeReply::kDrain:
+      return NodeReply(
+          DrainReply{from.drain().live(), from.drain().draining(), from.drain().leaving()});
     case v1::NodeReply::kError:
       return FromProto(from.error());
     case v1::NodeReply::END_NOT_SET:
@@ -370,6 +383,8 @@ void ToProto(const HeartbeatRequest& from, v1::HeartbeatRequest* to) {
   for (const Intent& intent : from.owed)
     ToProto(intent, to->add_owed());
   if (from.host_load.measured()) ToProto(from.host_load, to->mutable_host_load());
+  if (from.live_tasks) to->set_live_tasks(*from.live_tasks);
+  to->set_draining(from.draining);
   if (!from.cancelled_running) return;
   to->mutable_cancelled_running()->set_now(from.cancelled_running->now);
   to->mutable_cancelled_running()->set_total(from.cancelled_running->total);
@@ -389,6 +404,8 @@ Result<HeartbeatRequest> FromProto(const v1::HeartbeatRequest& from) {
         CancelledRunning{from.cancelled_running().now(), from.cancelled_running().total()};
   }
   reader.Take(FromProto(from.host_load()), &request.host_load);
+  if (from.has_live_tasks()) request.live_tasks = from.live_tasks();
+  request.draining = from.draining();
   return reader.Finish(std::move(request));
 }
 
@@ -415,6 +432,7 @@ Result<HeartbeatReply> FromProto(const v1::HeartbeatReply& from) {
 void ToProto(const LeaveRequest& from, v1::LeaveRequest* to) {
   to->set_node(from.node.ToString());
   to->set_incarnation(static_cast<std::uint64_t>(from.incarnation));
+  to->set_for_good(from.for_good);
 }
 
 Result<LeaveRequest> FromProto(const v1::LeaveRequest& from) {
@@ -422,6 +440,7 @@ Result<LeaveRequest> FromProto(const v1::LeaveRequest& from) {
   LeaveRequest request;
   reader.Take(ParseId<NodeId>("the node's id", from.node()), &request.node);
   reader.Take(fields::Life("the node's incarnation", from.incarnation()), &request.incarnation);
+  request.for_good = from.for_good();
   return reader.Finish(request);
 }
 

@@ -20,6 +20,7 @@ constexpr std::size_t kGetKind = 1;
 constexpr std::size_t kApplyKind = 2;
 constexpr std::size_t kProbeKind = 3;
 constexpr std::size_t kAwaitKind = 4;
+constexpr std::size_t kDrainKind = 5;
 static_assert(std::is_same_v<std::variant_alternative_t<kListKind, NodeRequest>, ListRequest> &&
               std::is_same_v<std::variant_alternative_t<kListKind, NodeReply>, ListReply>);
 static_assert(std::is_same_v<std::variant_alternative_t<kGetKind, NodeRequest>, GetRequest> &&
@@ -30,10 +31,13 @@ static_assert(std::is_same_v<std::variant_alternative_t<kProbeKind, NodeRequest>
               std::is_same_v<std::variant_alternative_t<kProbeKind, NodeReply>, ProbeReply>);
 static_assert(std::is_same_v<std::variant_alternative_t<kAwaitKind, NodeRequest>, AwaitRequest> &&
               std::is_same_v<std::variant_alternative_t<kAwaitKind, NodeReply>, AwaitReply>);
+static_assert(std::is_same_v<std::variant_alternative_t<kDrainKind, NodeRequest>, DrainRequest> &&
+              std::is_same_v<std::variant_alternative_t<kDrainKind, NodeReply>, DrainReply>);
 
 std::uint64_t TasksMax(std::size_t kind) {
   if (kind == kGetKind) return 1;
   if (kind == kProbeKind) return 0;
+  if (kind == kDrainKind) return limits::kDrainShown;
   return limits::kTasksPerNodeMax + limits::kEndedKept;
 }
 
@@ -65,6 +69,7 @@ Error WhyBroken(const grpc::Status& status) {
     case ErrorCode::kAlreadyExists:
     case ErrorCode::kFailedPrecondition:
     case ErrorCode::kUnavailable:
+    case ErrorCode::kDraining:
     case ErrorCode::kDeadlineExceeded:
     case ErrorCode::kCancelled:
     case ErrorCode::kOutcomeUnknown:

@@ -24,6 +24,7 @@ grpc::StatusCode CodeOf(ErrorCode code) {
     case ErrorCode::kResourceExhausted:
       return grpc::StatusCode::RESOURCE_EXHAUSTED;
     case ErrorCode::kUnavailable:
+    case ErrorCode::kDraining:  // Said to programs only.
       return grpc::StatusCode::UNAVAILABLE;
     case ErrorCode::kDeadlineExceeded:
       return grpc::StatusCode::DEADLINE_EXCEEDED;

@@ -140,11 +140,29 @@ TEST_F(SqliteStoreTest, BringsBackNodesAsTheyWere) {
   node.next_number = TaskId::kNumberMax;
   KnownNode gone = Known(2);
   gone.left = true;
+  KnownNode away = Known(3);
+  away.stopped = WallFromMicros(1'700'000'000'123'456);
   ASSERT_THAT(Put(Known(1, "earlier")), IsOk());
   ASSERT_THAT(Put(node), IsOk());
   ASSERT_THAT(Put(gone), IsOk());
+  ASSERT_THAT(Put(away), IsOk());
   Open();
-  EXPECT_THAT(state_.nodes, ElementsAre(node, gone));
+  EXPECT_THAT(state_.nodes, ElementsAre(node, gone, away));
+}
+
+TEST_F(SqliteStoreTest, NothingIsPendingForANodeThatHasLeftAndAllForOneThatStopped) {
+  KnownNode gone = Known(1);
+  KnownNode away = Known(2);
+  Put(gone);
+  Put(away);
+  Commit(OnTask(1, 7), {Id(1), Id(2)});
+  gone.left = true;
+  away.stopped = WallFromMicros(1);
+  ASSERT_THAT(Put(gone), IsOk());
+  ASSERT_THAT(Put(away), IsOk());
+  Open();
+  ASSERT_THAT(state_.intents, SizeIs(1));
+  EXPECT_THAT(state_.intents[0].pending, ElementsAre(Id(2)));
 }
 
 TEST_F(SqliteStoreTest, NumbersThatWereReservedStayReserved) {

@@ -107,6 +107,12 @@ TEST_P(ConvertTest, RequestsOfACoordinatorArriveAsTheyWereMade) {
     EXPECT_THAT(FromProto(Sent<v1::NodeRequest>(NodeRequest(ProbeRequest{}))),
                 IsOkAnd(VariantWith<ProbeRequest>(_)));
 
+    const DrainRequest drain{random_.Coin(), random_.Coin()};
+    const auto drained = FromProto(Sent<v1::NodeRequest>(NodeRequest(drain)));
+    ASSERT_THAT(drained, IsOkAnd(VariantWith<DrainRequest>(_)));
+    EXPECT_EQ(std::get<DrainRequest>(*drained).off, drain.off);
+    EXPECT_EQ(std::get<DrainRequest>(*drained).leave, drain.leave);
+
     AwaitRequest await;
     if (random_.Coin()) {
       await.which = random_.Filter();
@@ -176,6 +182,13 @@ TEST_P(ConvertTest, RepliesOfANodeArriveAsTheyWereMade) {
     EXPECT_EQ(std::get<AwaitReply>(*awaited).count, await.count);
     EXPECT_EQ(std::get<AwaitReply>(*awaited).running, await.running);
 
+    const DrainReply drain{random_.Below(1000), random_.Coin(), random_.Coin()};
+    const auto drained = FromProto(Sent<v1::NodeReply>(NodeReply(drain)), {});
+    ASSERT_THAT(drained, IsOkAnd(VariantWith<DrainReply>(_)));
+    EXPECT_EQ(std::get<DrainReply>(*drained).live, drain.live);
+    EXPECT_EQ(std::get<DrainReply>(*drained).draining, drain.draining);
+    EXPECT_EQ(std::get<DrainReply>(*drained).leaving, drain.leaving);
+
     const Error error = random_.AnError();
     v1::NodeReply failed;
     ToProto(error, failed.mutable_error());
@@ -239,6 +252,8 @@ TEST_P(ConvertTest, MembershipArrivesAsItWasMade) {
       beat.acks.push_back(random_.Ack());
     if (random_.Coin())
       beat.cancelled_running = CancelledRunning{random_.Number(), random_.Number()};
+    if (random_.Coin()) beat.live_tasks = random_.Below(1000);
+    beat.draining = random_.Coin();
     for (std::uint64_t i = random_.Below(4); i > 0; --i)
       beat.owed.push_back(random_.AnIntent());
     if (random_.Coin()) beat.host_load = random_.Load();
@@ -251,6 +266,8 @@ TEST_P(ConvertTest, MembershipArrivesAsItWasMade) {
     EXPECT_EQ(beaten->cancelled_running, beat.cancelled_running);
     EXPECT_EQ(beaten->owed, beat.owed);
     EXPECT_EQ(beaten->host_load, beat.host_load);
+    EXPECT_EQ(beaten->live_tasks, beat.live_tasks);
+    EXPECT_EQ(beaten->draining, beat.draining);
 
     HeartbeatReply echo{random_.Coin(), {}, random_.Time()};
     for (std::uint64_t i = random_.Below(4); i > 0; --i)
@@ -264,11 +281,12 @@ TEST_P(ConvertTest, MembershipArrivesAsItWasMade) {
     EXPECT_EQ(echoed->settled, echo.settled);
     EXPECT_EQ(echoed->wall, echo.wall);
 
-    const LeaveRequest leave{random_.Node(), Incarnation{1 + random_.Below(9)}};
+    const LeaveRequest leave{random_.Node(), Incarnation{1 + random_.Below(9)}, random_.Coin()};
     const auto left = FromProto(Sent<v1::LeaveRequest>(leave));
     ASSERT_THAT(left, IsOk());
     EXPECT_EQ(left->node, leave.node);
     EXPECT_EQ(left->incarnation, leave.incarnation);
+    EXPECT_EQ(left->for_good, leave.for_good);
   }
 }
 

@@ -143,6 +143,7 @@ class NodeWorld {
   std::unique_ptr<FakeCoordinator> coordinator;
   std::unique_ptr<Node> node;
   std::size_t joined = 0;
+  std::size_t left = 0;  // The fleet, for good.
   std::optional<Error> refused;
   std::vector<Error> troubles;
 };

@@ -48,8 +48,9 @@ inline constexpr std::size_t kEndedKept =
     10'000;  // Ended tasks kept readable, oldest forgotten first.
 inline constexpr std::size_t kEndedBytesKept = 64 * 1024 * 1024;   // Likewise.
 inline constexpr auto kEndedAgeKept = std::chrono::hours(24 * 7);  // Likewise.
-inline constexpr std::size_t kTombstonesMax =
-    100'000;                                     // Full: new cancels are refused, none forgotten.
+inline constexpr std::size_t kTombstonesKept =
+    100'000;  // Of cancelled tasks that do not live, the first that ended forgotten first; each
+              // live task can have one besides.
 inline constexpr std::uint64_t kIdBlock = 1000;  // Numbers reserved ahead in one durable write.
 inline constexpr std::size_t kRegisterBatchMax = 10'000;
 inline constexpr std::size_t kFinishBatchMax = 10'000;

@@ -118,6 +118,7 @@ Result<Task> Facts::End(LiveTask& live, TaskState outcome) {
     return moved.error();
   }
   overdue_.Ended(live);
+  state_.tombstones.SetEnded(live.task.id.number);
   live.session->Remove(live.task);
   if (live.receipt) SetEnded(*live.receipt, live.task);
   const EndedTask& ended = state_.registry.End(live);

@@ -54,7 +54,8 @@ struct JournalState {
   Incarnation incarnation = Incarnation::kNone;  // Of this start; the file already has it.
   std::uint64_t next_number = 1;                 // Everything below may have been given out.
   std::vector<IntentId> applied;                 // Oldest first, as far as that is known.
-  std::vector<Tombstone> tombstones;
+  std::uint64_t forgotten_below = 0;             // As Tombstones has it.
+  std::vector<Tombstone> tombstones;             // Those whose tasks ended first come first.
   std::vector<Intent> filters;    // The newest applied ones that go by filter, oldest first.
   std::vector<Receipt> receipts;  // The last of each tombstone's first intent, as far as known.
   std::vector<Intent> owed;       // Oldest first.
@@ -75,6 +76,9 @@ class Journal {
   virtual void RecordApplied(AppliedIntent applied, Done done) = 0;
   // Written behind: a crash may lose the last moments of these.
   virtual void RecordReceipt(const Receipt& receipt) = 0;
+  // These tombstones are kept no longer, nor their receipts. Written behind; losing it costs a
+  // repetition.
+  virtual void ForgetTombstones(std::vector<std::uint64_t> numbers) = 0;
   // It is owed no longer. Losing it costs a repetition.
   virtual void RecordHandedOver(const IntentId& intent) = 0;
   // They live, until RecordEnded(). Durable when `done` says so. Repeating it replaces what was

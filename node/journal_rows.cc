@@ -12,6 +12,7 @@
 
 #include "core/limits.h"
 #include "node/resource_text.h"
+#include "node/tombstone_rows.h"
 
 namespace quell {
 namespace {
@@ -74,8 +75,8 @@ ALTER TABLE intents ADD COLUMN owed INTEGER NOT NULL DEFAULT 0;
 CREATE INDEX owed_intents ON intents(seq) WHERE owed = 1;
 )sql";
 
-constexpr std::array<std::string_view, 5> kMigrations = {kFirst, kHistory, kResources, kLive,
-                                                         kOwed};
+constexpr std::array<std::string_view, 7> kMigrations = {kFirst, kHistory,    kResources, kLive,
+                                                         kOwed,  kForgetting, kCountMarks};
 
 Error Damaged(const sqlite::Database& database, std::string_view what) {
   return {ErrorCode::kInternal,
@@ -187,13 +188,15 @@ std::optional<Intent> ReadOwed(const sqlite::Statement& row) {
 }
 
 Status LoadLife(sqlite::Database& database, JournalState& state) {
-  Result<sqlite::Statement> row = database.Prepare("SELECT incarnation, next_number FROM life");
+  Result<sqlite::Statement> row =
+      database.Prepare("SELECT incarnation, next_number, forgotten_below FROM life");
   if (!row) return row.error();
   const Result<bool> found = row->Step();
   if (!found) return found.error();
   if (!*found || row->integer(0) < 1 || row->integer(1) < 1) return Damaged(database, "life");
   state.incarnation = Incarnation{row->number(0)};
   state.next_number = row->number(1);
+  state.forgotten_below = row->number(2);
   return {};
 }
 
@@ -334,8 +337,12 @@ std::span<const std::string_view> JournalMigrations() {
 }
 
 Status BeginLife(sqlite::Database& database) {
+  // More than one commit can reserve.
+  constexpr std::uint64_t kNumbersPerCommit = 1'000'000;
   if (Status begun = database.Begin(); !begun) return begun;
-  Status raised = database.Run("UPDATE life SET incarnation = incarnation + 1");
+  Status raised =
+      database.Run("UPDATE life SET incarnation = incarnation + 1, next_number = next_number + ?1",
+                   database.lost_commits() * kNumbersPerCommit);
   if (!raised) {
     database.Rollback();
     return raised;
@@ -360,7 +367,7 @@ Result<JournalState> LoadJournal(sqlite::Database& database, const NodeId& node)
   Status tombstones =
       LoadAll(database,
               "SELECT number, intent, marked_at, requested_by, reason, grace_ms, inherited, "
-              "cascade FROM tombstones WHERE number > ?1 ORDER BY number",
+              "cascade FROM tombstones WHERE number > ?1 ORDER BY ended IS NULL, ended, number",
               "tombstones", state.tombstones, ReadTombstone);
   if (!tombstones) return tombstones.error();
   Status receipts = LoadAll(database,
@@ -404,16 +411,14 @@ Status KeepApplied(sqlite::Database& database, const AppliedIntent& applied, std
   }
   std::int64_t marks = 0;
   for (const Tombstone& tombstone : applied.tombstones) {
-    const CancelMark& mark = tombstone.mark;
-    if (mark.intent == intent.id) ++marks;
-    // The first mark stays; it only becomes stronger.
-    Status kept = database.Run(
-        "INSERT INTO tombstones VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT(number) DO "
-        "UPDATE SET cascade = max(cascade, excluded.cascade), "
-        "grace_ms = min(grace_ms, excluded.grace_ms)",
-        tombstone.number, mark.intent.view(), MicrosSinceEpoch(mark.at), mark.by, mark.reason,
-        mark.grace.count(), mark.inherited, tombstone.cascade);
-    if (!kept) return kept;
+    const Result<bool> fresh = KeepTombstone(database, tombstone);
+    if (!fresh) return fresh.error();
+    if (!*fresh) continue;
+    if (tombstone.mark.intent == intent.id) {
+      ++marks;
+    } else if (Status kept = CountMarks(database, tombstone.mark.intent.view(), 1); !kept) {
+      return kept;
+    }
   }
   for (const Receipt& receipt : applied.receipts) {
     if (Status kept = KeepReceipt(database, receipt); !kept) return kept;
@@ -428,7 +433,8 @@ Status KeepApplied(sqlite::Database& database, const AppliedIntent& applied, std
       intent.reason, intent.cascade, intent.grace.count(), marks, applied.owed);
   if (!kept) return kept;
   return database.Run(
-      "DELETE FROM intents WHERE marks = 0 AND seq <= (SELECT max(seq) FROM intents) - ?1",
+      "DELETE FROM intents WHERE marks = 0 AND owed = 0 AND "
+      "seq <= (SELECT max(seq) FROM intents) - ?1",
       static_cast<std::int64_t>(max));
 }
 
@@ -509,7 +515,8 @@ Status InsertEnded(sqlite::Database& database, const Task& task) {
       CpuText(task.resources.cpu), MemoryText(task.resources.memory),
       static_cast<std::int64_t>(bytes));
   if (!kept) return kept;
-  return database.Run("DELETE FROM live WHERE number = ?1", task.id.number);
+  if (kept = database.Run("DELETE FROM live WHERE number = ?1", task.id.number); !kept) return kept;
+  return EndTombstone(database, task.id.number);
 }
 
 }  // namespace

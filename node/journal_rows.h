@@ -23,7 +23,8 @@ struct EndedLimits {
 
 std::span<const std::string_view> JournalMigrations();
 
-// A new incarnation, durable when this returns.
+// A new incarnation, durable when this returns. Numbers that were given out in commits which are
+// lost are not given out again.
 Status BeginLife(sqlite::Database& database);
 // Everything that the node needs to go on in the life that has begun.
 Result<JournalState> LoadJournal(sqlite::Database& database, const NodeId& node);

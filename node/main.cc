@@ -79,6 +79,7 @@ struct Options {
   std::string listen = "127.0.0.1:0";
   std::string coordinator;
   std::string socket;
+  bool accept_damaged_data = false;
   std::vector<std::string> roles = {"cluster_manager", "data", "ingest", "remote_cluster_client"};
   std::vector<std::string> attributes;
 };
@@ -235,6 +236,10 @@ Status Daemon::OpenDoor() {
 Status Daemon::Start(const HostPort& listen) {
   SqliteJournalOptions journal;
   journal.node = data_.node_id();
+  journal.accept_damage = options_.accept_damaged_data;
+  journal.damage = [](const std::string& text) {
+    LogWarning("damaged data is accepted", {{"found", text}});
+  };
   journal.behind_failed = [](const Error& error) {
     LogWarning("ended tasks and receipts are not kept yet", {{"error", error}});
   };
@@ -336,8 +341,13 @@ int Serve(Options options) {
   std::sort(options.roles.begin(), options.roles.end());
   SystemRandom random;
   options.data = Absolute(options.data);
-  Result<DataDirectory> data = DataDirectory::Open(options.data, random);
+  const bool socket_inside =
+      options.socket.empty() ||
+      std::filesystem::path(Absolute(options.socket)).parent_path() == options.data;
+  Result<DataDirectory> data = DataDirectory::Open(options.data, random, socket_inside);
   if (!data) return Fail(data.error());
+  for (const std::string& text : data->closed())
+    LogWarning("the data directory is for its owner only", {{"path", text}});
   options.socket = options.socket.empty() ? data->File("quell.sock") : Absolute(options.socket);
   Daemon daemon(std::move(options), std::move(*data));
   if (Status started = daemon.Start(*listen); !started) return Fail(started.error());
@@ -363,6 +373,8 @@ int main(int argc, char** argv) {
                  "HOST:PORT of the coordinator to join; none: serve alone");
   app.add_option("--socket", options.socket,
                  "Path of the local door; default: quell.sock in the data directory");
+  app.add_flag("--accept-damaged-data", options.accept_damaged_data,
+               "Go on with what can be read of damaged data; say so once, not in each start");
   app.add_option("--roles", options.roles, "Roles as OpenSearch names them")
       ->delimiter(',')
       ->capture_default_str();

@@ -20,7 +20,7 @@ namespace quell {
 class Node::Impl {
  public:
   Impl(NodeOptions options, const NodeServices& services, const JournalState& recovered)
-      : state_(std::move(options.info), services, recovered),
+      : state_(std::move(options.info), services, recovered, options.tombstones_kept),
         trouble_(std::move(options.trouble)),
         host_load_(std::move(options.host_load)),
         facts_(state_),

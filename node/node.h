@@ -11,6 +11,7 @@
 
 #include "core/executor.h"
 #include "core/host_load.h"
+#include "core/limits.h"
 #include "core/node_info.h"
 #include "core/principal.h"
 #include "core/random.h"
@@ -42,6 +43,7 @@ struct NodeOptions {
   std::function<void(const Error&)> trouble = {};
   // How busy the host is, for the heartbeats. On the executor: it must not wait. May be empty.
   std::function<HostLoad()> host_load = {};
+  std::size_t tombstones_kept = limits::kTombstonesKept;  // Of tasks that do not live.
 };
 
 struct NodeServices {

@@ -179,6 +179,11 @@ Status Registrar::CheckResume(Registration& r, const NewTask& task, Plan& plan) 
     }
     if (Status fine = CheckAdopt(r, *live); !fine) return fine;
     plan.adopt = true;
+  } else if (number < state_.tombstones.forgotten_below()) {
+    return Error{ErrorCode::kFailedPrecondition,
+                 name +
+                     " cannot be resumed: it was away for so long that this node has forgotten "
+                     "whether it was cancelled; register it as a new task"};
   }
   if (!resuming_.insert(number).second) {
     return Error{ErrorCode::kFailedPrecondition, name + " is being resumed already"};

@@ -7,6 +7,7 @@
 
 #include "core/executor.h"
 #include "core/lifetime.h"
+#include "core/limits.h"
 #include "core/node_info.h"
 #include "core/numbers.h"
 #include "core/random.h"
@@ -21,7 +22,8 @@
 namespace quell {
 
 struct NodeState {
-  NodeState(NodeInfo node_info, const NodeServices& services, const JournalState& recovered)
+  NodeState(NodeInfo node_info, const NodeServices& services, const JournalState& recovered,
+            std::size_t tombstones_kept = limits::kTombstonesKept)
       : info(std::move(node_info)),
         executor(services.executor),
         random(services.random),
@@ -30,7 +32,7 @@ struct NodeState {
         numbers(
             [this](std::uint64_t end, auto done) { journal.ReserveNumbers(end, std::move(done)); },
             recovered.next_number),
-        tombstones(recovered.tombstones) {
+        tombstones(recovered.tombstones, recovered.forgotten_below, tombstones_kept) {
     info.incarnation = recovered.incarnation;
     for (const Receipt& receipt : recovered.receipts)
       receipts.emplace(receipt.task.number, receipt);

@@ -112,7 +112,7 @@ void NodeWorld::Start() {
   coordinator->id = NodeId::Make(random);
   if (prepare) prepare(*coordinator);
   NodeOptions options{info, [this](const Error& error) { troubles.push_back(error); },
-                      [this] { return load; }};
+                      [this] { return load; }, tombstones_kept};
   node = std::make_unique<Node>(
       std::move(options), NodeServices{*executor, random, *journal, *watch, coordinator.get()},
       file.Open());

@@ -125,6 +125,8 @@ class NodeWorld {
   WallTime wall() const { return clock.Wall(); }
   TaskId Id(std::uint64_t number) const { return {info.id, number}; }
 
+  // Of the lives that start from now on.
+  std::size_t tombstones_kept = limits::kTombstonesKept;
   // Makes ready the coordinator of the lives that start from now on.
   std::function<void(FakeCoordinator&)> prepare;
 

@@ -57,9 +57,10 @@ class LocalDoorTest : public testing::Test {
     info.id = NodeId::Make(random_);
     info.name = "node";
     info.roles = {"data"};
-    node_ = std::make_unique<Node>(NodeOptions{info},
-                                   NodeServices{executor_, random_, journal_, processes_, nullptr},
-                                   JournalState{Incarnation{3}, 1, {}, {}, {}, {}, {}, {}});
+    JournalState state;
+    state.incarnation = Incarnation{3};
+    node_ = std::make_unique<Node>(
+        NodeOptions{info}, NodeServices{executor_, random_, journal_, processes_, nullptr}, state);
     door_ = std::make_unique<LocalDoor>(*node_, executor_, LocalDoorOptions{"node.db"});
     door_->AddRoutes(router_);
     server_ = std::make_unique<http::Server>(context_, router_, http::ServerLimits{});

@@ -76,6 +76,7 @@ struct Options {
   std::string name = "coordinator";
   std::vector<std::string> roles;
   std::vector<std::string> attributes;
+  bool accept_damaged_data = false;
   opensearch::Identity identity;
 };
 
@@ -148,6 +149,10 @@ class Daemon {
 
 Status Daemon::Start(const HostPort& http, const HostPort& listen) {
   SqliteStoreOptions store;
+  store.accept_damage = options_.accept_damaged_data;
+  store.damage = [](const std::string& text) {
+    LogWarning("damaged data is accepted", {{"found", text}});
+  };
   store.behind_failed = [](const Error& error) {
     LogWarning("acknowledgements are not stored yet, nodes may be told again", {{"error", error}});
   };
@@ -240,6 +245,8 @@ int Serve(Options options) {
   if (!ignored) options.data = absolute.string();
   Result<DataDirectory> data = DataDirectory::Open(options.data, random);
   if (!data) return Fail(data.error());
+  for (const std::string& text : data->closed())
+    LogWarning("the data directory is for its owner only", {{"path", text}});
   Daemon daemon(std::move(options), std::move(*data));
   if (Status started = daemon.Start(*http, *listen); !started) return Fail(started.error());
   daemon.Run();
@@ -258,6 +265,8 @@ int main(int argc, char** argv) {
   CLI::App app("Keeps the list of nodes, fans list and cancel out to them, and serves HTTP.",
                "quell-coordinator");
   app.add_option("--data", options.data, "Directory for what must not be forgotten")->required();
+  app.add_flag("--accept-damaged-data", options.accept_damaged_data,
+               "Go on with what can be read of damaged data; say so once, not in each start");
   app.add_option("--http", options.http, "HOST:PORT for HTTP; port 0 picks one")
       ->capture_default_str();
   app.add_option("--listen", options.listen, "HOST:PORT for nodes (gRPC); port 0 picks one")

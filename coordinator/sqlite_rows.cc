@@ -50,7 +50,17 @@ CREATE TABLE numbers(next INTEGER NOT NULL);
 INSERT INTO numbers VALUES(1);
 )sql";
 
-constexpr std::array<std::string_view, 2> kMigrations = {kFirst, kNumbers};
+// From here on the file has checksums, which an older program would not write.
+constexpr std::string_view kChecksums = "SELECT 1;";
+
+constexpr std::array<std::string_view, 3> kMigrations = {kFirst, kNumbers, kChecksums};
+
+constexpr std::string_view kRepair = R"sql(
+DELETE FROM pending WHERE intent NOT IN (SELECT seq FROM intents);
+UPDATE intents SET open = (SELECT count(*) FROM pending WHERE intent = seq);
+DELETE FROM counts;
+INSERT INTO counts SELECT count(*) FROM intents;
+)sql";
 
 // Settled intents that are removed together when room is needed.
 constexpr int kRoom = 100;
@@ -261,6 +271,22 @@ std::optional<KnownNode> ReadNode(const sqlite::Statement& row) {
 
 std::span<const std::string_view> StoreMigrations() {
   return kMigrations;
+}
+
+std::string_view StoreRepair() {
+  return kRepair;
+}
+
+Status SkipLostNumbers(sqlite::Database& database) {
+  if (database.lost_commits() == 0) return {};
+  // More than one commit can reserve.
+  constexpr std::uint64_t kNumbersPerCommit = 1'000'000;
+  if (Status begun = database.Begin(); !begun) return begun;
+  Status skipped = database.Run("UPDATE numbers SET next = next + ?1",
+                                database.lost_commits() * kNumbersPerCommit);
+  if (skipped) return database.Commit();
+  database.Rollback();
+  return skipped;
 }
 
 Result<StoreState> LoadState(sqlite::Database& database) {

@@ -310,6 +310,32 @@ TEST_F(SqliteStoreTest, WhatWasReportedSurvivesAKilledProcess) {
   }
 }
 
+// An intent whose pending rows are lost waits for nobody; one that is lost leaves none behind.
+TEST_F(SqliteStoreTest, WhatIsRescuedOfADamagedFileFitsTogether) {
+  for (int n = 1; n <= 300; ++n) {
+    ASSERT_THAT(Commit(OnTask(n, static_cast<std::uint64_t>(n)), {Id(1), Id(2)}), IsOk());
+  }
+  store_.reset();
+  const auto pages = std::filesystem::file_size(file()) / 4096;
+  for (std::uint64_t page = 12; page < pages; page += 7) {
+    const int fd = open(file().c_str(), O_WRONLY);
+    ASSERT_EQ(pwrite(fd, "x", 1, static_cast<off_t>(page * 4096 + 4000)), 1);
+    close(fd);
+  }
+  EXPECT_THAT(SqliteStore::Open(file(), executor_), FailsWith(ErrorCode::kInternal, "damaged"));
+  SqliteStoreOptions options;
+  options.accept_damage = true;
+  options.intents_max = 300;
+  Open(options);
+  EXPECT_GT(state_.intents.size(), 10u);
+  EXPECT_LT(state_.intents.size(), 300u);
+  for (const StoredIntent& stored : state_.intents)
+    EXPECT_GT(stored.pending.size(), 0u);
+  EXPECT_THAT(Commit(OnTask(999, 999), {Id(1)}), IsOk());
+  Open();
+  EXPECT_EQ(state_.intents.back().intent.id, Named(999));
+}
+
 TEST_F(SqliteStoreTest, AFileInUseOrNotOursIsRefusedByName) {
   WaitingExecutor other;
   const pid_t child = fork();

@@ -90,7 +90,13 @@ void AddCommands(CLI::App& app, Raw& raw) {
   AddHttp(cancel, raw.cancel.http);
 
   CLI::App* run = app.add_subcommand("run", "Run a command as a task");
-  run->footer("The command stands after --: quell run -- make -j4");
+  run->footer(
+      "The command stands after --: quell run -- make -j4\n\n"
+      "It gets the terminal, open files, limits and signals of quell run as if it had been "
+      "started\n"
+      "instead, and runs also when it cannot be tracked. SIGKILL and SIGSTOP cannot be passed on: "
+      "they\n"
+      "meet quell run alone, and the command goes on. How it ends: quell help exit-codes");
   run->add_option("--action", raw.run.action, "What it is called in lists; run/COMMAND if not set");
   run->add_option("--description", raw.run.description, "Instead of the command line");
   run->add_option("--parent", raw.run.parent, "Full id of the task that it belongs to");

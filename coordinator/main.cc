@@ -257,6 +257,7 @@ int Serve(Options options) {
 }  // namespace quell
 
 int main(int argc, char** argv) {
+  quell::HoldStandardDescriptors();
   quell::IgnoreWriteSignals();
   quell::SetLogName("quell-coordinator");
   quell::RaiseOpenFileLimit();

@@ -127,6 +127,18 @@ Status WriteFileDurably(const std::string& path, std::string_view content) {
   return SyncDirectoryOf(path);
 }
 
+FileDescriptor OpenNothing() {
+  // The one file that is there on every system, /dev or not.
+  return FileDescriptor(::open("/", O_PATH | O_CLOEXEC));
+}
+
+void HoldStandardDescriptors() {
+  for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; ++fd) {
+    // The lowest number that is free: `fd`, since those below it are taken.
+    if (::fcntl(fd, F_GETFD) < 0 && OpenNothing().Release() != fd) return;
+  }
+}
+
 std::size_t RaiseOpenFileLimit() {
   rlimit limit{};
   if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return 0;

@@ -110,6 +110,9 @@ class PidWatch final : public ProcessWatch {
       boot_ *= 0x100000001b3U;  // FNV-1a.
     }
   }
+  Result<std::int32_t> Find(std::int32_t peer, std::int32_t pid) override {
+    return FindNamed(peer, pid);
+  }
   Result<std::shared_ptr<void>> Watch(std::int32_t pid, std::uint32_t uid,
                                       std::function<void()> exited) override {
     return watch_.Watch(pid, uid, std::move(exited));
@@ -358,6 +361,7 @@ int Serve(Options options) {
 }  // namespace quell
 
 int main(int argc, char** argv) {
+  quell::HoldStandardDescriptors();
   quell::IgnoreWriteSignals();
   quell::SetLogName("quell-node");
   quell::RaiseOpenFileLimit();

@@ -26,6 +26,9 @@ namespace quell {
 class ProcessWatch {
  public:
   virtual ~ProcessWatch() = default;
+  // The pid by which this host knows the process that the program `peer` calls `pid`: another one
+  // if `peer` is in a pid namespace of its own. Errors: kNotFound (it cannot be told).
+  virtual Result<std::int32_t> Find(std::int32_t peer, std::int32_t pid) = 0;
   // Runs `exited` once on the node's executor when the process `pid` ends, unless the handle is
   // dropped before. Errors: kNotFound (no such process), kPermissionDenied (it does not belong to
   // `uid`; root may name any).

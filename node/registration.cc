@@ -76,6 +76,7 @@ struct Registrar::Registration {
   std::size_t added = 0;           // Tasks that will be added.
   std::vector<std::size_t> finds;  // Tasks to be looked up in the journal.
   std::size_t finds_open = 0;
+  std::map<std::int32_t, std::int32_t> pids;  // As the program calls them, to those of this host.
   std::map<std::int32_t, std::shared_ptr<NamedProcess>> processes;
   std::set<std::uint64_t> resumes;
   std::set<std::string> keys;
@@ -123,7 +124,8 @@ void Registrar::CheckTasks(const Shared& registration) {
   Registration& r = *registration;
   const std::size_t end = std::min(r.plans.size(), r.next + limits::kChangesPerTurn);
   for (; r.next < end; ++r.next) {
-    const NewTask& task = r.request.tasks[r.next];
+    NewTask& task = r.request.tasks[r.next];
+    task.pid = FindPid(r, task.pid);
     if (Status fine = CheckTask(r, task, r.plans[r.next]); !fine) {
       Error error = fine.error();
       if (r.plans.size() > 1)
@@ -269,6 +271,17 @@ Status Registrar::LeaveParent(Registration& r, const NewTask& task, Plan& plan) 
   plan.unknown_parent = task.parent;
   plan.chain.clear();
   return {};
+}
+
+// A pid of another pid namespace is somebody else's here. One that cannot be found is not named:
+// the task lives by its stream, or the lease.
+std::int32_t Registrar::FindPid(Registration& r, std::int32_t pid) {
+  if (pid <= 0) return pid;
+  const auto [known, fresh] = r.pids.try_emplace(pid, 0);
+  if (fresh) {
+    if (const auto found = state_.processes.Find(r.who.pid, pid)) known->second = *found;
+  }
+  return known->second;
 }
 
 Status Registrar::CheckProcess(Registration& r, const NewTask& task, const Plan& plan) {

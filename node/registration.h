@@ -51,6 +51,7 @@ class Registrar {
   Status PlanChain(Registration& registration, const NewTask& task, Plan& plan) const;
   // What becomes of a task whose parent this node should know and does not.
   static Status LeaveParent(Registration& registration, const NewTask& task, Plan& plan);
+  std::int32_t FindPid(Registration& registration, std::int32_t pid);
   Status CheckProcess(Registration& registration, const NewTask& task, const Plan& plan);
   // The live task lives by this process, and it has ended.
   bool HasEnded(std::uint64_t number, std::int32_t pid) const;

@@ -59,6 +59,11 @@ def alive(pid):
     return state_of(pid) not in (None, "Z", "X")
 
 
+def children_of(pid):
+    with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as file:
+        return [int(child) for child in file.read().split()]
+
+
 def stopped(pid):
     """Whether each of its threads has met SIGSTOP."""
     states = []

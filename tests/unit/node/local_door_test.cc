@@ -35,6 +35,7 @@ using testing::StartsWith;
 
 class NoProcesses final : public ProcessWatch {
  public:
+  Result<std::int32_t> Find(std::int32_t, std::int32_t pid) override { return pid; }
   Result<std::shared_ptr<void>> Watch(std::int32_t, std::uint32_t, std::function<void()>) override {
     return Error{ErrorCode::kNotFound, "no such process"};
   }

@@ -376,6 +376,32 @@ TEST_F(RegistrationTest, ChecksWhoseAProcessIs) {
   EXPECT_THAT(Register(task), FailsWith(ErrorCode::kInvalidArgument));
 }
 
+TEST_F(RegistrationTest, KnowsAProcessOfAnotherPidNamespaceByItsPidHere) {
+  const std::int32_t peer = world_.processes.Spawn(NodeWorld::kUid);
+  const std::int32_t command = world_.processes.Spawn(NodeWorld::kUid);
+  world_.processes.Isolate(peer, 2, command);
+  Principal who = NodeWorld::User();
+  who.pid = peer;
+  NewTask task = world_.Work();
+  task.pid = 2;
+  const auto reply = world_.Register({std::nullopt, {task}}, who);
+  ASSERT_THAT(reply, IsOk());
+  EXPECT_EQ(world_.Show(reply->tasks[0].id).pid, command);
+}
+
+TEST_F(RegistrationTest, TakesAPidThatItCannotFindForNone) {
+  const std::int32_t peer = world_.processes.Spawn(NodeWorld::kUid);
+  const std::int32_t stranger = world_.processes.Spawn(NodeWorld::kUid);
+  world_.processes.Isolate(peer, 2, stranger);
+  Principal who = NodeWorld::User();
+  who.pid = peer;
+  NewTask task = world_.Work();
+  task.pid = stranger;  // In its own namespace it is another one, or none.
+  const auto reply = world_.Register({std::nullopt, {task}}, who);
+  ASSERT_THAT(reply, IsOk());
+  EXPECT_EQ(world_.Show(reply->tasks[0].id).pid, 0);
+}
+
 // ---- Resuming.
 
 TEST_F(RegistrationTest, BringsATaskBackUnderItsNumber) {

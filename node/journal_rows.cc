@@ -75,8 +75,8 @@ ALTER TABLE intents ADD COLUMN owed INTEGER NOT NULL DEFAULT 0;
 CREATE INDEX owed_intents ON intents(seq) WHERE owed = 1;
 )sql";
 
-constexpr std::array<std::string_view, 7> kMigrations = {kFirst, kHistory,    kResources, kLive,
-                                                         kOwed,  kForgetting, kCountMarks};
+constexpr std::array<std::string_view, 7> kMigrations = {kFirst, kHistory,        kResources, kLive,
+                                                         kOwed,  kForgettingRows, kCountMarks};
 
 Error Damaged(const sqlite::Database& database, std::string_view what) {
   return {ErrorCode::kInternal,

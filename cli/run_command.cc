@@ -8,7 +8,6 @@
 #include <memory>
 #include <sys/prctl.h>
 #include <sys/wait.h>
-#include <thread>
 #include <unistd.h>
 
 #include "cli/exit_code.h"

@@ -41,9 +41,9 @@ TEST(AnswerTest, ReadsTasksByNodeAndFailuresByTheirCause) {
 }
 
 TEST(AnswerTest, ATaskThatWasSparedIsAFailure) {
-  const auto answer = ParseAnswer(
-      R"({"task_failures":[{"task_id":5,"node_id":"N","status":"CONFLICT",)"
-      R"("reason":{"type":"t","reason":"task [N:5] was spared"}}],"nodes":{}})");
+  const auto answer =
+      ParseAnswer(R"({"task_failures":[{"task_id":5,"node_id":"N","status":"CONFLICT",)"
+                  R"("reason":{"type":"t","reason":"task [N:5] was spared"}}],"nodes":{}})");
   ASSERT_TRUE(answer);
   ASSERT_THAT(answer->failures, SizeIs(1));
   EXPECT_EQ(answer->failures[0].node, "N");

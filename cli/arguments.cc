@@ -11,6 +11,7 @@
 #include "cli/suggest.h"
 #include "core/ids.h"
 #include "core/limits.h"
+#include "core/validity.h"
 #include "core/version.h"
 
 namespace quell::cli {
@@ -19,13 +20,13 @@ namespace {
 constexpr const char* kFooter = R"(
 A first session:
   quell dev                          a cluster on this machine, until Ctrl-C
-  quell run -- make -j4              a command as a task; Quell is not felt
+  quell run -- make -j4              a command as a task; it runs as usual
   quell ps                           what runs, on which node
-  quell cancel NODE:NUMBER --wait    ask it to stop, see whether it did
+  quell cancel NODE:NUMBER --wait    ask it to stop, wait, and see how it ended
 
 More: quell COMMAND --help, quell help exit-codes.
-QUELL_HTTP names the coordinator (http://127.0.0.1:9480 unless set), QUELL_SOCKET the
-local door of the node that `quell run` registers with.
+QUELL_HTTP is the address of the coordinator (http://127.0.0.1:9480 unless set), QUELL_SOCKET
+the socket of the node that `quell run` registers with.
 )";
 
 // What the parser fills in before it is checked.
@@ -35,6 +36,8 @@ struct Raw {
   CancelArguments cancel;
   NodeListArguments node_list;
   NodeForgetArguments node_forget;
+  NodeDrainArguments node_drain;  // And leave.
+  bool undo = false;
   RunArguments run;
   DevArguments dev;
   std::string output = "table";
@@ -55,66 +58,95 @@ void AddOutput(CLI::App* command, Raw& raw, bool wide) {
 }
 
 void AddSelection(CLI::App* command, Selection& selection) {
-  command->add_option("--nodes", selection.nodes, "Nodes by id, name or pattern: a,b or web*")
+  command->add_option("--nodes", selection.nodes, "Nodes by id, name or pattern (e.g. a,b or web*)")
       ->delimiter(',');
-  command->add_option("--actions", selection.actions, "Actions, or patterns like run/*")
+  command->add_option("--actions", selection.actions, "Actions or patterns (e.g. run/*)")
       ->delimiter(',');
-  command->add_option("--parent", selection.parent, "Direct children of this task");
+  command->add_option("--parent", selection.parent, "Only direct children of this task");
 }
 
 void AddHttp(CLI::App* command, std::string& http) {
-  command->add_option("--http", http, "The coordinator, instead of QUELL_HTTP");
+  command->add_option("--http", http, "Address of the coordinator (default: QUELL_HTTP)");
 }
 
 void AddCommands(CLI::App& app, Raw& raw) {
-  CLI::App* ps = app.add_subcommand("ps", "List the tasks that run now, or ran lately");
+  CLI::App* ps = app.add_subcommand("ps", "List tasks");
   AddSelection(ps, raw.ps.selection);
-  ps->add_flag("--all", raw.ps_all, "Those that have ended too, as far as their nodes remember");
-  ps->add_option("--since", raw.since, "With --all: only those that ended within, as in 1h");
+  ps->add_flag("--all", raw.ps_all, "Include ended tasks that are still remembered");
+  ps->add_option("--since", raw.since,
+                 "With --all: only tasks that ended within this time (e.g. 1h)");
   AddOutput(ps, raw, true);
   AddHttp(ps, raw.ps.http);
 
-  CLI::App* show = app.add_subcommand("show", "Show one task, and what became of its cancel");
-  show->add_option("id", raw.show.id, "NODE:NUMBER, NODE being a name or an id")->required();
+  CLI::App* show = app.add_subcommand("show", "Show one task and the progress of its cancel");
+  show->add_option("id", raw.show.id, "NODE:NUMBER, where NODE is a name or an id")->required();
   AddOutput(show, raw, false);
   AddHttp(show, raw.show.http);
 
   CLI::App* cancel = app.add_subcommand("cancel", "Ask tasks to stop");
-  cancel->add_option("ids", raw.cancel.ids, "NODE:NUMBER, NODE being a name or an id");
+  cancel->add_option("ids", raw.cancel.ids, "NODE:NUMBER, where NODE is a name or an id");
   AddSelection(cancel, raw.cancel.selection);
-  cancel->add_flag("--all", raw.cancel.all, "Everything, on all nodes");
-  cancel->add_option("--reason", raw.cancel.terms.reason, "Why; the task and its record show it");
-  cancel->add_option("--grace", raw.grace, "From being told to being forced, as in 10s");
-  cancel->add_flag("--wait", raw.cancel.wait, "Wait until the tasks have ended");
-  cancel->add_option("--timeout", raw.timeout, "How long --wait waits")->capture_default_str();
+  cancel->add_flag("--all", raw.cancel.all, "All tasks on all nodes");
+  cancel->add_option("--reason", raw.cancel.terms.reason,
+                     "Reason, shown to the task and in its record");
+  cancel->add_option("--grace", raw.grace, "Grace period before SIGKILL (e.g. 10s)");
+  cancel->add_flag("--wait", raw.cancel.wait,
+                   "Wait until the tasks have ended, and print how each one ended");
+  cancel->add_option("--timeout", raw.timeout, "How long --wait waits (e.g. 30s)")
+      ->capture_default_str();
   AddHttp(cancel, raw.cancel.http);
 
   CLI::App* run = app.add_subcommand("run", "Run a command as a task");
-  run->footer("The command stands after --: quell run -- make -j4");
-  run->add_option("--action", raw.run.action, "What it is called in lists; run/COMMAND if not set");
-  run->add_option("--description", raw.run.description, "Instead of the command line");
-  run->add_option("--parent", raw.run.parent, "Full id of the task that it belongs to");
-  run->add_option("--grace", raw.grace, "What it needs to stop by itself, as in 10s");
-  run->add_option("--socket", raw.run.socket, "The node's local door, instead of QUELL_SOCKET");
+  run->footer(
+      "The command stands after --: quell run -- make -j4\n\n"
+      "It gets the terminal, open files, limits and signals of quell run as if it had been "
+      "started\n"
+      "instead, and runs also when it cannot be tracked. SIGKILL and SIGSTOP cannot be passed on: "
+      "they\n"
+      "meet quell run alone, and the command goes on. How it ends: quell help exit-codes");
+  run->add_option("--action", raw.run.action, "Action name of the task (default: run/COMMAND)");
+  run->add_option("--description", raw.run.description,
+                  "Description of the task (default: the command line)");
+  run->add_option("--parent", raw.run.parent, "Full id of the parent task");
+  run->add_option("--grace", raw.grace, "Time that the command needs to stop by itself (e.g. 10s)");
+  run->add_option("--socket", raw.run.socket, "Socket of the node (default: QUELL_SOCKET)");
 
-  CLI::App* node = app.add_subcommand("node", "The nodes of the cluster");
+  CLI::App* node = app.add_subcommand("node", "List or remove nodes");
   node->require_subcommand(1);
   CLI::App* list = node->add_subcommand("ls", "List the nodes");
   AddOutput(list, raw, false);
   AddHttp(list, raw.node_list.http);
-  CLI::App* forget = node->add_subcommand("forget", "Give a node up that will not come back");
+  CLI::App* drain = node->add_subcommand(
+      "drain",
+      "Let a node take no new tasks, until it is started again or --undo; show what lives");
+  drain->add_flag("--undo", raw.undo, "Take new tasks again");
+  CLI::App* leave =
+      node->add_subcommand("leave", "Drain a node and, when nothing lives there, remove it");
+  for (CLI::App* one : {drain, leave}) {
+    one->add_option("node", raw.node_drain.node, "Its id or name")->required();
+    one->add_flag("--wait", raw.node_drain.wait, "Wait until no task lives there");
+    one->add_option("--timeout", raw.timeout, "How long --wait waits")->capture_default_str();
+    AddHttp(one, raw.node_drain.http);
+  }
+  CLI::App* forget = node->add_subcommand("forget", "Remove a dead node");
   forget->add_option("node", raw.node_forget.node, "Its id or name")->required();
   AddHttp(forget, raw.node_forget.http);
 
   CLI::App* dev = app.add_subcommand("dev", "Run a cluster on this machine until Ctrl-C");
-  dev->add_option("--nodes", raw.dev.nodes, "How many nodes; 3 if not set")
+  dev->add_option("--nodes", raw.dev.nodes, "Number of nodes (default: 3)")
       ->check(CLI::Range(1, 100));
-  dev->add_option("--names", raw.dev.names, "Their names: a,b,c")->delimiter(',');
-  dev->add_option("--http", raw.dev.http, "Where the coordinator listens; port 0 picks one")
+  dev->add_option("--names", raw.dev.names, "Names of the nodes (e.g. a,b,c)")->delimiter(',');
+  dev->add_option("--http", raw.dev.http, "Address of the coordinator; port 0 picks a free port")
       ->capture_default_str();
-  dev->add_option("--data", raw.dev.data, "Kept for the next start; a temporary one if not set");
-  dev->add_option("--opensearch-profile", raw.dev.profile, "documented or strict")
+  dev->add_option("--data", raw.dev.data,
+                  "Data directory, kept for the next start (default: a temporary one)");
+  dev->add_option("--opensearch-profile", raw.dev.profile,
+                  "OpenSearch profile: documented or strict")
       ->check(CLI::IsMember({"documented", "strict"}));
+
+  dev->add_option("-o,--output", raw.dev.output,
+                  "text or json: what standard output gets (default: text on a terminal)")
+      ->check(CLI::IsMember({"text", "json"}));
 
   app.add_subcommand("version", "Print the version");
   CLI::App* help = app.add_subcommand("help", "Explain a command, or exit-codes");
@@ -191,13 +223,15 @@ Format FormatOf(const std::string& text) {
 // "" if it is well.
 std::string CheckRun(const RunArguments& run) {
   if (run.command.empty()) {
-    return "say which command, after --: quell run -- make -j4";
+    return "name the command after --: quell run -- make -j4";
   }
-  if (run.action.size() > limits::kActionMax) {
-    return "--action is longer than " + std::to_string(limits::kActionMax) + " bytes";
+  if (!run.action.empty()) {
+    if (const Status fine = CheckAction(run.action); !fine) {
+      return "--action: " + fine.error().message;
+    }
   }
-  if (run.description.size() > limits::kDescriptionMax) {
-    return "--description is longer than " + std::to_string(limits::kDescriptionMax) + " bytes";
+  if (const Status fine = CheckDescription(run.description); !fine) {
+    return "--description: " + fine.error().message;
   }
   if (!run.parent.empty() && !TaskId::Parse(run.parent)) {
     return "--parent " + run.parent +
@@ -231,17 +265,19 @@ std::string ReadSince(Raw& raw) {
   return "";
 }
 
-// A filter that is there and empty is an unset variable in somebody's script, and would mean
-// everything. "" if there is none.
-std::string EmptyFilter(const CLI::App& command, const Selection& selection) {
-  const auto empty = [&](const char* flag, const std::vector<std::string>& words) {
-    return command.count(flag) > 0 &&
-           (words.empty() || std::find(words.begin(), words.end(), "") != words.end());
-  };
-  if (empty("--nodes", selection.nodes)) return "--nodes is empty: name nodes, or say _all";
-  if (empty("--actions", selection.actions)) return "--actions is empty: name actions, or say '*'";
-  if (command.count("--parent") > 0 && selection.parent.empty()) {
-    return "--parent is empty: name a task";
+// A value that is there and empty is most often a shell variable that is not set. As a filter it
+// would mean everything, so it is refused wherever it stands. "" if there is none.
+std::string EmptyValue(const CLI::App& command) {
+  for (const CLI::Option* option : command.get_options()) {
+    if (option->count() == 0) continue;
+    const std::vector<std::string>& values = option->results();
+    if (!values.empty() && std::find(values.begin(), values.end(), "") == values.end()) continue;
+    const std::string name = option->get_name();
+    if (name == "--nodes") return "--nodes is empty: name nodes, or say _all for all of them";
+    if (name == "--actions") return "--actions is empty: name actions, or say '*' for all of them";
+    if (name == "id" || name == "ids") return "a task ID is empty: write NODE:NUMBER";
+    if (name == "node") return "the node is empty: give its id or name";
+    return name + " is empty: give a value, or leave it out";
   }
   return "";
 }
@@ -249,12 +285,16 @@ std::string EmptyFilter(const CLI::App& command, const Selection& selection) {
 Request Choose(const CLI::App& app, Raw& raw) {
   const std::string name = app.get_subcommands().front()->get_name();
   const Format format = FormatOf(raw.output);
+  const CLI::App* command = app.get_subcommands().front();
+  if (!command->get_subcommands().empty()) command = command->get_subcommands().front();
+  // `run` has no filters, and a job must not fail for want of a description.
+  if (name != "run") {
+    if (const std::string empty = EmptyValue(*command); !empty.empty()) return Usage(empty);
+  }
   if (name == "help") return Help(app, raw.topic);
   if (name == "version") return Immediate{kOk, "quell " + std::string(Version()) + "\n", ""};
   if (name == "dev") return raw.dev;
   if (name == "ps") {
-    const std::string empty = EmptyFilter(*app.get_subcommand("ps"), raw.ps.selection);
-    if (!empty.empty()) return Usage(empty);
     if (const std::string wrong = ReadSince(raw); !wrong.empty()) return Usage(wrong);
     raw.ps.format = format;
     return raw.ps;
@@ -265,8 +305,17 @@ Request Choose(const CLI::App& app, Raw& raw) {
   }
   if (name == "node") {
     raw.node_list.format = format;
-    if (app.get_subcommand("node")->got_subcommand("ls")) return raw.node_list;
-    return raw.node_forget;
+    const CLI::App& node = *app.get_subcommand("node");
+    if (node.got_subcommand("ls")) return raw.node_list;
+    if (node.got_subcommand("forget")) return raw.node_forget;
+    using What = DrainCall::What;
+    raw.node_drain.what = raw.undo ? What::kTakeAgain : What::kDrain;
+    if (node.got_subcommand("leave")) raw.node_drain.what = What::kLeave;
+    const auto timeout = ParseDuration(raw.timeout);
+    if (!timeout) return Usage("--timeout: " + timeout.error().message);
+    raw.node_drain.timeout = *timeout;
+    if (raw.undo && raw.node_drain.wait) return Usage("--undo waits for nothing: leave out --wait");
+    return raw.node_drain;
   }
   if (name == "run") {
     std::string wrong = CheckRun(raw.run);
@@ -274,15 +323,14 @@ Request Choose(const CLI::App& app, Raw& raw) {
     if (!wrong.empty()) return Usage(wrong);
     return raw.run;
   }
-  std::string wrong = EmptyFilter(*app.get_subcommand("cancel"), raw.cancel.selection);
-  if (wrong.empty()) wrong = ReadGrace(raw, raw.cancel.terms.grace);
+  std::string wrong = ReadGrace(raw, raw.cancel.terms.grace);
   if (const auto timeout = ParseDuration(raw.timeout)) {
     raw.cancel.wait_timeout = *timeout;
   } else {
     wrong = "--timeout: " + timeout.error().message;
   }
-  if (raw.cancel.terms.reason.size() > limits::kReasonMax) {
-    wrong = "--reason is longer than " + std::to_string(limits::kReasonMax) + " bytes";
+  if (const Status fine = CheckReason(raw.cancel.terms.reason); !fine) {
+    wrong = "--reason: " + fine.error().message;
   }
   if (!wrong.empty()) return Usage(wrong);
   return raw.cancel;
@@ -293,7 +341,7 @@ Request Choose(const CLI::App& app, Raw& raw) {
 Request ParseArguments(const std::vector<std::string>& arguments, const Environment& environment) {
   Raw raw;
   for (std::string* http : {&raw.ps.http, &raw.show.http, &raw.cancel.http, &raw.node_list.http,
-                            &raw.node_forget.http}) {
+                            &raw.node_forget.http, &raw.node_drain.http}) {
     *http = environment.http;
   }
   // What stands behind `run ... --` belongs to somebody else: the parser never sees it.

@@ -22,8 +22,9 @@ struct Immediate {
   std::string err;
 };
 
-using Request = std::variant<Immediate, PsArguments, ShowArguments, CancelArguments,
-                             NodeListArguments, NodeForgetArguments, RunArguments, DevArguments>;
+using Request =
+    std::variant<Immediate, PsArguments, ShowArguments, CancelArguments, NodeListArguments,
+                 NodeForgetArguments, NodeDrainArguments, RunArguments, DevArguments>;
 
 // `arguments` without the program's name. Every mistake is an Immediate with kUsage.
 Request ParseArguments(const std::vector<std::string>& arguments, const Environment& environment);

@@ -22,8 +22,8 @@ struct CancelArguments {
 // Without ids, selection or `all` nothing is done, kUsage. Returns the exit code.
 int CancelCommand(const CancelArguments& arguments);
 
-// What the end of several requests means for the command: the same failure everywhere is that
-// failure, a mixture is kPartial.
+// What the end of several requests means for the command: an unknown outcome stays one, the same
+// failure everywhere is that failure, any other mixture is kPartial.
 int CombineExitCodes(const std::vector<int>& codes);
 
 }  // namespace quell::cli

@@ -15,8 +15,8 @@ namespace {
 namespace json = boost::json;
 using std::chrono::milliseconds;
 
-// Longer than any node's deadline, so that it is the coordinator who answers for a silent node.
-constexpr milliseconds kCallTimeout = limits::kNodeDeadlineMax + std::chrono::seconds(5);
+// For the whole of an answer that has begun: a list can be long.
+constexpr milliseconds kWholeAnswerLimit = limits::kNodeDeadlineMax + std::chrono::seconds(5);
 
 Error NotOurs(std::string_view what, std::string_view body) {
   return {ErrorCode::kInternal, "the coordinator answered " + std::string(what) +
@@ -127,6 +127,7 @@ TaskEntry ReadRecord(const json::object& object) {
 
 ReceiptEntry ReadReceipt(const json::object& object) {
   ReceiptEntry receipt;
+  receipt.intent = Text(object, "intent");
   receipt.state = Text(object, "state");
   receipt.recorded = MaybeNumber(object, "recorded_at_millis");
   receipt.delivered = MaybeNumber(object, "delivered_at_millis");
@@ -135,6 +136,22 @@ ReceiptEntry ReadReceipt(const json::object& object) {
   receipt.ended = MaybeNumber(object, "ended_at_millis");
   receipt.note = Text(object, "note");
   return receipt;
+}
+
+// An object with `task`, `node_name`, `ended` and `receipt`.
+OneTask ReadOneTask(const json::object& object) {
+  const json::object& task = *Object(object, "task");
+  OneTask one;
+  one.task = ReadRecord(task);
+  one.task.node_name = Text(object, "node_name");
+  one.ended = Flag(object, "ended");
+  one.orphaned = Flag(task, "orphaned");
+  one.pid = Number(task, "pid");
+  one.uid = Number(task, "uid");
+  one.on_parent_lost = Text(task, "on_parent_lost");
+  one.last_check = MaybeNumber(task, "last_check_millis");
+  if (const json::object* receipt = Object(object, "receipt")) one.receipt = ReadReceipt(*receipt);
+  return one;
 }
 
 void SortTasks(Answer& answer) {
@@ -187,11 +204,26 @@ std::string Joined(const std::vector<std::string>& words) {
   return text;
 }
 
+// Of a 503: who cannot serve now says by its type whether something may have been done.
+ErrorCode CodeOfUnavailable(const std::string& type) {
+  if (type == "outcome_unknown" || type == "cancel_outcome_unknown") {
+    return ErrorCode::kOutcomeUnknown;
+  }
+  if (type == "deadline_exceeded" || type == "receive_timeout_transport_exception") {
+    return ErrorCode::kDeadlineExceeded;
+  }
+  return ErrorCode::kUnavailable;
+}
+
 Error ErrorOf(const http::Response& response) {
   std::string reason;
+  std::string type;
   json::value root;
   if (const json::object* object = Parse(response.body, root)) {
-    if (const json::object* error = Object(*object, "error")) reason = Text(*error, "reason");
+    if (const json::object* error = Object(*object, "error")) {
+      reason = Text(*error, "reason");
+      type = Text(*error, "type");
+    }
   }
   if (reason.empty()) {
     reason = "HTTP status " + std::to_string(response.status) + ": " + response.body.substr(0, 300);
@@ -210,7 +242,7 @@ Error ErrorOf(const http::Response& response) {
     case 507:
       return {ErrorCode::kResourceExhausted, reason};
     case 503:
-      return {ErrorCode::kOutcomeUnknown, reason};
+      return {CodeOfUnavailable(type), reason};
     default:
       return {ErrorCode::kInternal, reason};
   }
@@ -236,6 +268,7 @@ Result<Answer> AnswerOf(const Result<http::Response>& response,
   if (!answer) return answer;
   answer->coverage = HeaderOf(*response, "Quell-Nodes");
   answer->operation = HeaderOf(*response, "Quell-Operation");
+  answer->known = HeaderOf(*response, "Quell-Operation-Known") == "true";
   return answer;
 }
 
@@ -299,20 +332,33 @@ Result<Answer> ParseHistory(std::string_view text) {
 Result<OneTask> ParseOneTask(std::string_view text) {
   json::value root;
   const json::object* object = Parse(text, root);
-  const json::object* task = object == nullptr ? nullptr : Object(*object, "task");
-  if (task == nullptr) return NotOurs("a get", text);
-  OneTask one;
-  one.task = ReadRecord(*task);
-  one.task.node_name = Text(*object, "node_name");
-  one.ended = Flag(*object, "ended");
-  one.orphaned = Flag(*task, "orphaned");
-  one.pid = Number(*task, "pid");
-  one.uid = Number(*task, "uid");
-  one.on_parent_lost = Text(*task, "on_parent_lost");
-  one.last_check = MaybeNumber(*task, "last_check_millis");
-  if (const json::object* receipt = Object(*object, "receipt")) one.receipt = ReadReceipt(*receipt);
+  if (object == nullptr || Object(*object, "task") == nullptr) return NotOurs("a get", text);
+  OneTask one = ReadOneTask(*object);
   one.raw = text;
   return one;
+}
+
+Result<std::vector<WaitedTask>> ParseWaited(std::string_view text) {
+  json::value root;
+  const json::object* object = Parse(text, root);
+  const json::value* tasks = object == nullptr ? nullptr : object->if_contains("tasks");
+  if (tasks == nullptr || !tasks->is_array()) return NotOurs("a wait", text);
+  std::vector<WaitedTask> waited;
+  for (const json::value& value : tasks->get_array()) {
+    const json::object* task = value.if_object();
+    if (task == nullptr) continue;
+    WaitedTask& one = waited.emplace_back();
+    one.id = Text(*task, "id");
+    one.node_name = Text(*task, "node_name");
+    if (Object(*task, "task") != nullptr) {
+      one.one = ReadOneTask(*task);
+      one.result = one.one.ended ? WaitedTask::Result::kEnded : WaitedTask::Result::kRunning;
+    } else if (const json::object* error = Object(*task, "error")) {
+      one.error_type = Text(*error, "type");
+      one.reason = Text(*error, "reason");
+    }
+  }
+  return waited;
 }
 
 Result<std::vector<NodeEntry>> ParseNodes(std::string_view text) {
@@ -329,6 +375,12 @@ Result<std::vector<NodeEntry>> ParseNodes(std::string_view text) {
     entry.name = Text(*node, "name");
     entry.address = Text(*node, "address");
     entry.alive = Flag(*node, "alive");
+    entry.state = Text(*node, "state");
+    entry.since_millis = MaybeNumber(*node, "since_millis");
+    entry.draining = Flag(*node, "draining");
+    if (const auto live = MaybeNumber(*node, "live_tasks")) {
+      entry.live_tasks = static_cast<std::uint64_t>(*live);
+    }
     entry.is_self = Flag(*node, "coordinator");
     entry.pending = static_cast<std::uint64_t>(Number(*node, "pending"));
     if (const json::object* running = Object(*node, "cancelled_running")) {
@@ -341,6 +393,38 @@ Result<std::vector<NodeEntry>> ParseNodes(std::string_view text) {
     return std::tie(a.name, a.id) < std::tie(b.name, b.id);
   });
   return entries;
+}
+
+Result<DrainEntry> ParseDrain(std::string_view text) {
+  json::value root;
+  const json::object* object = Parse(text, root);
+  if (object == nullptr || !object->contains("draining")) return NotOurs("a drain", text);
+  DrainEntry entry;
+  entry.name = Text(*object, "name");
+  entry.draining = Flag(*object, "draining");
+  entry.left = Flag(*object, "left");
+  entry.live = static_cast<std::uint64_t>(Number(*object, "live"));
+  const json::value* tasks = object->if_contains("tasks");
+  if (tasks == nullptr || !tasks->is_array()) return entry;
+  for (const json::value& task : tasks->get_array()) {
+    if (!task.is_object()) continue;
+    entry.tasks.push_back(ReadRecord(task.get_object()));
+    entry.tasks.back().node_name = entry.name;
+  }
+  return entry;
+}
+
+Result<ForgottenEntry> ParseForgotten(std::string_view text) {
+  json::value root;
+  const json::object* object = Parse(text, root);
+  if (object == nullptr || !object->contains("forgotten")) return NotOurs("a forget", text);
+  ForgottenEntry entry;
+  entry.name = Text(*object, "name");
+  entry.pending = static_cast<std::uint64_t>(Number(*object, "pending"));
+  if (const auto live = MaybeNumber(*object, "live_tasks")) {
+    entry.live_tasks = static_cast<std::uint64_t>(*live);
+  }
+  return entry;
 }
 
 std::string QueryOf(const Selection& selection, const CancelTerms& terms, bool detailed) {
@@ -365,22 +449,41 @@ Result<CoordinatorClient> CoordinatorClient::Make(const std::string& address) {
   return CoordinatorClient(std::move(*parsed));
 }
 
-Result<http::Response> CoordinatorClient::Call(http::Method method, std::string target,
-                                               std::vector<Header> headers) const {
+Result<http::Response> CoordinatorClient::Send(http::Method method, std::string target,
+                                               std::vector<Header> headers,
+                                               milliseconds wait) const {
   http::ClientRequest request;
   request.headers = std::move(headers);
   request.method = method;
   request.target = std::move(target);
-  auto response = http::Fetch(address_, request, kCallTimeout);
-  if (!response) {
-    Error error = response.error();
-    if (error.code == ErrorCode::kUnavailable) {
-      error.message = "cannot reach the coordinator at " + address_.text + ": " + error.message +
-                      " (is it running? QUELL_HTTP names another one, `quell dev` starts one)";
+  const milliseconds limit = kAnswerLimit + wait;
+  auto response = http::Fetch(address_, request, {limit, kWholeAnswerLimit + wait});
+  if (response) return response;
+  Error error = response.error();
+  if (error.code == ErrorCode::kUnavailable) {
+    error.message = "cannot reach the coordinator at " + address_.text + ": " + error.message +
+                    " (is it running? QUELL_HTTP names another one, `quell dev` starts one)";
+  } else if (error.code == ErrorCode::kOutcomeUnknown) {
+    const auto seconds = std::chrono::ceil<std::chrono::seconds>(limit).count();
+    const std::string silence = "no answer from the coordinator at " + address_.text + " within " +
+                                std::to_string(seconds) + " s: " + error.message;
+    if (method == http::Method::kGet) {
+      error = {ErrorCode::kDeadlineExceeded, silence};
+    } else {
+      error.message = "outcome unknown: " + silence +
+                      "; it has received the request and may or may not carry it out. Look with "
+                      "`quell ps` or `quell show ID` once it answers, or repeat the command: that "
+                      "does no harm";
     }
-    return error;
   }
-  if (response->status / 100 != 2) return ErrorOf(*response);
+  return error;
+}
+
+Result<http::Response> CoordinatorClient::Call(http::Method method, std::string target,
+                                               std::vector<Header> headers,
+                                               milliseconds wait) const {
+  auto response = Send(method, std::move(target), std::move(headers), wait);
+  if (response && response->status / 100 != 2) return ErrorOf(*response);
   return response;
 }
 
@@ -403,6 +506,15 @@ Result<OneTask> CoordinatorClient::Get(const std::string& id) const {
   return ParseOneTask(response->body);
 }
 
+Result<std::vector<WaitedTask>> CoordinatorClient::Wait(const std::vector<std::string>& ids,
+                                                        milliseconds wait) const {
+  const std::string target = "/quell/v1/wait?tasks=" + Encode(Joined(ids)) +
+                             "&timeout=" + std::to_string(wait.count()) + "ms";
+  const auto response = Call(http::Method::kGet, target, {}, wait);
+  if (!response) return response.error();
+  return ParseWaited(response->body);
+}
+
 Result<Answer> CoordinatorClient::Cancel(const std::string& id, const CancelTerms& terms) const {
   return AnswerOf(
       Call(http::Method::kPost, "/_tasks/" + Encode(id) + "/_cancel" + QueryOf({}, terms, false)));
@@ -419,10 +531,26 @@ Result<std::vector<NodeEntry>> CoordinatorClient::Nodes() const {
   return ParseNodes(response->body);
 }
 
-Status CoordinatorClient::Forget(const std::string& node) const {
+Result<ForgottenEntry> CoordinatorClient::Forget(const std::string& node) const {
   const auto response = Call(http::Method::kDelete, "/quell/v1/nodes/" + Encode(node));
   if (!response) return response.error();
-  return {};
+  return ParseForgotten(response->body);
+}
+
+Result<DrainEntry> CoordinatorClient::Drain(const DrainCall& call) const {
+  const bool leave = call.what == DrainCall::What::kLeave;
+  std::string target = "/quell/v1/nodes/" + Encode(call.node) + (leave ? "/leave" : "/drain");
+  if (call.wait) target += "?wait=true&timeout=" + std::to_string(call.wait->count()) + "ms";
+  const auto method =
+      call.what == DrainCall::What::kTakeAgain ? http::Method::kDelete : http::Method::kPost;
+  const auto response = Send(method, target, {}, call.wait.value_or(milliseconds(0)));
+  if (!response) return response.error();
+  // It says what lives there, or it is another error.
+  if (response->status == 409) {
+    if (auto stays = ParseDrain(response->body)) return stays;
+  }
+  if (response->status / 100 != 2) return ErrorOf(*response);
+  return ParseDrain(response->body);
 }
 
 }  // namespace quell::cli

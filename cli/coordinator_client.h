@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "core/host_load.h"
+#include "core/limits.h"
 #include "core/result.h"
 #include "transport/http/client.h"
 
@@ -56,10 +57,12 @@ struct Answer {
   std::vector<FailureEntry> failures;
   std::string coverage;   // "selected=3 answered=2 failed=1"; empty if the server did not say.
   std::string operation;  // Of a cancel that is committed: its id.
+  bool known = false;     // Of a cancel: the same one had been recorded before.
 };
 
 // What became of a cancel of one task. Times in milliseconds since 1970.
 struct ReceiptEntry {
+  std::string intent;
   std::string state;
   std::optional<std::int64_t> recorded;
   std::optional<std::int64_t> delivered;
@@ -81,17 +84,58 @@ struct OneTask {
   std::string raw;  // The whole answer.
 };
 
+// One task that was waited for.
+struct WaitedTask {
+  enum class Result { kEnded, kRunning, kUnknown };
+  std::string id;
+  std::string node_name;  // Empty: its node is not a member.
+  Result result = Result::kUnknown;
+  OneTask one;             // Unless it is unknown.
+  std::string error_type;  // If it is unknown: a code of docs/errors.md...
+  std::string reason;      // ...and in words.
+
+  // Nobody will know more later: its node, or its node's record of it, is gone.
+  bool final_unknown() const { return result == Result::kUnknown && error_type == "not_found"; }
+};
+
 struct NodeEntry {
   std::string id;
   std::string name;
   std::string address;
   bool alive = false;
+  std::string state;  // "alive", "stopped", "silent", "not_joined"; empty: not said.
+  std::optional<std::int64_t> since_millis;  // Since when it is away.
+  bool draining = false;
+  std::optional<std::uint64_t> live_tasks;
   bool is_self = false;
   std::uint64_t pending = 0;  // Cancels that it has not acknowledged.
   // Its cancelled tasks that ran on too long; absent: it does not say.
   std::optional<std::uint64_t> overdue;        // Those that still do...
   std::optional<std::uint64_t> overdue_total;  // ...of so many since it started.
   HostLoad load;
+};
+
+// A node is to run empty, to take tasks again, or to leave the fleet.
+struct DrainCall {
+  enum class What { kDrain, kTakeAgain, kLeave };
+  std::string node;  // Its id.
+  What what = What::kDrain;
+  std::optional<std::chrono::milliseconds> wait;  // Until nothing lives there, at most so long.
+};
+
+struct DrainEntry {
+  std::string name;
+  bool draining = false;
+  bool left = false;
+  std::uint64_t live = 0;        // Tasks that live there.
+  std::vector<TaskEntry> tasks;  // The first of them.
+};
+
+// What was given up with a node.
+struct ForgottenEntry {
+  std::string name;
+  std::uint64_t pending = 0;                // Cancels that it had not acknowledged.
+  std::optional<std::uint64_t> live_tasks;  // As it last said.
 };
 
 // Which tasks. Empty members say nothing.
@@ -111,16 +155,24 @@ Result<Answer> ParseAnswer(std::string_view json);
 // With ended tasks.
 Result<Answer> ParseHistory(std::string_view json);
 Result<OneTask> ParseOneTask(std::string_view json);
+Result<std::vector<WaitedTask>> ParseWaited(std::string_view json);
 Result<std::vector<NodeEntry>> ParseNodes(std::string_view json);
+Result<DrainEntry> ParseDrain(std::string_view json);
+Result<ForgottenEntry> ParseForgotten(std::string_view json);
 // "?nodes=a%2Cb&actions=...", or nothing.
 std::string QueryOf(const Selection& selection, const CancelTerms& terms, bool detailed);
 
-// Blocking, thread-safe. Errors: kUnavailable (it names the address and the remedy), and what the
-// status means: kInvalidArgument 400, kPermissionDenied 401 and 403, kNotFound 404,
-// kFailedPrecondition 409, kResourceExhausted 429 and 507, kOutcomeUnknown 503, else kInternal; the
-// message is the server's.
+// Blocking, thread-safe. A call is given up when the first byte of its answer has not come within
+// kAnswerLimit. Errors: kUnavailable (nobody was reached: it names the address and the remedy),
+// kDeadlineExceeded (no answer to a call that changes nothing), kOutcomeUnknown (no answer to one
+// that does), and what the server reports: kInvalidArgument 400, kPermissionDenied 401 and 403,
+// kNotFound 404, kFailedPrecondition 409, kResourceExhausted 429 and 507, of 503 what its type
+// says, else kInternal; the message is the server's.
 class CoordinatorClient {
  public:
+  // Twice what a coordinator waits for its nodes, unless it is told to wait longer.
+  static constexpr std::chrono::milliseconds kAnswerLimit = 2 * limits::kNodeDeadline;
+
   // Errors: kInvalidArgument.
   static Result<CoordinatorClient> Make(const std::string& address);
 
@@ -129,15 +181,25 @@ class CoordinatorClient {
   // Those that ended within `since` too.
   Result<Answer> ListAll(const Selection& selection, std::chrono::milliseconds since) const;
   Result<OneTask> Get(const std::string& id) const;
+  // At most limits::kAwaitIdsMax tasks; as they are when all have ended or `wait` is over.
+  Result<std::vector<WaitedTask>> Wait(const std::vector<std::string>& ids,
+                                       std::chrono::milliseconds wait) const;
   Result<Answer> Cancel(const std::string& id, const CancelTerms& terms) const;
   Result<Answer> CancelMatching(const Selection& selection, const CancelTerms& terms) const;
   Result<std::vector<NodeEntry>> Nodes() const;
-  Status Forget(const std::string& node) const;
+  Result<ForgottenEntry> Forget(const std::string& node) const;
+  // A node that does not leave because something lives there is no error.
+  Result<DrainEntry> Drain(const DrainCall& call) const;
 
  private:
   explicit CoordinatorClient(http::Address address) : address_(std::move(address)) {}
+  // `wait`: how long the server may take beyond the usual.
+  Result<http::Response> Send(http::Method method, std::string target, std::vector<Header> headers,
+                              std::chrono::milliseconds wait) const;
+  // Likewise, and a status that is not 2xx is an error.
   Result<http::Response> Call(http::Method method, std::string target,
-                              std::vector<Header> headers = {}) const;
+                              std::vector<Header> headers = {},
+                              std::chrono::milliseconds wait = {}) const;
 
   http::Address address_;
 };

@@ -13,6 +13,7 @@
 
 #include "cli/dev/cluster.h"
 #include "cli/exit_code.h"
+#include "cli/output.h"
 #include "cli/signal_queue.h"
 #include "core/limits.h"
 #include "host/file.h"
@@ -28,11 +29,10 @@ constexpr int kNodesMax = 100;
 constexpr std::size_t kSocketPathMax = sizeof(sockaddr_un::sun_path) - 1;
 
 void Say(const std::string& text) {
-  const std::string line = "quell dev: " + text + "\n";
-  (void)!::write(STDERR_FILENO, line.data(), line.size());
+  PrintError("quell dev: " + text + "\n");
 }
 
-int Fail(const Error& error) {
+int Refuse(const Error& error) {
   Say(error.message);
   return error.code == ErrorCode::kInvalidArgument ? kUsage : kFailed;
 }
@@ -141,25 +141,29 @@ Status CheckSocketPaths(const std::string& data, const std::vector<std::string>&
 
 int DevCommand(const DevArguments& arguments, const Environment& environment) {
   const auto names = NodeNames(arguments);
-  if (!names) return Fail(names.error());
+  if (!names) return Refuse(names.error());
   if (const auto http = ParseHostPort(arguments.http); !http) {
-    return Fail(Invalid("--http: " + http.error().message));
+    return Refuse(Invalid("--http: " + http.error().message));
   }
   if (!arguments.data.empty()) {
     // Before the directory is made: a mistake leaves nothing behind.
     const std::string absolute = fs::absolute(arguments.data).lexically_normal().string();
-    if (const Status ok = CheckSocketPaths(absolute, *names); !ok) return Fail(ok.error());
+    if (const Status ok = CheckSocketPaths(absolute, *names); !ok) return Refuse(ok.error());
   }
   const auto bin_dir = OwnDirectory();
-  if (!bin_dir) return Fail(bin_dir.error());
+  if (!bin_dir) return Refuse(bin_dir.error());
   ::signal(SIGPIPE, SIG_IGN);
   const SystemClock clock;
   SignalQueue signals({SIGCHLD, SIGINT, SIGTERM, SIGHUP});
   const auto home = DataHome::Open(arguments.data, environment.temp_dir);
-  if (!home) return Fail(home.error());
-  if (const Status ok = CheckSocketPaths(home->path(), *names); !ok) return Fail(ok.error());
-  const auto ready = [](const std::string& line) {
-    if (const Status written = WriteStdoutLine(line); !written) Say(written.error().message);
+  if (!home) return Refuse(home.error());
+  if (const Status ok = CheckSocketPaths(home->path(), *names); !ok) return Refuse(ok.error());
+  // The ready line is for programs: 2 KB of JSON on a terminal help nobody.
+  const bool wanted =
+      arguments.output.empty() ? ::isatty(STDOUT_FILENO) != 1 : arguments.output == "json";
+  const auto ready = [wanted](const std::string& line) {
+    if (wanted) Print(line + "\n");
+    return !OutputFailed();
   };
   Cluster cluster({*bin_dir, home->path(), arguments.http, arguments.profile, *names}, clock,
                   signals, {ready, Say});

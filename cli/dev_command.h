@@ -15,6 +15,7 @@ struct DevArguments {
   std::string http = "127.0.0.1:9480";
   std::string data;  // Empty: a temporary directory, removed at the end.
   std::string profile = "documented";
+  std::string output;  // "json": the ready line, also on a terminal; "text": nothing.
 };
 
 // The names of the nodes: those that were given, else node1, node2, ... Errors: kInvalidArgument

@@ -12,6 +12,7 @@ int ExitCodeFor(ErrorCode code) {
     case ErrorCode::kPermissionDenied:
       return kNotAllowed;
     case ErrorCode::kUnavailable:
+    case ErrorCode::kDraining:
     case ErrorCode::kDeadlineExceeded:
       return kUnreachable;
     case ErrorCode::kAlreadyExists:
@@ -19,8 +20,9 @@ int ExitCodeFor(ErrorCode code) {
     case ErrorCode::kResourceExhausted:
     case ErrorCode::kCancelled:
     case ErrorCode::kInternal:
-    case ErrorCode::kOutcomeUnknown:
       return kFailed;
+    case ErrorCode::kOutcomeUnknown:
+      return kOutcomeUnknown;
   }
   return kFailed;
 }
@@ -28,14 +30,18 @@ int ExitCodeFor(ErrorCode code) {
 const char* ExitCodesHelp() {
   return R"(Exit codes of quell
 
-    0  done; an empty list is 0, too
-    1  the server reports an error, or a bug
+    0  done; an empty list is 0, too; cancel --wait: every task is known to have ended
+    1  an error: the task has ended already, the server reports one, the output could not
+       be written, or a bug
     2  the command line is wrong; nothing was done
     3  no such task
     4  not allowed
-    5  the coordinator (or the node) cannot be reached
-    6  partial: some nodes did not answer (node_failures), or some of the ids failed
-    7  the wait timed out; the work goes on
+    5  the coordinator (or the node) was not reached, or did not answer; nothing was done
+    6  partial: some nodes did not answer, some of the ids failed, or it is not known
+       whether a task has ended
+    7  cancel --wait: the time is up, and some tasks still run
+    8  outcome unknown: the request was sent and not answered, so it may or may not have
+       been carried out; look (quell ps, quell show ID), or repeat it
 
 quell run ends as its command does:
 

@@ -1,8 +1,11 @@
 #include "cli/node_command.h"
 
+#include <algorithm>
+
 #include "cli/exit_code.h"
 #include "cli/table.h"
 #include "cli/task_ref.h"
+#include "core/limits.h"
 #include "transport/http/json_writer.h"
 
 namespace quell::cli {
@@ -25,6 +28,9 @@ std::string NodesJson(const std::vector<NodeEntry>& nodes) {
   for (const NodeEntry& node : nodes) {
     json.BeginObject().Field("id", node.id).Field("name", node.name);
     json.Field("address", node.address).Field("alive", node.alive);
+    json.Field("state", node.state).Field("draining", node.draining);
+    if (node.since_millis) json.Field("since_millis", *node.since_millis);
+    if (node.live_tasks) json.Field("live_tasks", *node.live_tasks);
     json.Field("self", node.is_self).Field("pending", node.pending);
     if (node.overdue) {
       json.Field("overdue", *node.overdue).Field("overdue_total", node.overdue_total.value_or(0));
@@ -40,6 +46,30 @@ std::string NodesJson(const std::vector<NodeEntry>& nodes) {
 std::string OverdueText(const NodeEntry& node) {
   if (!node.overdue) return "-";
   return std::to_string(*node.overdue) + " of " + std::to_string(node.overdue_total.value_or(0));
+}
+
+std::string StateText(const NodeEntry& node) {
+  std::string text = node.state;
+  if (text.empty()) text = node.alive ? "alive" : "silent";
+  std::replace(text.begin(), text.end(), '_', ' ');
+  if (node.since_millis) text += " since " + IsoTime(*node.since_millis);
+  if (node.draining) text += ", draining";
+  return text;
+}
+
+std::string Count(std::uint64_t count, const std::string& what) {
+  return std::to_string(count) + " " + what + (count == 1 ? "" : "s");
+}
+
+// What lives on the node, one line each.
+void PrintLive(const DrainEntry& entry) {
+  std::string text;
+  for (const TaskEntry& task : entry.tasks)
+    text += "  " + Plain(ShortId(task)) + "  " + Plain(task.action) + "\n";
+  if (entry.tasks.size() < entry.live) {
+    text += "  and " + Count(entry.live - entry.tasks.size(), "other") + "\n";
+  }
+  Print(text);
 }
 
 std::string PercentText(const std::optional<unsigned>& percent) {
@@ -63,10 +93,10 @@ int NodeListCommand(const NodeListArguments& arguments) {
   }
   std::vector<std::vector<std::string>> rows;
   for (const NodeEntry& node : *nodes) {
-    rows.push_back({node.name, node.id, node.is_self ? "coordinator" : "node",
-                    node.alive ? "alive" : "silent", node.address, AverageText(node.load),
-                    PercentText(node.load.cpu_percent), PercentText(node.load.memory_percent),
-                    std::to_string(node.pending), OverdueText(node)});
+    rows.push_back({node.name, node.id, node.is_self ? "coordinator" : "node", StateText(node),
+                    node.address, AverageText(node.load), PercentText(node.load.cpu_percent),
+                    PercentText(node.load.memory_percent), std::to_string(node.pending),
+                    OverdueText(node)});
   }
   Print(RenderTable({{"NAME"},
                      {"ID"},
@@ -89,9 +119,44 @@ int NodeForgetCommand(const NodeForgetArguments& arguments) {
   if (!nodes) return Fail(nodes.error());
   const auto id = ResolveNode(arguments.node, *nodes);
   if (!id) return Fail(id.error());
-  if (const Status forgotten = client->Forget(*id); !forgotten) return Fail(forgotten.error());
-  Print(*id + "  forgotten; its tasks and the cancels kept for it are given up\n");
+  const auto forgotten = client->Forget(*id);
+  if (!forgotten) return Fail(forgotten.error());
+  std::string text = Plain(forgotten->name) + " (" + *id + ") forgotten: ";
+  text += forgotten->live_tasks ? Count(*forgotten->live_tasks, "task") + " that it reported last"
+                                : std::string("its tasks");
+  text += " may still run, and nobody will know; " + Count(forgotten->pending, "pending cancel");
+  Print(text + " given up\n");
   return kOk;
+}
+
+int NodeDrainCommand(const NodeDrainArguments& arguments) {
+  const auto client = CoordinatorClient::Make(arguments.http);
+  if (!client) return Fail(client.error());
+  const auto nodes = client->Nodes();
+  if (!nodes) return Fail(nodes.error());
+  const auto id = ResolveNode(arguments.node, *nodes);
+  if (!id) return Fail(id.error());
+  DrainCall call;
+  call.node = *id;
+  call.what = arguments.what;
+  if (arguments.wait) call.wait = arguments.timeout.value_or(limits::kWaitDefault);
+  const auto entry = client->Drain(call);
+  if (!entry) return Fail(entry.error());
+  const std::string name = Plain(entry->name);
+  if (call.what == DrainCall::What::kTakeAgain) {
+    Print(name + "  takes new tasks again\n");
+    return kOk;
+  }
+  if (entry->left) {
+    Print(name + "  has left the fleet; its daemon ends, and joins again if it is started again\n");
+    return kOk;
+  }
+  const bool leave = call.what == DrainCall::What::kLeave;
+  std::string text = name + (leave ? "  cannot leave: " : "  takes no new tasks; ");
+  Print(text + Count(entry->live, "task") + (entry->live == 1 ? " lives" : " live") + " there\n");
+  PrintLive(*entry);
+  if (entry->live > 0 && arguments.wait) return kWaitTimedOut;
+  return leave ? kFailed : kOk;
 }
 
 }  // namespace quell::cli

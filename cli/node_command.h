@@ -1,8 +1,11 @@
-// `quell node ls` and `quell node forget`.
+// `quell node ls`, `drain`, `leave` and `forget`.
 #pragma once
 
+#include <chrono>
+#include <optional>
 #include <string>
 
+#include "cli/coordinator_client.h"
 #include "cli/output.h"
 
 namespace quell::cli {
@@ -17,8 +20,18 @@ struct NodeForgetArguments {
   std::string node;  // Id or name.
 };
 
+// Of `quell node drain` and `quell node leave`.
+struct NodeDrainArguments {
+  std::string http;
+  std::string node;  // Id or name.
+  DrainCall::What what = DrainCall::What::kDrain;
+  bool wait = false;
+  std::optional<std::chrono::milliseconds> timeout;  // Of the wait.
+};
+
 // Return the exit code.
 int NodeListCommand(const NodeListArguments& arguments);
 int NodeForgetCommand(const NodeForgetArguments& arguments);
+int NodeDrainCommand(const NodeDrainArguments& arguments);
 
 }  // namespace quell::cli

@@ -1,37 +1,71 @@
 #include "cli/output.h"
 
+#include <algorithm>
+#include <cerrno>
+#include <csignal>
 #include <cstdio>
+#include <cstring>
 #include <ctime>
 #include <unistd.h>
 
 #include "cli/duration.h"
 #include "cli/exit_code.h"
-#include "cli/table.h"
+#include "cli/stream_writer.h"
+#include "cli/terminal_text.h"
 #include "transport/http/json_writer.h"
 
 namespace quell::cli {
 namespace {
 
-void WriteAll(int file, std::string_view text) {
-  while (!text.empty()) {
-    const ssize_t sent = ::write(file, text.data(), text.size());
-    if (sent <= 0) return;
-    text.remove_prefix(static_cast<std::size_t>(sent));
-  }
+StreamWriter& StandardOutput() {
+  static StreamWriter writer(STDOUT_FILENO);
+  return writer;
+}
+
+// What a failure's type means. Empty: its own reason says it.
+std::string CauseText(const std::string& type) {
+  if (type == "node_not_connected_exception") return "it is not connected";
+  if (type == "node_disconnected_exception") return "the connection broke";
+  if (type == "receive_timeout_transport_exception") return "no answer in time";
+  if (type == "transport_serialization_exception") return "its answer could not be read";
+  if (type == "rejected_execution_exception") return "it has too much to do";
+  return {};
+}
+
+// Why a node is away, as the list of nodes has it. Empty: it is not.
+std::string StateText(const std::string& state) {
+  if (state == "stopped") return "its daemon was stopped";
+  if (state == "silent") return "no heartbeat";
+  if (state == "not_joined") return "it has not joined since the coordinator started";
+  return {};
 }
 
 }  // namespace
 
 void Print(const std::string& text) {
-  WriteAll(STDOUT_FILENO, text);
+  StandardOutput().Write(TerminalText(text));
 }
 
 void PrintError(const std::string& text) {
-  WriteAll(STDERR_FILENO, text);
+  StreamWriter(STDERR_FILENO).Write(TerminalText(text));  // Nobody is left who could be told.
 }
 
 void Complain(const std::string& text) {
-  WriteAll(STDERR_FILENO, "quell: " + text + "\n");
+  PrintError("quell: " + text + "\n");
+}
+
+bool OutputFailed() {
+  return StandardOutput().error() != 0;
+}
+
+int FinishOutput(int code) {
+  StandardOutput().Close();
+  const int error = StandardOutput().error();
+  if (error == 0) return code;
+  if (error == EPIPE) return 128 + SIGPIPE;
+  Complain(std::string("cannot write to standard output: ") + std::strerror(error) +
+           "; the output is incomplete");
+  return kFailed;
 }
 
 int Fail(const Error& error) {
@@ -39,16 +73,36 @@ int Fail(const Error& error) {
   return ExitCodeFor(error.code);
 }
 
-void ComplainOfFailures(const Answer& answer) {
-  for (const FailureEntry& failure : answer.failures) {
-    Complain("node " + Plain(failure.node) + " is not part of the answer: " + Plain(failure.type) +
-             ": " + Plain(failure.reason));
+std::string FailureText(const FailureEntry& failure, const std::vector<NodeEntry>& nodes) {
+  if (failure.type == "no_such_node_exception") {
+    return "no node has the name or id '" + TerminalLine(failure.node) + "'";
   }
+  const auto known = std::find_if(nodes.begin(), nodes.end(),
+                                  [&](const NodeEntry& node) { return node.id == failure.node; });
+  const std::string name = known == nodes.end() ? failure.node : known->name;
+  std::string cause = known == nodes.end() ? "" : StateText(known->state);
+  if (cause.empty()) cause = CauseText(failure.type);
+  if (cause.empty()) cause = failure.reason;
+  std::string text = "node " + TerminalLine(name) + " did not respond: " + TerminalLine(cause);
+  if (known != nodes.end() && known->since_millis) {
+    text += ", since " + IsoTime(*known->since_millis);
+  }
+  return text;
+}
+
+void ComplainOfFailures(const Answer& answer, const std::vector<NodeEntry>& nodes) {
+  for (const FailureEntry& failure : answer.failures)
+    Complain(FailureText(failure, nodes));
+}
+
+void ComplainOfFailures(const Answer& answer, const CoordinatorClient& client) {
+  if (answer.failures.empty()) return;
+  const auto nodes = client.Nodes();
+  ComplainOfFailures(answer, nodes ? *nodes : std::vector<NodeEntry>{});
 }
 
 std::string ShortId(const TaskEntry& task) {
-  return (task.node_name.empty() ? task.node : Plain(task.node_name)) + ":" +
-         std::to_string(task.number);
+  return (task.node_name.empty() ? task.node : task.node_name) + ":" + std::to_string(task.number);
 }
 
 std::string StateOf(const TaskEntry& task) {

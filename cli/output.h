@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "cli/coordinator_client.h"
 #include "core/error.h"
@@ -10,17 +11,30 @@ namespace quell::cli {
 
 enum class Format { kTable, kWide, kJson };
 
-// To standard output, whole. To standard error, "quell: TEXT\n".
+// To standard output, whole, as TerminalText() has it; what could not be written is known to
+// FinishOutput(). To standard error, "quell: TEXT\n".
 void Print(const std::string& text);
 void Complain(const std::string& text);
-// To standard error as it is.
+// To standard error, as TerminalText() has it.
 void PrintError(const std::string& text);
+
+// Whether something that was printed has not arrived.
+bool OutputFailed();
+// Closes standard output, and returns the exit code of the command, which is `code` if all that was
+// printed has arrived. A reader that has gone ends the command quietly, as SIGPIPE does (128 + 13).
+// Else standard error says what is missing and why, and it is kFailed.
+int FinishOutput(int code);
 
 // Complains, and returns the exit code that belongs to it.
 int Fail(const Error& error);
 
-// The nodes that are not part of an answer, one line each on standard error.
-void ComplainOfFailures(const Answer& answer);
+// The nodes that are missing in an answer, one line each on standard error. `nodes` are the members
+// as far as they are known.
+void ComplainOfFailures(const Answer& answer, const std::vector<NodeEntry>& nodes);
+// The same; asks the coordinator for the members if there is a failure.
+void ComplainOfFailures(const Answer& answer, const CoordinatorClient& client);
+// "node web1 did not respond: the connection broke; last heard from 12s ago"
+std::string FailureText(const FailureEntry& failure, const std::vector<NodeEntry>& nodes);
 
 // "db3:41": how people name a task.
 std::string ShortId(const TaskEntry& task);

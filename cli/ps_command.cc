@@ -86,10 +86,13 @@ int PsCommand(const PsArguments& arguments) {
       arguments.since ? client->ListAll(selection, *arguments.since) : client->List(selection);
   if (!answer) return Fail(answer.error());
   Print(RenderTasks(*answer, arguments.format, TerminalWidth(), arguments.since.has_value()));
-  ComplainOfFailures(*answer);
+  ComplainOfFailures(*answer, *client);
   const std::string coverage = CoverageText(answer->coverage);
   Complain(std::to_string(answer->tasks.size()) + (answer->tasks.size() == 1 ? " task" : " tasks") +
            (coverage.empty() ? "" : "; " + coverage));
+  if (answer->tasks.empty() && !selection.parent.empty()) {
+    if (const int code = CheckParent(*client, selection.parent); code != kOk) return code;
+  }
   return answer->failures.empty() ? kOk : kPartial;
 }
 

@@ -1,12 +1,16 @@
 #include "cli/run_command.h"
 
+#include <algorithm>
+#include <climits>
 #include <csignal>
-#include <cstring>
 #include <fcntl.h>
 #include <filesystem>
-#include <map>
+#include <malloc.h>
 #include <memory>
+#include <new>
+#include <poll.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -16,7 +20,10 @@
 #include "cli/run/tracker.h"
 #include "cli/shell_quote.h"
 #include "cli/signal_queue.h"
+#include "cli/terminal_text.h"
 #include "core/limits.h"
+#include "host/file.h"
+#include "core/utf8.h"
 #include "host/system_clock.h"
 #include "transport/http/client.h"
 
@@ -28,11 +35,6 @@ using std::chrono::milliseconds;
 constexpr milliseconds kStartBudget{250};    // So long the command waits for its registration...
 constexpr milliseconds kFinishBudget{1000};  // ...and the wrapper for the node to hear of the end.
 
-void Say(const std::string& text) {
-  const std::string line = "quell: " + text + "\n";
-  (void)!::write(STDERR_FILENO, line.data(), line.size());
-}
-
 // Cut between characters, not inside one.
 std::string CutUtf8(std::string text, std::size_t limit) {
   if (text.size() <= limit) return text;
@@ -43,19 +45,53 @@ std::string CutUtf8(std::string text, std::size_t limit) {
   return text;
 }
 
-// The wrapper must not hold the job's pipes open: who reads them waits for the last writer.
-void LetGoOfStandardStreams() {
-  const int null = ::open("/dev/null", O_RDWR | O_CLOEXEC);
-  if (null < 0) return;
-  ::dup2(null, STDIN_FILENO);
-  ::dup2(null, STDOUT_FILENO);
-  if (null > STDERR_FILENO) ::close(null);
+void Say(const std::string& text) {
+  const std::string line = CutUtf8(TerminalText("quell: " + text), PIPE_BUF - 8) + "\n";
+  // One that nobody reads must hold up neither a signal nor a cancel. What fits into PIPE_BUF fits
+  // where poll() says that there is room.
+  pollfd file{STDERR_FILENO, POLLOUT, 0};
+  if (::poll(&file, 1, 0) != 1 || (file.revents & POLLOUT) == 0) return;
+  (void)!::write(STDERR_FILENO, line.data(), line.size());
+}
+
+// A lock that this process holds as a process (fcntl(2)), for the command; it ends when any
+// descriptor of the file is closed.
+bool HoldsLock(int fd) {
+  struct flock lock {};
+  lock.l_type = F_WRLCK;
+  lock.l_whence = SEEK_SET;
+  return ::fcntl(fd, F_OFD_GETLK, &lock) == 0 && lock.l_type != F_UNLCK && lock.l_pid > 0;
+}
+
+// The wrapper must not hold what is the job's: who reads its pipe, or connects to its socket, waits
+// for the last one that has it open; a directory in use cannot be unmounted. Standard error stays,
+// to be written to. What is closed by exec is the wrapper's own.
+void LetGoOfInherited() {
+  constexpr rlim_t kFilesMax = 65'536;
+  rlimit limit{};
+  ::getrlimit(RLIMIT_NOFILE, &limit);
+  const FileDescriptor nothing = OpenNothing();
+  for (int fd = 0; fd < static_cast<int>(std::min(limit.rlim_cur, kFilesMax)); ++fd) {
+    const int flags = ::fcntl(fd, F_GETFD);
+    if (fd == STDERR_FILENO || flags < 0 || (flags & FD_CLOEXEC) != 0 || HoldsLock(fd)) continue;
+    if (fd > STDERR_FILENO) {
+      ::close(fd);
+    } else if (nothing) {
+      ::dup3(nothing.get(), fd, O_CLOEXEC);
+    }
+  }
+  (void)!::chdir("/");
 }
 
 struct Door {
   std::string path;
   bool named = false;  // By a flag or the environment: then silence would be wrong.
 };
+
+// Whether it says what is not as it was asked for.
+bool MaySpeak(const Door& door) {
+  return door.named || ::isatty(STDERR_FILENO) == 1;
+}
 
 Door FindDoor(const RunArguments& arguments, const Environment& environment) {
   Door door;
@@ -107,70 +143,102 @@ std::string Joined(const std::vector<std::string>& ids) {
   EndAs(SIGTERM);  // A wait status: died by SIGTERM, as a job that is cancelled while it runs.
 }
 
-void ExplainExecError(const Command& command, const std::string& program) {
-  if (const int error = command.ExecError()) Say(program + ": " + std::strerror(error));
-}
-
 }  // namespace
 
 std::string DefaultAction(const std::string& program) {
   const std::string name = program.substr(program.rfind('/') + 1);
-  return CutUtf8("run/" + (name.empty() ? program : name), limits::kActionMax);
+  const std::string action = "run/" + (name.empty() ? program : name);
+  return CutUtf8(WithoutControlCharacters(action), limits::kActionMax);
 }
 
 std::string DefaultDescription(const std::vector<std::string>& command) {
-  return CutUtf8(ShellJoin(command), limits::kDescriptionMax);
+  return CutUtf8(ToUtf8(ShellJoin(command)), limits::kDescriptionMax);
 }
 
+namespace {
+
+// The job as its node knows it, and what the command is told of that.
+struct Job {
+  std::unique_ptr<Tracker> tracker;  // Null: it is not tracked.
+  std::vector<std::string> environment;
+};
+
+// Registers the command; waits for that no longer than kStartBudget.
+Job Register(const RunArguments& arguments, const Environment& environment, const Door& door,
+             const Command& command, JobTask task) {
+  Job job;
+  job.environment.push_back("QUELL_SOCKET=" + door.path);
+  std::optional<JobSession> session;
+  std::string problem;
+  const auto address = http::Address::Parse("unix:" + door.path);
+  if (!address) {
+    problem = address.error().message;
+  } else if (auto started = Tracker::Start(*address, std::move(task), !arguments.parent.empty())) {
+    job.tracker = std::move(*started);
+    session = job.tracker->WaitForTask(kStartBudget);
+    const auto failure = job.tracker->failure();
+    problem = failure ? failure->message : "the node at " + door.path + " does not answer";
+  } else {
+    problem = started.error().message;
+  }
+  if (!session) {
+    if (!MaySpeak(door)) return job;
+    Say(std::string("not tracked") + (job.tracker ? " yet" : "") +
+        ", the command runs all the same: " + problem);
+    return job;
+  }
+  job.environment.push_back("QUELL_TASK_ID=" + session->task);
+  // An outer task's chain must not pass for this one's.
+  if (!session->ancestors.empty() || !environment.ancestors.empty()) {
+    job.environment.push_back("QUELL_ANCESTORS=" + Joined(session->ancestors));
+  }
+  if (const auto cancel = job.tracker->TakeCancel()) EndUnstarted(command, *job.tracker, *cancel);
+  return job;
+}
+
+// No process, or no file, can be had for a wrapper: the command takes its place.
+[[noreturn]] void RunUnwrapped(const RunArguments& arguments, const Door& door,
+                               const Inherited& inherited, const std::string& why) {
+  if (MaySpeak(door)) Say("not tracked, the command runs all the same: " + why);
+  std::vector<char*> argv;
+  for (const std::string& argument : arguments.command)
+    argv.push_back(const_cast<char*>(argument.c_str()));
+  argv.push_back(nullptr);
+  inherited.Restore();
+  ExecuteInPlace(argv.data(), inherited.mask());
+}
+
+}  // namespace
+
 int RunCommand(const RunArguments& arguments, const Environment& environment) {
+  ::mallopt(M_ARENA_MAX, 1);  // Each thread's own would reserve 64 MB of address space.
   const SystemClock clock;
   const Door door = FindDoor(arguments, environment);
   JobTask task = MakeTask(arguments, environment);
 
-  SignalQueue signals({SIGCHLD, SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2, SIGWINCH,
-                       SIGCONT, SIGTSTP, SIGTTIN, SIGTTOU});
+  SignalQueue signals{EverySignal{}};
+  const Inherited inherited(signals.old_mask());
+  if (signals.fd() < 0) RunUnwrapped(arguments, door, inherited, "no room for its open files");
+  auto command = Command::Fork(arguments.command, inherited);
+  if (!command) RunUnwrapped(arguments, door, inherited, command.error().message);
+  // From here on there is a child, which waits: whatever fails, it is let go.
   ::prctl(PR_SET_CHILD_SUBREAPER, 1);
-  auto command = Command::Fork(arguments.command, signals.old_mask());
-  if (!command) {
-    Say(command.error().message);
-    return kRunFailed;
+  LetGoOfInherited();
+  Job job;
+  try {
+    task.pid = command->pid();
+    task.start_millis = MillisSinceEpoch(clock.Wall());
+    task.start_boot = clock.Boot();
+    job = Register(arguments, environment, door, *command, std::move(task));
+  } catch (const std::bad_alloc&) {  // Then it runs as it is.
   }
-  ::signal(SIGCHLD, SIG_DFL);  // Ignored, it would hide how the command ends.
-  LetGoOfStandardStreams();
-  task.pid = command->pid();
-  task.start_millis = MillisSinceEpoch(clock.Wall());
-  task.start_boot = clock.Boot();
-
-  std::map<std::string, std::string> exported{{"QUELL_SOCKET", door.path}};
-  std::unique_ptr<Tracker> tracker;
-  std::optional<JobSession> session;
-  std::string problem;
-  if (auto address = http::Address::Parse("unix:" + door.path)) {
-    tracker = std::make_unique<Tracker>(*address, task, !arguments.parent.empty());
-    session = tracker->WaitForTask(kStartBudget);
-    if (!session) {
-      const auto failure = tracker->failure();
-      problem = failure ? failure->message : "the node at " + door.path + " does not answer";
-    }
-  } else {
-    problem = address.error().message;
-  }
-  if (session) {
-    exported["QUELL_TASK_ID"] = session->task;
-    // An outer task's chain must not pass for this one's.
-    if (!session->ancestors.empty() || !environment.ancestors.empty()) {
-      exported["QUELL_ANCESTORS"] = Joined(session->ancestors);
-    }
-    if (const auto cancel = tracker->TakeCancel()) EndUnstarted(*command, *tracker, *cancel);
-  } else if (door.named || ::isatty(STDERR_FILENO) == 1) {
-    Say("not tracked yet, the command runs all the same: " + problem);
-  }
-
-  command->Release(exported);
-  Supervisor supervisor(clock, signals, *command, tracker.get(), {arguments.grace}, Say);
+  command->Release(job.environment);
+  Supervisor supervisor(clock, signals, *command, job.tracker.get(), {arguments.grace}, Say);
   const int status = supervisor.Run();
-  ExplainExecError(*command, arguments.command.front());
-  if (tracker) tracker->Finish(supervisor.outcome(), kFinishBudget);
+  try {
+    if (job.tracker) job.tracker->Finish(supervisor.outcome(), kFinishBudget);
+  } catch (const std::bad_alloc&) {  // The node sees that the process has ended.
+  }
   EndAs(status);
 }
 

@@ -6,13 +6,14 @@
 #include "cli/exit_code.h"
 #include "cli/table.h"
 #include "cli/task_ref.h"
+#include "cli/terminal_text.h"
 
 namespace quell::cli {
 namespace {
 
 std::string CancelText(const TaskEntry& task) {
-  if (!task.cancelled) return task.cancellable ? "not asked for" : "not possible";
-  std::string text = "asked for by " + task.cancelled_by;
+  if (!task.cancelled) return task.cancellable ? "no cancel requested" : "cannot be cancelled";
+  std::string text = "requested by " + task.cancelled_by;
   if (!task.cancel_reason.empty()) text += " (" + task.cancel_reason + ")";
   if (task.cancelled_millis) text += ", recorded " + IsoTime(*task.cancelled_millis);
   return text;
@@ -39,7 +40,7 @@ std::string MemoryOf(const ResourceEntry& used) {
 }
 
 std::string StateText(const OneTask& one) {
-  if (one.orphaned) return one.task.state + ", orphaned: the program that looked after it has gone";
+  if (one.orphaned) return one.task.state + ", orphaned: the program that registered it has gone";
   return one.task.state;
 }
 
@@ -52,9 +53,8 @@ std::string Render(const OneTask& one, const std::vector<TaskEntry>& children) {
       {"description", task.description},
       {"state", StateText(one)},
       {"started", IsoTime(task.start_millis)},
-      {one.ended ? "ran for" : "running for",
-       FormatAge(std::chrono::nanoseconds(task.running_nanos))},
-      {"pid", one.pid == 0 ? "not named" : std::to_string(one.pid)},
+      {one.ended ? "ran for" : "age", FormatAge(std::chrono::nanoseconds(task.running_nanos))},
+      {"pid", one.pid == 0 ? "-" : std::to_string(one.pid)},
       {"uid", std::to_string(one.uid)},
       {"cancel", CancelText(one.task)}};
   if (one.receipt) rows.push_back({"receipt", ReceiptText(*one.receipt)});
@@ -71,10 +71,22 @@ std::string Render(const OneTask& one, const std::vector<TaskEntry>& children) {
   }
   std::string text;
   for (const auto& row : rows) {
-    text += row[0] + std::string(row[0].size() < 13 ? 13 - row[0].size() : 1, ' ') + Plain(row[1]) +
-            "\n";
+    text += row[0] + std::string(row[0].size() < 13 ? 13 - row[0].size() : 1, ' ') +
+            TerminalLine(row[1]) + "\n";
   }
   return text;
+}
+
+// Why there is no answer about the task: its node is silent, or the coordinator is.
+int FailToShow(const Error& error, const std::string& id, const CoordinatorClient& client) {
+  const bool silent =
+      error.code == ErrorCode::kUnavailable || error.code == ErrorCode::kDeadlineExceeded;
+  const auto nodes = silent ? client.Nodes() : Result<std::vector<NodeEntry>>(error);
+  if (!nodes) return Fail(error);
+  const char* cause = error.code == ErrorCode::kUnavailable ? "node_not_connected_exception"
+                                                            : "receive_timeout_transport_exception";
+  Complain(FailureText({id.substr(0, id.find(':')), cause, {}}, *nodes));
+  return ExitCodeFor(error.code);
 }
 
 }  // namespace
@@ -85,7 +97,7 @@ int ShowCommand(const ShowArguments& arguments) {
   const auto ids = ResolveAll({arguments.id}, *client);
   if (!ids) return Fail(ids.error());
   const auto one = client->Get(ids->front());
-  if (!one) return Fail(one.error());
+  if (!one) return FailToShow(one.error(), ids->front(), *client);
   if (arguments.format == Format::kJson) {
     Print(one->raw + (one->raw.ends_with('\n') ? "" : "\n"));
     return kOk;
@@ -93,7 +105,7 @@ int ShowCommand(const ShowArguments& arguments) {
   const auto children = client->List({{}, {}, ids->front()});
   Print(Render(*one, children ? children->tasks : std::vector<TaskEntry>{}));
   if (!children) return Fail(children.error());
-  ComplainOfFailures(*children);
+  ComplainOfFailures(*children, *client);
   return children->failures.empty() ? kOk : kPartial;
 }
 

@@ -4,6 +4,8 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "cli/terminal_text.h"
+
 namespace quell::cli {
 namespace {
 
@@ -28,19 +30,6 @@ std::string Cut(const std::string& text, std::size_t width) {
 
 }  // namespace
 
-std::string Plain(std::string_view text) {
-  std::string plain(text);
-  for (std::size_t i = 0; i < plain.size(); ++i) {
-    const auto byte = static_cast<unsigned char>(plain[i]);
-    if (byte < 0x20 || byte == 0x7F) plain[i] = ' ';
-    // U+0080 to U+009F are control characters, too: C2 80 to C2 9F.
-    if (byte == 0xC2 && i + 1 < plain.size() && static_cast<unsigned char>(plain[i + 1]) < 0xA0) {
-      plain[i] = plain[i + 1] = ' ';
-    }
-  }
-  return plain;
-}
-
 std::string RenderTable(const std::vector<Column>& columns,
                         const std::vector<std::vector<std::string>>& rows, std::size_t width) {
   std::vector<std::vector<std::string>> cells(1);
@@ -49,7 +38,7 @@ std::string RenderTable(const std::vector<Column>& columns,
   for (const auto& row : rows) {
     cells.emplace_back();
     for (const std::string& cell : row)
-      cells.back().push_back(Plain(cell));
+      cells.back().push_back(TerminalLine(cell));
   }
   std::vector<std::size_t> widths(columns.size(), 0);
   for (const auto& row : cells) {

@@ -14,13 +14,10 @@ struct Column {
 };
 
 // One line a row, each with its end. With `width` > 0 no line is wider: the last column is cut and
-// ends in "...". Control characters in a cell become blanks: a task's description is a stranger's
+// ends in "...". A cell is shown as TerminalLine() has it: a task's description is a stranger's
 // text and must not move the cursor.
 std::string RenderTable(const std::vector<Column>& columns,
                         const std::vector<std::vector<std::string>>& rows, std::size_t width);
-
-// `text` without control characters.
-std::string Plain(std::string_view text);
 
 // The width of the terminal on standard output; 0 if it is none.
 std::size_t TerminalWidth();

@@ -5,7 +5,10 @@
 #include <cstdint>
 #include <optional>
 
+#include "cli/exit_code.h"
+#include "cli/output.h"
 #include "core/ids.h"
+#include "core/validity.h"
 
 namespace quell::cli {
 namespace {
@@ -23,10 +26,11 @@ Result<TaskRef> TaskRef::Parse(std::string_view text) {
   const std::size_t colon = text.rfind(':');
   std::uint64_t number = 0;
   if (colon != std::string_view::npos && colon > 0) {
-    const std::string_view digits = text.substr(colon + 1);
+    const std::string_view digits = text.substr(colon + 1);  // As TaskId::Parse() takes them.
     const char* end = digits.data() + digits.size();
     const auto [stop, error] = std::from_chars(digits.data(), end, number);
-    if (error == std::errc() && stop == end && number > 0 && number <= TaskId::kNumberMax) {
+    if (error == std::errc() && stop == end && digits.front() != '0' &&
+        CheckTaskNumber("task", number)) {
       const std::string_view node = text.substr(0, colon);
       return TaskRef{std::string(node), std::to_string(number), NodeId::Parse(node).has_value()};
     }
@@ -81,6 +85,13 @@ Result<std::vector<std::string>> ResolveAll(const std::vector<std::string>& text
     ids.push_back(std::move(*id));
   }
   return ids;
+}
+
+int CheckParent(const CoordinatorClient& client, const std::string& id) {
+  const auto parent = client.Get(id);
+  if (parent || parent.error().code != ErrorCode::kNotFound) return kOk;
+  Complain("there is no task " + id + " that could be a parent");
+  return kNoSuchTask;
 }
 
 }  // namespace quell::cli

@@ -30,4 +30,8 @@ Result<std::string> ResolveNode(const std::string& node, const std::vector<NodeE
 Result<std::vector<std::string>> ResolveAll(const std::vector<std::string>& texts,
                                             const CoordinatorClient& client);
 
+// No task has this parent: is there a task `id` at all? Says so on standard error if not. Returns
+// kOk if there is, or if nobody can say, kNoSuchTask if there is none.
+int CheckParent(const CoordinatorClient& client, const std::string& id);
+
 }  // namespace quell::cli

@@ -9,6 +9,7 @@
 #include "coordinator/selection.h"
 #include "coordinator/waiting.h"
 #include "core/limits.h"
+#include "core/validity.h"
 
 namespace quell {
 namespace {
@@ -22,6 +23,7 @@ class CheckSink final : public TaskSink {
   void OnTasks(std::span<const TaskView> page) override {
     for (const TaskView& view : page) {
       cancellable_ = view.cancellable;
+      state_ = view.state;
       Task task;
       task.action = view.action;
       if (view.parent) task.ancestors.push_back(*view.parent);
@@ -30,11 +32,13 @@ class CheckSink final : public TaskSink {
   }
 
   bool cancellable() const { return cancellable_; }
+  TaskState state() const { return state_; }
   bool matches() const { return matches_; }
 
  private:
   const TaskFilter filter_;
   bool cancellable_ = false;
+  TaskState state_ = TaskState::kRunning;
   bool matches_ = false;
 };
 
@@ -58,17 +62,9 @@ class CountingSink final : public TaskSink {
 };
 
 Status Validate(const CancelQuery& query) {
-  if (query.reason.size() > limits::kReasonMax) {
-    return Error{
-        ErrorCode::kInvalidArgument,
-        "the reason has more than " + std::to_string(limits::kReasonMax) + " bytes: shorten it"};
-  }
-  if (query.grace < std::chrono::milliseconds(0) || query.grace > limits::kGraceMax) {
-    return Error{ErrorCode::kInvalidArgument,
-                 "the grace must be between 0 and " +
-                     std::to_string(std::chrono::seconds(limits::kGraceMax).count()) + "s"};
-  }
-  return {};
+  if (Status fine = CheckReason(query.reason); !fine) return fine;
+  if (Status fine = CheckGrace(query.grace); !fine) return fine;
+  return Check(query.filter);
 }
 
 }  // namespace
@@ -77,6 +73,7 @@ struct Canceller::Operation {
   CancelQuery query;
   TaskSinkFactory sinks;
   std::function<void(Result<Gathered>)> done;
+  std::shared_ptr<Places::Held> place;
   Intent intent;
   MonoTime start;
   MonoTime deadline;              // Of all but the wait.
@@ -88,29 +85,36 @@ struct Canceller::Operation {
   PendingIntents::Strength strength = PendingIntents::Strength::kNone;
   std::optional<IntentId> committed;
   std::vector<TaskId> doubtful;
+  bool known = false;  // The store had it already.
 
   std::string task() const { return std::get<TaskIdText>(query.where).ToString(); }
+  NodeFailure Ended(const NodeInfo& node, std::optional<TaskState> state) const {
+    return query.tell_ended ? TaskEnded(node, task(), state) : TaskNotFound(node, task());
+  }
   bool by_id() const { return std::holds_alternative<TaskIdText>(query.where); }
-  // For what the push shows. If the tasks are waited for they are shown afterwards.
+  // For what the push shows.
   std::shared_ptr<TaskSink> PushSink(const NodeInfo& node) const {
-    if (query.wait) return std::make_shared<CountingSink>(nullptr);
-    return by_id() ? std::make_shared<CountingSink>(sinks(node)) : sinks(node);
+    return query.wait || by_id() ? std::make_shared<CountingSink>(sinks(node)) : sinks(node);
   }
 };
 
-Canceller::Canceller(const CoordinatorServices& services, const Membership& members,
-                     PendingIntents& pending, const RequestTasks& requests,
+Canceller::Canceller(const CoordinatorServices& services, NodeAsks& asks, const Membership& members,
+                     PendingIntents& pending, const RequestTasks& requests, Places& places,
                      std::function<void(const NodeId&, const IntentAck&)> spared)
     : services_(services),
+      asks_(asks),
       members_(members),
       pending_(pending),
       requests_(requests),
+      places_(places),
       spared_(std::move(spared)) {}
 
-void Canceller::Cancel(CancelQuery query, const Principal& who, MonoClock::duration timeout,
-                       TaskSinkFactory sinks, std::function<void(Result<Gathered>)> done) {
+void Canceller::Cancel(CancelQuery query, std::shared_ptr<Places::Held> place, const Principal& who,
+                       MonoClock::duration timeout, TaskSinkFactory sinks,
+                       std::function<void(Result<Gathered>)> done) {
   auto op = std::make_shared<Operation>();
   op->query = std::move(query);
+  op->place = std::move(place);
   op->sinks = std::move(sinks);
   op->done = std::move(done);
   op->start = services_.executor.clock().Now();
@@ -145,7 +149,8 @@ void Canceller::CancelTask(const Op& op, const TaskIdText& id) {
     return Push(op, {});
   }
   slot.slot.node = member->info;
-  slot.joined = member->connected();
+  slot.standing = members_.StandingOf(*member, services_.executor.clock());
+  slot.kind = AskKind::kCancel;
   std::optional<TaskId> target = id.Resolve();
   if (member->is_self || !target) {
     const bool runs = target && requests_.Find(target->number) != nullptr;
@@ -161,7 +166,7 @@ void Canceller::CancelTask(const Op& op, const TaskIdText& id) {
   check.request = GetRequest{target->number};
   std::vector<FanOutSlot> checks;
   checks.push_back(std::move(check));
-  FanOut(services_.executor, services_.nodes, kCancelAction, std::move(checks),
+  FanOut(services_.executor, asks_, kCancelAction, std::move(checks),
          op->start + (op->deadline - op->start) / 2,
          lifetime_.Guard([this, op](std::vector<Slot> slots) { Decide(op, std::move(slots[0])); }));
 }
@@ -169,7 +174,7 @@ void Canceller::CancelTask(const Op& op, const TaskIdText& id) {
 void Canceller::Decide(const Op& op, Slot checked) {
   Slot& slot = op->slots.front().slot;
   if (checked.failure) {
-    if (CodeOf(*checked.failure) == ErrorCode::kNotFound) {
+    if (checked.failure->cause == FailureCause::kTaskNotFound) {
       slot.failure = TaskNotFound(*slot.node, op->task());
       return Push(op, {});
     }
@@ -181,7 +186,7 @@ void Canceller::Decide(const Op& op, Slot checked) {
   const auto& check = static_cast<const CheckSink&>(*checked.sink);
   const LifeId checked_life = std::get<GetReply>(*checked.reply).life;
   if (std::get<GetReply>(*checked.reply).ended) {
-    slot.failure = TaskNotFound(*slot.node, op->task());
+    slot.failure = op->Ended(*slot.node, check.state());
   } else if (!check.cancellable()) {
     slot.failure = NotCancellable(*slot.node, op->task());
   } else if (!check.matches()) {
@@ -221,7 +226,8 @@ void Canceller::CancelMatching(const Op& op, const NodeSelection& where) {
       continue;
     }
     slot.slot.node = one.member->info;
-    slot.joined = one.member->connected();
+    slot.standing = members_.StandingOf(*one.member, services_.executor.clock());
+    slot.kind = AskKind::kCancel;
     slot.slot.sink = op->PushSink(one.member->info);
     if (one.member->is_self) {
       slot.slot.reply = ApplyReply{};
@@ -257,6 +263,7 @@ void Canceller::Commit(const Op& op, std::vector<PendingAt> pending) {
 void Canceller::Push(const Op& op, StoredIntent stored) {
   if (!stored.intent.id.is_null()) {
     op->committed = stored.intent.id;
+    op->known = stored.intent.id != op->intent.id;
     op->strength = pending_.Add(stored);
     if (!op->done) return;  // The caller was told that the outcome is unknown; the nodes pull it.
     for (std::size_t i = 0; i < op->slots.size(); ++i) {
@@ -266,7 +273,7 @@ void Canceller::Push(const Op& op, StoredIntent stored) {
       op->slots[i].request = ApplyRequest{{std::move(intent)}};
     }
   }
-  FanOut(services_.executor, services_.nodes, kCancelAction, std::move(op->slots), op->deadline,
+  FanOut(services_.executor, asks_, kCancelAction, std::move(op->slots), op->deadline,
          lifetime_.Guard([this, op](std::vector<Slot> slots) { Finish(op, std::move(slots)); }));
 }
 
@@ -285,7 +292,7 @@ void Canceller::Finish(const Op& op, std::vector<Slot> slots) {
     if (!op->query.wait) slot.sink = counted->inner();
     if (counted->numbers().empty() &&
         op->doubtful.empty()) {  // It ended between the check and the push.
-      slot.failure = TaskNotFound(*slot.node, op->task());
+      slot.failure = op->Ended(*slot.node, std::nullopt);
       slot.reply.reset();
       slot.sink.reset();
     }
@@ -296,12 +303,14 @@ void Canceller::Finish(const Op& op, std::vector<Slot> slots) {
 
 // The tasks that the push hit, on each node by itself; the others keep what they have.
 void Canceller::Await(const Op& op, std::vector<Slot> slots) {
+  op->place->GiveBack();
+  op->place = places_.Take(Places::Sort::kWait);
+  if (op->place == nullptr) return DoNotAwait(op, std::move(slots));
   const MonoClock::duration left = op->wait_end - services_.executor.clock().Now();
   std::vector<FanOutSlot> waits(slots.size());
   for (std::size_t i = 0; i < slots.size(); ++i) {
     waits[i].slot = std::move(slots[i]);
     Slot& slot = waits[i].slot;
-    waits[i].joined = true;  // It has answered, where it is asked again.
     if (!slot.reply) continue;
     const auto pushed = std::static_pointer_cast<CountingSink>(slot.sink);
     slot.sink = op->sinks(*slot.node);
@@ -311,10 +320,22 @@ void Canceller::Await(const Op& op, std::vector<Slot> slots) {
         AwaitRequest{pushed->numbers(), true, true, WaitWithin(left), op->query.as_task};
   }
   GiveUpWith(op->query.caller,
-             FanOut(services_.executor, services_.nodes, kCancelAction, std::move(waits),
-                    op->wait_end, lifetime_.Guard([this, op](std::vector<Slot> waited) {
+             FanOut(services_.executor, asks_, kCancelAction, std::move(waits), op->wait_end,
+                    lifetime_.Guard([this, op](std::vector<Slot> waited) {
                       Conclude(op, std::move(waited));
                     })));
+}
+
+// As if the wait were over at once.
+void Canceller::DoNotAwait(const Op& op, std::vector<Slot> slots) {
+  for (Slot& slot : slots) {
+    if (!slot.reply || slot.sink == nullptr) continue;
+    const auto pushed = std::static_pointer_cast<CountingSink>(slot.sink);
+    slot.sink = pushed->inner();
+    const std::size_t hit = pushed->numbers().size();
+    if (hit > 0) slot.reply = AwaitReply{hit, hit};
+  }
+  Conclude(op, std::move(slots));
 }
 
 void Canceller::Conclude(const Op& op, std::vector<Slot> slots) {
@@ -323,13 +344,16 @@ void Canceller::Conclude(const Op& op, std::vector<Slot> slots) {
   gathered.slots = std::move(slots);
   gathered.intent = op->committed;
   gathered.doubtful = std::move(op->doubtful);
+  gathered.known = op->known;
   auto done = std::exchange(op->done, nullptr);
+  if (op->place != nullptr) op->place->GiveBack();
   done(std::move(gathered));
 }
 
 // For answers without a fan-out.
 void Canceller::Answer(const Op& op, Result<Gathered> answer) {
   if (!op->done) return;
+  op->place->GiveBack();
   auto done = std::exchange(op->done, nullptr);
   services_.executor.Post(
       [done = std::move(done), answer = std::make_shared<Result<Gathered>>(std::move(answer))] {

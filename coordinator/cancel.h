@@ -10,6 +10,8 @@
 #include "coordinator/intents.h"
 #include "coordinator/lifetime.h"
 #include "coordinator/membership.h"
+#include "coordinator/node_asks.h"
+#include "coordinator/places.h"
 
 namespace quell {
 
@@ -17,15 +19,17 @@ namespace quell {
 class Canceller {
  public:
   // `requests`: the coordinator's own tasks. `spared` (may be empty): as CoordinatorOptions.
-  Canceller(const CoordinatorServices& services, const Membership& members, PendingIntents& pending,
-            const RequestTasks& requests,
+  Canceller(const CoordinatorServices& services, NodeAsks& asks, const Membership& members,
+            PendingIntents& pending, const RequestTasks& requests, Places& places,
             std::function<void(const NodeId&, const IntentAck&)> spared);
 
   // As Coordinator::Cancel(); query.as_task is the part on each node by which it waits. `done` is
   // never called inside the call, and at the latest at now + timeout. Of a wait, half of that and
-  // at most limits::kNodeDeadline is for the cancel.
-  void Cancel(CancelQuery query, const Principal& who, MonoClock::duration timeout,
-              TaskSinkFactory sinks, std::function<void(Result<Gathered>)> done);
+  // at most limits::kNodeDeadline is for the cancel; then it gives its place back and takes one of
+  // those that wait. If there is none it does not wait: the tasks are said to run on.
+  void Cancel(CancelQuery query, std::shared_ptr<Places::Held> place, const Principal& who,
+              MonoClock::duration timeout, TaskSinkFactory sinks,
+              std::function<void(Result<Gathered>)> done);
 
   // Acknowledgements that came with a heartbeat.
   void TakeAcks(const NodeId& node, const std::vector<IntentAck>& acks);
@@ -42,14 +46,17 @@ class Canceller {
   void Push(const Op& op, StoredIntent stored);
   void Finish(const Op& op, std::vector<Slot> slots);
   void Await(const Op& op, std::vector<Slot> slots);
+  void DoNotAwait(const Op& op, std::vector<Slot> slots);
   void Conclude(const Op& op, std::vector<Slot> slots);
   void Answer(const Op& op, Result<Gathered> answer);
   void TakeAck(const NodeId& node, IntentAck ack, const PendingIntents::Strength* sent);
 
   const CoordinatorServices services_;
+  NodeAsks& asks_;
   const Membership& members_;
   PendingIntents& pending_;
   const RequestTasks& requests_;
+  Places& places_;
   const std::function<void(const NodeId&, const IntentAck&)> spared_;
   Lifetime lifetime_;
 };

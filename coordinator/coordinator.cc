@@ -4,13 +4,17 @@
 #include <limits>
 #include <utility>
 
+#include "coordinator/await.h"
 #include "coordinator/cancel.h"
+#include "coordinator/drains.h"
 #include "coordinator/failures.h"
 #include "coordinator/fan_out.h"
 #include "coordinator/intents.h"
 #include "coordinator/joins.h"
 #include "coordinator/lifetime.h"
 #include "coordinator/membership.h"
+#include "coordinator/node_asks.h"
+#include "coordinator/places.h"
 #include "coordinator/selection.h"
 #include "coordinator/waiting.h"
 #include "core/limits.h"
@@ -20,6 +24,11 @@ namespace quell {
 std::size_t Gathered::failed() const {
   return static_cast<std::size_t>(std::count_if(
       slots.begin(), slots.end(), [](const Slot& slot) { return slot.failure.has_value(); }));
+}
+
+bool Gathered::misses_tasks() const {
+  return std::any_of(slots.begin(), slots.end(),
+                     [](const Slot& slot) { return !slot.task_failures.empty(); });
 }
 
 namespace {
@@ -46,13 +55,24 @@ std::vector<std::uint64_t> StartsAfter(const std::optional<TaskId>& after,
   return starts;
 }
 
-Error Busy(bool wait) {
-  const std::size_t most = wait ? limits::kWaitsMax : limits::kFanOutsMax;
+Error Busy(Places::Sort sort) {
+  std::string_view what;
+  switch (sort) {
+    case Places::Sort::kRead:
+      what = " requests are waiting for nodes already";
+      break;
+    case Places::Sort::kWait:
+      what = " requests are waiting for tasks to end already";
+      break;
+    case Places::Sort::kCancel:
+      what = " cancels are under way already";
+      break;
+    case Places::Sort::kDrain:
+      what = " nodes are being drained already";
+      break;
+  }
   return {ErrorCode::kResourceExhausted,
-          std::to_string(most) +
-              (wait ? " requests are waiting for tasks to end already"
-                    : " requests are waiting for nodes already") +
-              ": come back later"};
+          std::to_string(Places::MostOf(sort)) + std::string(what) + ": come back later"};
 }
 
 }  // namespace
@@ -66,15 +86,20 @@ class Coordinator::Impl {
                      std::uint64_t end, auto done) { store.ReserveNumbers(end, std::move(done)); },
                  recovered.next_number),
         host_load_(std::move(options.host_load)),
-        members_(std::move(options.self), std::move(recovered.nodes)),
+        asks_(services.nodes),
+        members_(std::move(options.self), std::move(recovered.nodes),
+                 services.executor.clock().Wall()),
         pending_(std::move(recovered.intents)),
-        canceller_(services, members_, pending_, requests_, std::move(options.spared)),
-        joins_(services, members_, pending_, canceller_, std::move(options.restored)) {}
+        canceller_(services, asks_, members_, pending_, requests_, places_,
+                   std::move(options.spared)),
+        awaiter_(services, asks_, members_),
+        joins_(services, asks_, members_, pending_, canceller_, std::move(options.restored)),
+        drains_(services, asks_, members_, joins_) {}
 
   void List(ListQuery query, MonoClock::duration timeout, const TaskSinkFactory& sinks,
             std::function<void(Result<Gathered>)> done) {
     const Held own = Begin(query.as_task, kListRequest);
-    done = Admit(query.wait, own, std::move(done));
+    done = Admit(SortOf(query.wait), own, std::move(done));
     if (!done) return;
     timeout = Bounded(timeout, query.wait);
     Result<std::vector<Selected>> selected = SelectNodes(query.nodes, members_);
@@ -99,7 +124,7 @@ class Coordinator::Impl {
       }
       slot.slot.node = one.member->info;
       slot.slot.sink = sinks(one.member->info);
-      slot.joined = one.member->connected();
+      slot.standing = StandingOf(*one.member);
       if (one.member->is_self) {
         slot.slot.reply = ListReply{};
         own_part = BeginOwnPart(part);
@@ -111,8 +136,7 @@ class Coordinator::Impl {
       }
     }
     GiveUpWith(query.caller,
-               FanOut(services_.executor, services_.nodes, kListAction, std::move(slots),
-                      DeadlineIn(timeout),
+               FanOut(services_.executor, asks_, kListAction, std::move(slots), DeadlineIn(timeout),
                       lifetime_.Guard([this, done, own, own_part, began = Now(),
                                        filter = query.filter](std::vector<Slot> gathered) {
                         NoteBroken(began, gathered);
@@ -133,7 +157,7 @@ class Coordinator::Impl {
   void Get(GetQuery query, MonoClock::duration timeout, const TaskSinkFactory& sinks,
            std::function<void(Result<GetAnswer>)> done) {
     const Held own = Begin(query.as_task, kGetRequest);
-    done = Admit(query.wait, own, std::move(done));
+    done = Admit(SortOf(query.wait), own, std::move(done));
     if (!done) return;
     const TaskIdText& id = query.id;
     const std::string text = id.ToString();
@@ -153,7 +177,7 @@ class Coordinator::Impl {
     FanOutSlot get;
     get.slot.node = member->info;
     get.slot.sink = sinks(member->info);
-    get.joined = member->connected();
+    get.standing = StandingOf(*member);
     get.request = GetRequest{task->number};
     timeout = Bounded(timeout, query.wait);
     const MonoTime deadline = DeadlineIn(timeout);
@@ -174,15 +198,37 @@ class Coordinator::Impl {
   void Cancel(CancelQuery query, const Principal& who, MonoClock::duration timeout,
               TaskSinkFactory sinks, std::function<void(Result<Gathered>)> done) {
     const Held own = Begin(query.as_task, kCancelRequest);
-    done = Admit(query.wait, own, std::move(done));
-    if (!done) return;
+    std::shared_ptr<Places::Held> place = places_.Take(Places::Sort::kCancel);
+    if (place == nullptr) return Refuse(done, Busy(Places::Sort::kCancel));
     query.as_task = PartOf(own, kCancelAction);
     timeout = Bounded(timeout, query.wait);
-    const auto note = [this, began = Now(), done](Result<Gathered> gathered) {
+    const auto note = [this, own, began = Now(), done](Result<Gathered> gathered) {
       if (gathered) NoteBroken(began, gathered->slots);
       done(std::move(gathered));
     };
-    canceller_.Cancel(std::move(query), who, timeout, std::move(sinks), lifetime_.Guard(note));
+    canceller_.Cancel(std::move(query), std::move(place), who, timeout, std::move(sinks),
+                      lifetime_.Guard(note));
+  }
+
+  void Drain(DrainQuery query, MonoClock::duration timeout, TaskSinkFactory sinks,
+             std::function<void(Result<DrainAnswer>)> done) {
+    done = Admit(Places::Sort::kDrain, nullptr, std::move(done));
+    if (!done) return;
+    timeout = Bounded(timeout, query.wait);
+    drains_.Drain(std::move(query), timeout, std::move(sinks), std::move(done));
+  }
+
+  void Await(AwaitQuery query, TaskSinkFactory sinks,
+             std::function<void(Result<std::vector<AwaitedTask>>)> done) {
+    query.wait =
+        std::clamp<MonoClock::duration>(query.wait, MonoClock::duration::zero(), limits::kWaitMax);
+    done = Admit(query.wait > MonoClock::duration::zero(), nullptr, std::move(done));
+    if (!done) return;
+    if (query.ids.empty() || query.ids.size() > limits::kAwaitIdsMax) {
+      return Refuse(done, {ErrorCode::kInvalidArgument, "name at least one task and at most " +
+                                                            std::to_string(limits::kAwaitIdsMax)});
+    }
+    awaiter_.Await(std::move(query), std::move(sinks), std::move(done));
   }
 
   std::vector<MemberStatus> Members() const {
@@ -210,9 +256,8 @@ class Coordinator::Impl {
   bool Knows(std::string_view node) const { return members_.FindPresent(node) != nullptr; }
   const NodeInfo& self() const { return members_.self(); }
   Executor& executor() { return services_.executor; }
-  bool AtCapacity(bool wait) const {
-    return wait ? waiting_ >= limits::kWaitsMax : in_flight_ >= limits::kFanOutsMax;
-  }
+  bool AtCapacity(bool wait) const { return places_.full(SortOf(wait)); }
+  bool CancelsAtCapacity() const { return places_.full(Places::Sort::kCancel); }
   Joins& joins() { return joins_; }
 
  private:
@@ -279,25 +324,32 @@ class Coordinator::Impl {
             member.is_self,
             member.restored,
             members_.IsAlive(member, now),
+            StandingOf(member),
             member.heard,
             pending_.CountFor(member.info.id),
             member.cancelled_running,
-            member.is_self && host_load_ ? host_load_() : member.host_load};
+            member.is_self && host_load_ ? host_load_() : member.host_load,
+            member.live_tasks,
+            member.draining};
   }
+  Standing StandingOf(const Member& member) const {
+    return members_.StandingOf(member, services_.executor.clock());
+  }
+  static Places::Sort SortOf(bool wait) { return wait ? Places::Sort::kWait : Places::Sort::kRead; }
 
   // Takes a place among those in flight and gives it back with the answer. Empty: there is none,
   // and the caller is told.
   template <typename T>
-  std::function<void(Result<T>)> Admit(bool wait, Held own, std::function<void(Result<T>)> done) {
-    if (AtCapacity(wait)) {
-      services_.executor.Post([done = std::move(done), wait] { done(Busy(wait)); });
+  std::function<void(Result<T>)> Admit(Places::Sort sort, Held own,
+                                       std::function<void(Result<T>)> done) {
+    std::shared_ptr<Places::Held> place = places_.Take(sort);
+    if (place == nullptr) {
+      Refuse(done, Busy(sort));
       return nullptr;
     }
-    std::size_t& places = wait ? waiting_ : in_flight_;
-    ++places;
     return lifetime_.Guard(
-        [&places, own = std::move(own), done = std::move(done)](Result<T> result) {
-          --places;
+        [place = std::move(place), own = std::move(own), done = std::move(done)](Result<T> result) {
+          place->GiveBack();
           done(std::move(result));
         });
   }
@@ -306,7 +358,7 @@ class Coordinator::Impl {
                                std::function<void(std::vector<Slot>)> done) {
     std::vector<FanOutSlot> slots;
     slots.push_back(std::move(slot));
-    return FanOut(services_.executor, services_.nodes, kGetAction, std::move(slots), deadline,
+    return FanOut(services_.executor, asks_, kGetAction, std::move(slots), deadline,
                   std::move(done));
   }
 
@@ -341,26 +393,26 @@ class Coordinator::Impl {
 
   void NoteBroken(MonoTime began, const std::vector<Slot>& slots) {
     for (const Slot& slot : slots) {
-      if (slot.node && slot.failure && CodeOf(*slot.failure) == ErrorCode::kUnavailable) {
+      if (slot.node && slot.failure && slot.failure->code == ErrorCode::kUnavailable) {
         members_.Broke(slot.node->id, began, Now());
       }
     }
   }
-  static Error ErrorOf(const NodeFailure& failure) {
-    return {CodeOf(failure), failure.cause_reason};
-  }
+  static Error ErrorOf(const NodeFailure& failure) { return {failure.code, failure.cause_reason}; }
 
   const CoordinatorServices services_;
   const IntentId life_;  // Told apart by chance.
   Numbers numbers_;
   RequestTasks requests_;
   std::function<HostLoad()> host_load_;
+  Places places_;
+  NodeAsks asks_;
   Membership members_;
   PendingIntents pending_;
   Canceller canceller_;
+  Awaiter awaiter_;
   Joins joins_;
-  std::size_t in_flight_ = 0;  // Those that wait for tasks to end are not among them.
-  std::size_t waiting_ = 0;
+  Drains drains_;
   Lifetime lifetime_;
 };
 
@@ -383,6 +435,11 @@ void Coordinator::Get(GetQuery query, MonoClock::duration timeout, TaskSinkFacto
 void Coordinator::Cancel(CancelQuery query, const Principal& who, MonoClock::duration timeout,
                          TaskSinkFactory sinks, std::function<void(Result<Gathered>)> done) {
   impl_->Cancel(std::move(query), who, timeout, std::move(sinks), std::move(done));
+}
+
+void Coordinator::Await(AwaitQuery query, TaskSinkFactory sinks,
+                        std::function<void(Result<std::vector<AwaitedTask>>)> done) {
+  impl_->Await(std::move(query), std::move(sinks), std::move(done));
 }
 
 std::vector<MemberStatus> Coordinator::Members() const {
@@ -409,11 +466,20 @@ bool Coordinator::AtCapacity(bool wait) const {
   return impl_->AtCapacity(wait);
 }
 
+bool Coordinator::CancelsAtCapacity() const {
+  return impl_->CancelsAtCapacity();
+}
+
+void Coordinator::Drain(DrainQuery query, MonoClock::duration timeout, TaskSinkFactory sinks,
+                        std::function<void(Result<DrainAnswer>)> done) {
+  impl_->Drain(std::move(query), timeout, std::move(sinks), std::move(done));
+}
+
 bool Coordinator::Knows(std::string_view node) const {
   return impl_->Knows(node);
 }
 
-void Coordinator::Forget(const NodeId& node, std::function<void(Status)> done) {
+void Coordinator::Forget(const NodeId& node, std::function<void(Result<Forgotten>)> done) {
   impl_->joins().Forget(node, std::move(done));
 }
 

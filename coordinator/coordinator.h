@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "coordinator/caller.h"
+#include "coordinator/standing.h"
 #include "coordinator/store.h"
 #include "core/executor.h"
 #include "core/failure.h"
@@ -42,6 +43,8 @@ struct Slot {
   std::optional<NodeFailure> failure;
   std::shared_ptr<TaskSink> sink;  // What answered, rendered.
   std::optional<NodeReply> reply;  // If it answered.
+  // Of its tasks those that cannot be read; the last one may stand for several.
+  std::vector<TaskFailure> task_failures = {};
 };
 
 // Every selected node exactly once, in the order of selection.
@@ -51,8 +54,10 @@ struct Gathered {
   // Spared by that cancel: nobody can tell whether they began before it.
   std::vector<TaskId> doubtful = {};
   std::uint64_t running = 0;  // Tasks that were waited for, and had not ended by then.
+  bool known = false;  // The store had this cancel already: who asked first, and why, stays.
   std::size_t selected() const { return slots.size(); }
   std::size_t failed() const;
+  bool misses_tasks() const;  // Some slot has task_failures.
 };
 
 // Which nodes: tokens as OpenSearch's `nodes` takes them (selection.h); none: all that are known.
@@ -105,12 +110,36 @@ struct GetAnswer {
   std::shared_ptr<TaskSink> sink;  // Got one page of one task.
 };
 
+// Tasks by id, each on its own: how did it end, or does it still run?
+struct AwaitQuery {
+  std::vector<TaskIdText> ids;  // At most limits::kAwaitIdsMax.
+  MonoClock::duration wait{0};  // At most limits::kWaitMax; 0: as they are now.
+  std::shared_ptr<Caller> caller = nullptr;
+};
+
+// One task of the answer. Where `unknown` is set nobody can say whether the task runs; that is
+// never the same as "has ended".
+struct AwaitedTask {
+  TaskIdText id;
+  // kNotFound: its node is not a member (it was forgotten, or has left), or has no record of it.
+  // kUnavailable, kDeadlineExceeded, kResourceExhausted, kInternal: the node did not answer.
+  // kFailedPrecondition: a request to this coordinator.
+  std::optional<Error> unknown;
+  std::string node_name;           // Empty: not a member.
+  bool ended = false;              // With how it ended in what the sink got.
+  std::optional<Receipt> receipt;  // If it was cancelled.
+  std::shared_ptr<TaskSink> sink;  // Got one page of one task; null where `unknown` is set.
+};
+
 struct CancelQuery {
   std::variant<TaskIdText, NodeSelection> where;  // One task, or a filter over nodes.
   TaskFilter filter;                              // With a NodeSelection.
   std::string reason;
   std::chrono::milliseconds grace{0};  // 0: limits::kGraceDefault.
   bool wait = false;                   // Descendants on the same node too.
+  // By id: a task that has ended is said to have ended ("documented"), or is as good as one that
+  // never was ("strict").
+  bool tell_ended = false;
   std::shared_ptr<Caller> caller = nullptr;
   std::optional<RequestTask> as_task = {};  // As in ListQuery.
 };
@@ -118,12 +147,39 @@ struct CancelQuery {
 struct MemberStatus {
   NodeInfo info;
   bool is_self = false;
-  bool restored = false;          // This life began on a restored copy of its data.
-  bool alive = false;             // A heartbeat within limits::kSilentAfter.
-  std::optional<MonoTime> heard;  // In this life of the coordinator.
-  std::size_t pending = 0;        // Intents it has not acknowledged.
+  bool restored = false;                              // This life began on a restored copy of its data.
+  bool alive = false;                                 // A heartbeat within limits::kSilentAfter.
+  Standing standing;                                  // The same in full.
+  std::optional<MonoTime> heard;                      // In this life of the coordinator.
+  std::size_t pending = 0;                            // Intents it has not acknowledged.
   std::optional<CancelledRunning> cancelled_running;  // As its last heartbeat told.
   HostLoad host_load;                                 // Likewise; the coordinator's own as it is.
+  std::optional<std::uint64_t> live_tasks;            // As its last heartbeat told.
+  bool draining = false;                              // Likewise: it takes no new tasks.
+};
+
+// A node takes no new tasks, or leaves the fleet.
+struct DrainQuery {
+  enum class What : std::uint8_t { kDrain, kTakeAgain, kLeave };
+  NodeId node;
+  What what = What::kDrain;
+  bool wait = false;  // Until nothing lives on it.
+  std::shared_ptr<Caller> caller = nullptr;
+};
+
+struct DrainAnswer {
+  NodeInfo node;
+  bool draining = false;
+  bool left = false;               // It is not a member any more.
+  std::uint64_t live = 0;          // Tasks that live there, or are being registered.
+  std::shared_ptr<TaskSink> sink;  // Got the first limits::kDrainShown of them.
+};
+
+// What is given up with a node.
+struct Forgotten {
+  NodeInfo node;
+  std::size_t pending = 0;                  // Cancels that it has not acknowledged.
+  std::optional<std::uint64_t> live_tasks;  // As its last heartbeat told; unknown from now on.
 };
 
 struct CoordinatorOptions {
@@ -167,6 +223,13 @@ class Coordinator final : public MembershipHandler {
   void Get(GetQuery query, MonoClock::duration timeout, TaskSinkFactory sinks,
            std::function<void(Result<GetAnswer>)> done);
 
+  // Waits until each of the tasks has ended or nobody can say, or until query.wait is over. The
+  // answer has each id exactly once, in the order of the query, and comes at the latest
+  // limits::kWaitMargin + limits::kNodeDeadline after the wait. Errors: kInvalidArgument (no id, or
+  // too many), kResourceExhausted (as List).
+  void Await(AwaitQuery query, TaskSinkFactory sinks,
+             std::function<void(Result<std::vector<AwaitedTask>>)> done);
+
   // The one function from which a 200 of a cancel can come: it has a value only after the commit
   // (or where there is nothing to commit: then no slot answered). Errors: as List, and
   // kOutcomeUnknown, kResourceExhausted, kInternal from the store.
@@ -186,12 +249,20 @@ class Coordinator final : public MembershipHandler {
   bool Knows(std::string_view node) const;
   const NodeInfo& self() const;
   Executor& executor();
-  // limits::kFanOutsMax requests are in flight, or kWaitsMax of those that wait: the next one of
-  // its sort would be refused.
+  // limits::kFanOutsMax lists and looks are in flight, or kWaitsMax of those that wait, or
+  // kCancelsMax cancels: the next one of its sort would be refused.
   bool AtCapacity(bool wait = false) const;
-  // Its tasks and the intents pending for it are given up. Errors: kNotFound, kFailedPrecondition
-  // (it is alive: stop it first).
-  void Forget(const NodeId& node, std::function<void(Status)> done);
+  bool CancelsAtCapacity() const;
+  // Its tasks and the intents pending for it are given up. A node that comes back all the same
+  // joins as a new one; what was given up stays so. Errors: kNotFound, kFailedPrecondition (it is
+  // alive: let it leave, or stop it first), and the store's.
+  void Forget(const NodeId& node, std::function<void(Result<Forgotten>)> done);
+  // Answered by now + timeout, with what lives on the node then. A node on which something lives
+  // does not leave: that is no error, its answer is not `left`. Errors: kNotFound,
+  // kFailedPrecondition (this coordinator), kUnavailable and kDeadlineExceeded (it is away),
+  // kResourceExhausted, kOutcomeUnknown (it leaves, and has not been heard of since), kCancelled.
+  void Drain(DrainQuery query, MonoClock::duration timeout, TaskSinkFactory sinks,
+             std::function<void(Result<DrainAnswer>)> done);
 
   void OnJoin(JoinRequest request, const Principal& who,
               std::function<void(Result<JoinReply>)> reply) override;

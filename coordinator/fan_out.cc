@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "coordinator/failures.h"
+#include "core/limits.h"
 
 namespace quell {
 namespace {
@@ -13,7 +14,7 @@ namespace {
 // it; the last one to be done with his hands all of them to the executor.
 class Gather : public std::enable_shared_from_this<Gather> {
  public:
-  Gather(Executor& executor, NodeClient& nodes, std::string_view action, MonoTime start,
+  Gather(Executor& executor, NodeAsks& nodes, std::string_view action, MonoTime start,
          MonoTime deadline, std::vector<FanOutSlot>& slots,
          std::function<void(std::vector<Slot>)> done)
       : executor_(executor),
@@ -22,13 +23,14 @@ class Gather : public std::enable_shared_from_this<Gather> {
         allowed_(std::chrono::ceil<std::chrono::milliseconds>(deadline - start)),
         done_(std::move(done)),
         slots_(slots.size()),
-        joined_(slots.size()),
+        standings_(slots.size()),
         asked_(slots.size()),
+        open_asks_(slots.size()),
         taken_(std::make_unique<std::atomic<bool>[]>(slots.size())) {
     std::size_t open = 0;
     for (std::size_t i = 0; i < slots.size(); ++i) {
       slots_[i] = std::move(slots[i].slot);
-      joined_[i] = slots[i].joined;
+      standings_[i] = slots[i].standing;
       const bool asked = slots[i].request.has_value();
       taken_[i].store(!asked, std::memory_order_relaxed);
       if (asked) ++open;
@@ -45,12 +47,33 @@ class Gather : public std::enable_shared_from_this<Gather> {
     timer_ = executor_.At(deadline, [self = shared_from_this()] { self->Expire(); });
   }
 
+  // On the executor: a place for the question. Null: the slot has failed without one.
+  std::shared_ptr<NodeAsks::Open> Begin(std::size_t slot, AskKind kind) {
+    const NodeInfo& node = *slots_[slot].node;  // Nobody else's until it is asked.
+    const Standing& standing = standings_[slot];
+    if (standing.presence == Presence::kStopped) {
+      Answer(slot, Error{ErrorCode::kUnavailable,
+                         "is away: its daemon was stopped, and has not been started again"});
+      return nullptr;
+    }
+    const MonoTime now = executor_.clock().Now();
+    MonoTime since = now;
+    open_asks_[slot] =
+        nodes_.Begin(node.id, kind, now, standing.presence == Presence::kSilent, &since);
+    if (open_asks_[slot] == nullptr) {
+      FailUnasked(slot, standing.since.value_or(WallAt(since)));
+    } else if (open_asks_[slot]->surplus() && look_ == TimerId::kNone) {
+      LookLater();
+    }
+    return open_asks_[slot];
+  }
+
   // On the executor.
   void Ask(std::size_t slot, NodeRequest request, MonoTime deadline,
            std::shared_ptr<ReplySink> sink) {
     const NodeId node = slots_[slot].node->id;  // Nobody else's until it is asked.
     asked_[slot] = sink;
-    nodes_.Ask(node, std::move(request), deadline, std::move(sink));
+    nodes_.client().Ask(node, std::move(request), deadline, std::move(sink));
   }
 
   // On the executor, or not at all.
@@ -59,7 +82,7 @@ class Gather : public std::enable_shared_from_this<Gather> {
       if (!IsOpen(i)) continue;
       const NodeId node = slots_[i].node->id;  // Before Answer(), which may end it all.
       Answer(i, Error{ErrorCode::kCancelled, "nobody waits for the answer any more"});
-      if (const auto sink = asked_[i].lock()) nodes_.Withdraw(node, *sink);
+      if (const auto sink = asked_[i].lock()) nodes_.client().Withdraw(node, *sink);
     }
   }
 
@@ -67,25 +90,73 @@ class Gather : public std::enable_shared_from_this<Gather> {
   const Slot& slot(std::size_t slot) const { return slots_[slot]; }
 
   // Thread-safe.
-  void Answer(std::size_t slot, Result<NodeReply> reply) {
-    if (taken_[slot].exchange(true, std::memory_order_acq_rel)) return;
+  void Answer(std::size_t slot, Result<NodeReply> reply, std::vector<TaskFailure> unreadable = {}) {
+    if (!TakeSlot(slot)) return;
     Slot& mine = slots_[slot];
     if (reply) {
       mine.reply = std::move(*reply);
+      mine.task_failures = std::move(unreadable);
     } else {
-      mine.failure = FailureOf(*mine.node, joined_[slot], action_, Told(slot, reply.error()));
+      mine.failure = FailureOf(*mine.node, standings_[slot], action_, Told(slot, reply.error()));
       mine.sink.reset();
     }
-    if (open_.fetch_sub(1, std::memory_order_acq_rel) == 1) {
-      executor_.Post([self = shared_from_this()] { self->Finish(); });
-    }
+    CloseSlot();
   }
 
  private:
+  // False: somebody else has it.
+  bool TakeSlot(std::size_t slot) {
+    return !taken_[slot].exchange(true, std::memory_order_acq_rel);
+  }
+  void CloseSlot() {
+    if (open_.fetch_sub(1, std::memory_order_acq_rel) != 1) return;
+    executor_.Post([self = shared_from_this()] { self->Finish(); });
+  }
+
+  void FailUnasked(std::size_t slot, WallTime since) {
+    if (!TakeSlot(slot)) return;
+    Slot& mine = slots_[slot];
+    mine.failure = NotResponding(*mine.node, action_, since);
+    mine.sink.reset();
+    CloseSlot();
+  }
+
+  WallTime WallAt(MonoTime when) const {
+    const Clock& clock = executor_.clock();
+    return clock.Wall() - std::chrono::duration_cast<WallClock::duration>(clock.Now() - when);
+  }
+
+  // A node may turn out not to respond when it has been asked by too many already.
+  void LookLater() {
+    look_ = executor_.After(limits::kUnansweredAfter, [self = shared_from_this()] {
+      self->look_ = TimerId::kNone;
+      self->Look();
+    });
+  }
+  void Look() {
+    const MonoTime now = executor_.clock().Now();
+    bool again = false;
+    for (std::size_t i = 0; i < slots_.size(); ++i) {
+      if (open_asks_[i] == nullptr || !open_asks_[i]->surplus() || !IsOpen(i)) continue;
+      const std::optional<MonoTime> since = open_asks_[i]->HopelessSince(now);
+      if (!since) {
+        again = true;
+        continue;
+      }
+      const NodeId node = slots_[i].node->id;
+      FailUnasked(i, WallAt(*since));
+      open_asks_[i]->Close(std::nullopt);
+      if (const auto sink = asked_[i].lock()) nodes_.client().Withdraw(node, *sink);
+    }
+    if (again) LookLater();
+  }
+
   void Expire() {
     timer_ = TimerId::kNone;
+    const MonoTime now = executor_.clock().Now();
     for (std::size_t i = 0; i < slots_.size(); ++i) {
       if (!IsOpen(i)) continue;
+      if (open_asks_[i] != nullptr) open_asks_[i]->Close(now);
       Answer(i, Error{ErrorCode::kDeadlineExceeded, {}});
     }
   }
@@ -99,21 +170,27 @@ class Gather : public std::enable_shared_from_this<Gather> {
 
   void Finish() {
     executor_.Cancel(timer_);
+    executor_.Cancel(look_);
+    for (const auto& open : open_asks_) {
+      if (open != nullptr) open->Close(std::nullopt);
+    }
     auto done = std::move(done_);
     done(std::move(slots_));
   }
 
   Executor& executor_;
-  NodeClient& nodes_;
+  NodeAsks& nodes_;
   const std::string_view action_;
   const std::chrono::milliseconds allowed_;
   std::function<void(std::vector<Slot>)> done_;
   std::vector<Slot> slots_;
-  std::vector<char> joined_;
-  std::vector<std::weak_ptr<ReplySink>> asked_;  // On the executor only.
+  std::vector<Standing> standings_;
+  std::vector<std::weak_ptr<ReplySink>> asked_;             // On the executor only.
+  std::vector<std::shared_ptr<NodeAsks::Open>> open_asks_;  // Likewise.
   std::unique_ptr<std::atomic<bool>[]> taken_;
   std::atomic<std::size_t> open_{0};
   TimerId timer_ = TimerId::kNone;  // On the executor only.
+  TimerId look_ = TimerId::kNone;   // Likewise.
 };
 
 // How many tasks the answer brought, if it says so.
@@ -126,21 +203,43 @@ std::optional<std::uint64_t> CountOf(const NodeReply& reply) {
 // What one node's answer passes through, on the thread that received it.
 class SlotSink final : public ReplySink {
  public:
+  // `after`: only tasks with higher numbers were asked for.
   SlotSink(std::shared_ptr<Gather> gather, std::size_t slot, NodeId node, std::size_t kind,
-           std::shared_ptr<TaskSink> sink)
-      : gather_(std::move(gather)), slot_(slot), node_(node), kind_(kind), sink_(std::move(sink)) {}
+           std::uint64_t after, std::shared_ptr<TaskSink> sink, std::shared_ptr<NodeAsks::Open> open,
+           const Clock& clock)
+      : gather_(std::move(gather)),
+        slot_(slot),
+        node_(node),
+        kind_(kind),
+        after_(after),
+        sink_(std::move(sink)),
+        open_(std::move(open)),
+        clock_(clock) {}
 
   void OnTasks(std::span<const TaskView> page) override {
+    open_->Spoke(clock_.Now());
     if (!gather_->IsOpen(slot_)) return;
     for (const TaskView& task : page) {
       if (task.id.node != node_) foreign_ = true;
+      // A list that does not go on would never end.
+      if (task.id.number <= after_ && !IsTerminal(task.state)) stuck_ = true;
     }
     tasks_ += page.size();
+    readable_ += page.size();
     // A slot that expires meanwhile loses its sink: what is written here is never read.
-    if (!foreign_ && sink_ != nullptr) sink_->OnTasks(page);
+    if (!foreign_ && !stuck_ && sink_ != nullptr) sink_->OnTasks(page);
+  }
+
+  void OnUnreadable(std::span<const TaskFailure> tasks) override {
+    for (const TaskFailure& task : tasks) {
+      ++tasks_;
+      if (unreadable_.size() < limits::kTaskFailuresMax) unreadable_.push_back(task);
+    }
   }
 
   void OnDone(Result<NodeReply> reply) override {
+    if (IsFromNode(reply)) open_->Spoke(clock_.Now());
+    open_->Close(std::nullopt);
     if (reply) {
       const std::optional<std::uint64_t> count = CountOf(*reply);
       std::string_view wrong;
@@ -148,28 +247,61 @@ class SlotSink final : public ReplySink {
         wrong = "it answered another question than the one asked";
       } else if (foreign_) {
         wrong = "it reported tasks of another node";
+      } else if (stuck_ || SaysMoreOfNothing(*reply)) {
+        wrong = "its list does not go on after the task it was asked to go on after";
+      } else if (!unreadable_.empty() && NeedsOne(*reply)) {
+        wrong = unreadable_.front().reason;
       } else if ((count && *count != tasks_) ||
                  (std::holds_alternative<GetReply>(*reply) && tasks_ != 1)) {
         wrong = "its answer is incomplete";
       }
       if (!wrong.empty()) reply = Error{ErrorCode::kInternal, std::string(wrong)};
     }
-    gather_->Answer(slot_, std::move(reply));
+    if (const std::uint64_t named = readable_ + unreadable_.size(); named < tasks_) {
+      unreadable_.push_back(
+          {node_, 0, "and " + std::to_string(tasks_ - named) + " more that cannot be read"});
+    }
+    gather_->Answer(slot_, std::move(reply), std::move(unreadable_));
   }
 
  private:
+  // Else the transport may have given up by itself.
+  static bool IsFromNode(const Result<NodeReply>& reply) {
+    if (reply) return true;
+    const ErrorCode code = reply.error().code;
+    return code != ErrorCode::kUnavailable && code != ErrorCode::kDeadlineExceeded &&
+           code != ErrorCode::kCancelled;
+  }
+  bool SaysMoreOfNothing(const NodeReply& reply) const {
+    const auto* list = std::get_if<ListReply>(&reply);
+    return list != nullptr && list->more && tasks_ == 0;
+  }
+  // Without any task that can be read this is no answer: to the question for one, or for a part of
+  // a list, of which nobody would know where the next one begins.
+  bool NeedsOne(const NodeReply& reply) const {
+    const auto* list = std::get_if<ListReply>(&reply);
+    return readable_ == 0 &&
+           (std::holds_alternative<GetReply>(reply) || (list != nullptr && list->more));
+  }
+
   const std::shared_ptr<Gather> gather_;
   const std::size_t slot_;
   const NodeId node_;
   const std::size_t kind_;  // The index of request and reply in their variants: they go in pairs.
+  const std::uint64_t after_;
   const std::shared_ptr<TaskSink> sink_;
-  std::uint64_t tasks_ = 0;
+  const std::shared_ptr<NodeAsks::Open> open_;
+  const Clock& clock_;
+  std::uint64_t tasks_ = 0;     // All of them.
+  std::uint64_t readable_ = 0;  // Of these.
+  std::vector<TaskFailure> unreadable_;
   bool foreign_ = false;
+  bool stuck_ = false;
 };
 
 }  // namespace
 
-std::function<void()> FanOut(Executor& executor, NodeClient& nodes, std::string_view action,
+std::function<void()> FanOut(Executor& executor, NodeAsks& nodes, std::string_view action,
                              std::vector<FanOutSlot> slots, MonoTime deadline,
                              std::function<void(std::vector<Slot>)> done) {
   static_assert(std::variant_size_v<NodeRequest> == std::variant_size_v<NodeReply>);
@@ -178,9 +310,14 @@ std::function<void()> FanOut(Executor& executor, NodeClient& nodes, std::string_
   gather->Arm(deadline);
   for (std::size_t i = 0; i < slots.size(); ++i) {
     if (!slots[i].request) continue;
+    const bool wait = std::holds_alternative<AwaitRequest>(*slots[i].request);
+    auto open = gather->Begin(i, wait ? AskKind::kWait : slots[i].kind);
+    if (open == nullptr) continue;
     const Slot& slot = gather->slot(i);
-    auto sink =
-        std::make_shared<SlotSink>(gather, i, slot.node->id, slots[i].request->index(), slot.sink);
+    const auto* list = std::get_if<ListRequest>(&*slots[i].request);
+    auto sink = std::make_shared<SlotSink>(gather, i, slot.node->id, slots[i].request->index(),
+                                           list != nullptr ? list->after : 0, slot.sink,
+                                           std::move(open), executor.clock());
     gather->Ask(i, std::move(*slots[i].request), deadline, std::move(sink));
   }
   return [weak = std::weak_ptr(gather)] {

@@ -1,6 +1,7 @@
 #include "coordinator/joins.h"
 
 #include <algorithm>
+#include <memory>
 #include <utility>
 
 #include "coordinator/fan_out.h"
@@ -16,17 +17,30 @@ Error Busy(const NodeId& node) {
 
 }  // namespace
 
-Joins::Joins(const CoordinatorServices& services, Membership& members, PendingIntents& pending,
-             Canceller& canceller, std::function<void(const NodeInfo&)> restored)
+Joins::Joins(const CoordinatorServices& services, NodeAsks& asks, Membership& members,
+             PendingIntents& pending, Canceller& canceller,
+             std::function<void(const NodeInfo&)> restored)
     : restored_(std::move(restored)),
       owed_(services, members, pending),
       services_(services),
+      asks_(asks),
       members_(members),
       pending_(pending),
       canceller_(canceller) {
   for (const Member* member : members_.present()) {
-    if (!member->is_self) services_.nodes.Connect(member->info);
+    // One that has stopped will say where it is when it is back.
+    if (!member->is_self && !member->stopped) Connect(member->info);
   }
+}
+
+void Joins::Connect(const NodeInfo& node) {
+  asks_.Renew(node.id);
+  services_.nodes.Connect(node);
+}
+
+void Joins::Disconnect(const NodeId& node) {
+  asks_.Renew(node);
+  services_.nodes.Disconnect(node);
 }
 
 void Joins::OnJoin(JoinRequest request, JoinDone reply) {
@@ -58,7 +72,7 @@ void Joins::AdmitOnceDurable(JoinRequest request, JoinDone reply) {
     changing_.erase(id);
     if (!stored) return reply(stored.error());
     Admit(request);
-    services_.nodes.Connect(request.node);
+    Connect(request.node);
     Welcome(id, reply);
   }));
 }
@@ -70,14 +84,13 @@ void Joins::AdmitUnlessKnownLives(JoinRequest request, JoinDone reply) {
   probe[0].slot.node = known->info;
   probe[0].request = ProbeRequest{};
   changing_.insert(id);
-  FanOut(services_.executor, services_.nodes, "probe", std::move(probe),
+  FanOut(services_.executor, asks_, "probe", std::move(probe),
          services_.executor.clock().Now() + limits::kProbeDeadline,
          lifetime_.Guard([this, id, request = std::move(request), reply](std::vector<Slot> slots) {
            changing_.erase(id);
            const Slot& slot = slots[0];
            const ProbeReply* answer = slot.reply ? std::get_if<ProbeReply>(&*slot.reply) : nullptr;
-           // Another id there: the port has found a new owner.
-           if (answer != nullptr && answer->node == id) {
+           if (answer != nullptr && Membership::Holds(*answer, *slot.node, request.node)) {
              return reply(Membership::Duplicate(request.node,
                                                 slot.node->name + " at " + slot.node->address));
            }
@@ -90,13 +103,14 @@ void Joins::AdmitUnlessKnownLives(JoinRequest request, JoinDone reply) {
 void Joins::AdmitNow(const JoinRequest& request, const JoinDone& reply) {
   const NodeId id = request.node.id;
   const Member* before = members_.Find(id);
-  const bool moved = before == nullptr || before->info.address != request.node.address ||
+  const bool moved = before == nullptr || before->stopped ||
+                     before->info.address != request.node.address ||
                      before->info.incarnation != request.node.incarnation;
-  const bool changed = before == nullptr || before->info != request.node ||
+  const bool changed = before == nullptr || before->stopped || before->info != request.node ||
                        before->stored_number < request.next_number;
   const Member& member = Admit(request);
   if (changed) services_.store.PutNode(ToKnown(member), [](Status) {});
-  if (moved) services_.nodes.Connect(request.node);
+  if (moved) Connect(request.node);
   Welcome(id, reply);
 }
 
@@ -136,9 +150,14 @@ void Joins::OnLeave(LeaveRequest request, std::function<void(Status)> reply) {
       member->info.incarnation != request.incarnation) {
     return reply(Status{});
   }
+  if (!request.for_good) {
+    if (!member->stopped) Stopped(*member);
+    return reply(Status{});
+  }
   if (changing_.contains(request.node)) return reply(Busy(request.node));
   KnownNode known = ToKnown(*member);
   known.left = true;
+  known.stopped.reset();
   changing_.insert(request.node);
   services_.store.PutNode(std::move(known),
                           lifetime_.Guard([this, node = request.node, reply](Status stored) {
@@ -146,14 +165,50 @@ void Joins::OnLeave(LeaveRequest request, std::function<void(Status)> reply) {
                             // If the store may have it as left, only a join that is durable may
                             // bring it back: or a restart would leave out a node that has joined.
                             if (stored || stored.error().code == ErrorCode::kOutcomeUnknown) {
-                              members_.MarkLeft(node);
-                              services_.nodes.Disconnect(node);
+                              Left(node);
                             }
                             reply(std::move(stored));
                           }));
 }
 
-void Joins::Forget(const NodeId& node, std::function<void(Status)> done) {
+// Who is a member does not change, nor what is pending. That it is stored is a comfort to those who
+// ask after a restart of this coordinator, and need not be waited for.
+void Joins::Stopped(const Member& member) {
+  const NodeId id = member.info.id;
+  members_.MarkStopped(id, services_.executor.clock().Wall());
+  services_.store.PutNode(ToKnown(member), [](Status) {});
+  Disconnect(id);
+}
+
+void Joins::Left(const NodeId& node) {
+  members_.MarkLeft(node);
+  pending_.Drop(node);
+  Disconnect(node);
+  const auto waiting = await_left_.extract(node);
+  if (waiting.empty()) return;
+  for (const WaiterPtr& waiter : waiting.mapped()) {
+    services_.executor.Cancel(waiter->timer);
+    waiter->done(true);
+  }
+}
+
+void Joins::AwaitLeft(const NodeId& node, MonoTime deadline, std::function<void(bool)> done) {
+  const Member* member = members_.Find(node);
+  if (member == nullptr || member->left) {
+    return services_.executor.Post([done = std::move(done)] { done(true); });
+  }
+  const auto waiter = std::make_shared<Waiter>();
+  waiter->done = std::move(done);
+  waiter->timer = services_.executor.At(deadline, lifetime_.Guard([this, node, waiter] {
+    const auto waiting = await_left_.find(node);
+    std::erase(waiting->second, waiter);
+    if (waiting->second.empty()) await_left_.erase(waiting);
+    waiter->done(false);
+  }));
+  await_left_[node].push_back(waiter);
+}
+
+void Joins::Forget(const NodeId& node, std::function<void(Result<Forgotten>)> done) {
   auto refuse = [&](ErrorCode code, std::string message) {
     services_.executor.Post([done, error = Error{code, std::move(message)}] { done(error); });
   };
@@ -165,23 +220,24 @@ void Joins::Forget(const NodeId& node, std::function<void(Status)> done) {
     return refuse(ErrorCode::kFailedPrecondition, "this coordinator cannot forget itself");
   }
   if (members_.IsAlive(*member, services_.executor.clock().Now())) {
-    return refuse(ErrorCode::kFailedPrecondition,
-                  "node " + member->info.name + " [" + node.ToString() +
-                      "] is alive: stop it first, or wait until it counts as silent");
+    return refuse(ErrorCode::kFailedPrecondition, "node " + member->info.name + " [" +
+                                                      node.ToString() +
+                                                      "] is alive: let it leave, or stop it first");
   }
   if (changing_.contains(node)) {
     Error busy = Busy(node);
     return refuse(busy.code, std::move(busy.message));
   }
   changing_.insert(node);
-  services_.store.ForgetNode(node, lifetime_.Guard([this, node, done](Status stored) {
+  services_.store.ForgetNode(node, lifetime_.Guard([this, node, done](const Status& stored) {
     changing_.erase(node);
-    if (stored) {
-      members_.Forget(node);
-      pending_.Drop(node);
-      services_.nodes.Disconnect(node);
-    }
-    done(std::move(stored));
+    if (!stored) return done(stored.error());
+    const Member* gone = members_.Find(node);
+    Forgotten forgotten{gone->info, pending_.CountFor(node), gone->live_tasks};
+    members_.Forget(node);
+    pending_.Drop(node);
+    Disconnect(node);
+    done(std::move(forgotten));
   }));
 }
 

@@ -1,9 +1,12 @@
-// Nodes come, show that they live, leave and are forgotten: what Membership decides, carried out
-// against store, nodes and pending intents.
+// Nodes come, show that they live, stop, leave and are forgotten: what Membership decides, carried
+// out against store, nodes and pending intents.
 #pragma once
 
 #include <functional>
+#include <map>
+#include <memory>
 #include <set>
+#include <vector>
 
 #include "coordinator/cancel.h"
 #include "coordinator/coordinator.h"
@@ -20,32 +23,46 @@ namespace quell {
 class Joins {
  public:
   // Connects to the nodes that are known already. `restored` (may be empty): as CoordinatorOptions.
-  Joins(const CoordinatorServices& services, Membership& members, PendingIntents& pending,
-        Canceller& canceller, std::function<void(const NodeInfo&)> restored);
+  Joins(const CoordinatorServices& services, NodeAsks& asks, Membership& members,
+        PendingIntents& pending, Canceller& canceller,
+        std::function<void(const NodeInfo&)> restored);
 
   void OnJoin(JoinRequest request, std::function<void(Result<JoinReply>)> reply);
   void OnHeartbeat(HeartbeatRequest request, std::function<void(Result<HeartbeatReply>)> reply);
   void OnLeave(LeaveRequest request, std::function<void(Status)> reply);
-  void Forget(const NodeId& node, std::function<void(Status)> done);
+  void Forget(const NodeId& node, std::function<void(Result<Forgotten>)> done);
+  // `done` runs once the node has left, with true; with false at `deadline`.
+  void AwaitLeft(const NodeId& node, MonoTime deadline, std::function<void(bool)> done);
 
  private:
   using JoinDone = std::function<void(Result<JoinReply>)>;
+  struct Waiter {
+    std::function<void(bool)> done;
+    TimerId timer = TimerId::kNone;
+  };
+  using WaiterPtr = std::shared_ptr<Waiter>;
 
   void AdmitOnceDurable(JoinRequest request, JoinDone reply);
   void AdmitUnlessKnownLives(JoinRequest request, JoinDone reply);
   void AdmitNow(const JoinRequest& request, const JoinDone& reply);
   const Member& Admit(const JoinRequest& request);
+  void Connect(const NodeInfo& node);
+  void Disconnect(const NodeId& node);
+  void Stopped(const Member& member);
+  void Left(const NodeId& node);
   void Welcome(const NodeId& node, const JoinDone& reply);
 
   const std::function<void(const NodeInfo&)> restored_;
   OwedIntents owed_;
   const CoordinatorServices services_;
+  NodeAsks& asks_;
   Membership& members_;
   PendingIntents& pending_;
   Canceller& canceller_;
   // Nodes about which the store or the node itself is being asked. Meanwhile other changes of the
   // same node are refused: its daemon repeats them.
   std::set<NodeId> changing_;
+  std::map<NodeId, std::vector<WaiterPtr>> await_left_;
   Lifetime lifetime_;
 };
 

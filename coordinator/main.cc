@@ -15,10 +15,12 @@
 #include "coordinator/opensearch/face.h"
 #include "coordinator/sqlite_store.h"
 #include "core/limits.h"
+#include "core/validity.h"
 #include "core/version.h"
 #include "host/asio_executor.h"
 #include "host/boot_id.h"
 #include "host/data_directory.h"
+#include "host/descriptors.h"
 #include "host/file.h"
 #include "host/host_load.h"
 #include "host/log.h"
@@ -26,10 +28,13 @@
 #include "host/signals.h"
 #include "host/system_clock.h"
 #include "host/system_random.h"
+#include "host/turn_log.h"
+#include "host/worker_thread.h"
 #include "transport/grpc/cq_loop.h"
 #include "transport/grpc/membership_server.h"
 #include "transport/grpc/node_client.h"
 #include "transport/grpc/server.h"
+#include "transport/http/byte_budget.h"
 #include "transport/http/json_writer.h"
 #include "transport/http/server.h"
 
@@ -91,7 +96,9 @@ struct Options {
   std::string name = "coordinator";
   std::vector<std::string> roles;
   std::vector<std::string> attributes;
+  bool accept_damaged_data = false;
   opensearch::Identity identity;
+  std::size_t open_files = 0;  // How many this process may have.
 };
 
 std::string ReadyLine(const Options& options, const NodeInfo& self, const std::string& http,
@@ -131,7 +138,11 @@ class Daemon {
 
   Status Start(const HostPort& http, const HostPort& listen);
   // Until it is told to stop.
-  void Run() { context_.run(); }
+  void Run() {
+    TurnWatch::WatchThisThread(main_turns_.get());
+    context_.run();
+    TurnWatch::WatchThisThread(nullptr);
+  }
 
  private:
   Status MakeSelf(const HostPort& listen);
@@ -141,6 +152,8 @@ class Daemon {
   const Options options_;
   const DataDirectory data_;
   SystemClock clock_;
+  const std::unique_ptr<TurnWatch> main_turns_ = LogLongTurns(clock_, "executor");
+  const std::unique_ptr<TurnWatch> loop_turns_ = LogLongTurns(clock_, "grpc");
   SystemRandom random_;
   HostLoadWatch load_;
   boost::asio::io_context context_{1};
@@ -154,8 +167,11 @@ class Daemon {
   std::unique_ptr<Coordinator> coordinator_;
   std::unique_ptr<opensearch::Face> opensearch_;
   std::unique_ptr<native::Face> native_;
+  const std::shared_ptr<http::ByteBudget> held_ =
+      std::make_shared<http::ByteBudget>(limits::kHeldMax);
   http::Router router_;
   std::unique_ptr<http::Server> http_;
+  std::unique_ptr<WorkerThread> renderer_ = std::make_unique<WorkerThread>(executor_);
   std::string http_address_;
   std::unique_ptr<StopSignals> signals_;
   bool stopping_ = false;
@@ -163,6 +179,10 @@ class Daemon {
 
 Status Daemon::Start(const HostPort& http, const HostPort& listen) {
   SqliteStoreOptions store;
+  store.accept_damage = options_.accept_damaged_data;
+  store.damage = [](const std::string& text) {
+    LogWarning("damaged data is accepted", {{"found", text}});
+  };
   store.behind_failed = [](const Error& error) {
     LogWarning("acknowledgements are not stored yet, nodes may be told again", {{"error", error}});
   };
@@ -183,6 +203,7 @@ Status Daemon::Start(const HostPort& http, const HostPort& listen) {
 
   membership_.Serve(*coordinator_);
   loop_.Start();
+  loop_.Post([this] { TurnWatch::WatchThisThread(loop_turns_.get()); });
   signals_ = std::make_unique<StopSignals>(context_, executor_, [this](int) { Stop(); });
   LogInfo("ready",
           {{"http", "http://" + http_address_}, {"grpc", self_.address}, {"id", self_.id}});
@@ -210,11 +231,20 @@ Status Daemon::ServeHttp(const HostPort& http) {
   opensearch::FaceOptions options;
   options.profile = *opensearch::ProfileFromString(options_.profile);
   options.identity = options_.identity;
-  opensearch_ = std::make_unique<opensearch::Face>(*coordinator_, std::move(options));
-  native_ = std::make_unique<native::Face>(*coordinator_, [this] { return !stopping_; });
+  options.rendering = {held_, [this](std::function<void()> work, std::function<void()> then) {
+                         renderer_->Run(std::move(work), std::move(then));
+                       }};
+  opensearch_ = std::make_unique<opensearch::Face>(*coordinator_, options);
+  native_ = std::make_unique<native::Face>(
+      *coordinator_, [this] { return !stopping_; }, options.rendering);
   opensearch_->AddRoutes(router_);
   native_->AddRoutes(router_);
-  http_ = std::make_unique<http::Server>(context_, router_, http::ServerLimits{});
+  http::ServerLimits server;
+  server.connections_max = ConnectionsWithin(options_.open_files, server.connections_max);
+  server.budget = held_;
+  server.descriptors_max = DescriptorsForClients(options_.open_files);
+  server.no_descriptors = [log = NoDescriptorsLog(clock_)] { log->Met(); };
+  http_ = std::make_unique<http::Server>(context_, router_, std::move(server));
   Result<std::uint16_t> port = http_->ListenTcp(http.host, http.port);
   if (!port) return port.error();
   http_address_ = HostPort{http.host, *port}.ToString();
@@ -237,6 +267,7 @@ Daemon::~Daemon() {
   nodes_.Close();
   if (grpc_) grpc_->Shutdown();
   loop_.Stop();
+  renderer_.reset();
   http_.reset();
   coordinator_.reset();
 }
@@ -247,7 +278,7 @@ int Serve(Options options) {
   for (const Result<HostPort>* one : {&http, &listen}) {
     if (!*one) return Fail(one->error());
   }
-  if (Status name = CheckMemberName(options.name); !name) return Fail(name.error());
+  if (Status name = CheckNodeName(options.name); !name) return Fail(name.error());
   SystemRandom random;
   // So that the ready line's argv works from anywhere.
   std::error_code ignored;
@@ -255,6 +286,8 @@ int Serve(Options options) {
   if (!ignored) options.data = absolute.string();
   Result<DataDirectory> data = DataDirectory::Open(options.data, random);
   if (!data) return Fail(data.error());
+  for (const std::string& text : data->closed())
+    LogWarning("the data directory is for its owner only", {{"path", text}});
   Daemon daemon(std::move(options), std::move(*data));
   if (Status started = daemon.Start(*http, *listen); !started) return Fail(started.error());
   daemon.Run();
@@ -265,14 +298,17 @@ int Serve(Options options) {
 }  // namespace quell
 
 int main(int argc, char** argv) {
+  quell::HoldStandardDescriptors();
   quell::IgnoreWriteSignals();
   quell::SetLogName("quell-coordinator");
-  quell::RaiseOpenFileLimit();
   quell::Options options;
+  options.open_files = quell::RaiseOpenFileLimit();
   options.identity.version = quell::Version();
   CLI::App app("Keeps the list of nodes, fans list and cancel out to them, and serves HTTP.",
                "quell-coordinator");
   app.add_option("--data", options.data, "Directory for what must not be forgotten")->required();
+  app.add_flag("--accept-damaged-data", options.accept_damaged_data,
+               "Go on with what can be read of damaged data; say so once, not in each start");
   app.add_option("--http", options.http, "HOST:PORT for HTTP; port 0 picks one")
       ->capture_default_str();
   app.add_option("--listen", options.listen, "HOST:PORT for nodes (gRPC); port 0 picks one")

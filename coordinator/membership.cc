@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "core/limits.h"
+#include "core/validity.h"
 
 namespace quell {
 namespace {
@@ -29,7 +30,7 @@ Status Validate(const NodeInfo& node) {
   };
   if (node.id.is_null()) return refuse("the node has no id");
   if (node.incarnation == Incarnation::kNone) return refuse("the node names no incarnation");
-  if (Status name = CheckMemberName(node.name); !name) return name;
+  if (Status name = CheckNodeName(node.name); !name) return name;
   if (node.address.empty()) return refuse("the node names no address");
   if (TextOf(node) > limits::kNodeInfoMax) {
     return refuse("the node's roles and attributes have more than " +
@@ -40,20 +41,8 @@ Status Validate(const NodeInfo& node) {
 
 }  // namespace
 
-Status CheckMemberName(std::string_view name) {
-  const bool fine =
-      !name.empty() && name.size() <= limits::kNodeNameMax && name.front() != '_' &&
-      std::none_of(name.begin(), name.end(), [](char c) {
-        return c == ',' || c == ':' || c == '*' || static_cast<unsigned char>(c) < ' ';
-      });
-  if (fine) return {};
-  return Error{ErrorCode::kInvalidArgument,
-               "a node's name must have 1 to " + std::to_string(limits::kNodeNameMax) +
-                   " bytes, not begin with '_', and contain no comma, colon, star or control "
-                   "character: start it with another --name"};
-}
-
-Membership::Membership(NodeInfo self, std::vector<KnownNode> recovered) {
+Membership::Membership(NodeInfo self, std::vector<KnownNode> recovered, WallTime started)
+    : started_(started) {
   for (KnownNode& known : recovered) {
     NodeId id = known.info.id;
     if (id == self.id) continue;
@@ -62,6 +51,7 @@ Membership::Membership(NodeInfo self, std::vector<KnownNode> recovered) {
     member.next_number = member.stored_number = known.next_number;
     member.told_number = known.told_number;
     member.left = known.left;
+    member.stopped = known.stopped;
     if (!member.left) Show(member);
   }
   Member& own = members_[self.id];
@@ -84,6 +74,7 @@ Result<JoinVerdict> Membership::DecideJoin(const NodeInfo& newcomer, MonoTime no
   }
   if (known->is_self) return Duplicate(newcomer, "this coordinator");
   if (known->left) return JoinVerdict::kNew;
+  if (known->stopped) return JoinVerdict::kReplace;  // The known life has said that it is over.
 
   const NodeInfo& old = known->info;
   const bool alive = IsAlive(*known, now);
@@ -94,10 +85,15 @@ Result<JoinVerdict> Membership::DecideJoin(const NodeInfo& newcomer, MonoTime no
   }
   if (newcomer.incarnation == old.incarnation && same_place) return JoinVerdict::kSame;
   // An older life, or a twin of the known one: a message that was delayed, or a copied or restored
-  // data directory.
-  if (alive) return Duplicate(newcomer, old.name + " at " + old.address);
-  // A twin's heartbeats would not tell it from the known one, so silence is not enough.
-  return newcomer.incarnation == old.incarnation ? JoinVerdict::kProbeFirst : JoinVerdict::kReplace;
+  // data directory. What was heard lately may be dead by now: only a probe can tell. And a twin's
+  // heartbeats would not tell it from the known one, so there silence is not enough either.
+  const bool twin = newcomer.incarnation == old.incarnation;
+  return alive || twin ? JoinVerdict::kProbeFirst : JoinVerdict::kReplace;
+}
+
+bool Membership::Holds(const ProbeReply& answer, const NodeInfo& known, const NodeInfo& newcomer) {
+  if (answer.node != known.id) return false;  // The port has found a new owner.
+  return newcomer.address != known.address || answer.incarnation != newcomer.incarnation;
 }
 
 Error Membership::Duplicate(const NodeInfo& newcomer, const std::string& holder) {
@@ -142,12 +138,15 @@ const Member& Membership::Admit(const JoinRequest& newcomer, MonoTime now) {
   member.told_number = std::max(member.told_number, newcomer.next_number);
   member.stored_number = member.next_number;
   member.left = false;
+  member.stopped.reset();
   member.joined = true;
   member.heard = now;
   member.broke.reset();
   member.lost = false;
   member.cancelled_running.reset();
   member.host_load = {};
+  member.live_tasks.reset();
+  member.draining = false;
   Show(member);
   return member;
 }
@@ -156,7 +155,7 @@ bool Membership::Heard(const HeartbeatRequest& beat, MonoTime now) {
   auto it = members_.find(beat.node);
   if (it == members_.end()) return false;
   Member& member = it->second;
-  if (member.is_self || member.left || !member.joined ||
+  if (member.is_self || member.left || member.stopped || !member.joined ||
       member.info.incarnation != beat.incarnation || member.info.life != beat.life) {
     return false;
   }
@@ -167,6 +166,8 @@ bool Membership::Heard(const HeartbeatRequest& beat, MonoTime now) {
   member.told_number = std::max(member.told_number, beat.next_number);
   member.cancelled_running = beat.cancelled_running;
   member.host_load = beat.host_load;
+  member.live_tasks = beat.live_tasks;
+  member.draining = beat.draining;
   return true;
 }
 
@@ -195,6 +196,15 @@ void Membership::MarkLeft(const NodeId& node) {
   if (it == members_.end() || it->second.left) return;
   Hide(it->second);
   it->second.left = true;
+  it->second.stopped.reset();
+  it->second.joined = false;
+  it->second.heard.reset();
+}
+
+void Membership::MarkStopped(const NodeId& node, WallTime when) {
+  auto it = members_.find(node);
+  if (it == members_.end() || it->second.left) return;
+  it->second.stopped = when;
   it->second.joined = false;
   it->second.heard.reset();
 }
@@ -222,6 +232,24 @@ bool Membership::IsAlive(const Member& member, MonoTime now) const {
   return member.heard && now - *member.heard <= limits::kSilentAfter;
 }
 
+Standing Membership::StandingOf(const Member& member, const Clock& clock) const {
+  const MonoTime now = clock.Now();
+  Standing standing{Presence::kAlive, member.connected(), std::nullopt};
+  if (IsAlive(member, now)) return standing;
+  if (member.stopped) {
+    standing.presence = Presence::kStopped;
+    if (*member.stopped > WallTime()) standing.since = member.stopped;
+  } else if (member.heard) {
+    standing.presence = Presence::kSilent;
+    standing.since =
+        clock.Wall() - std::chrono::duration_cast<WallClock::duration>(now - *member.heard);
+  } else {
+    standing.presence = Presence::kNotJoined;
+    standing.since = started_;
+  }
+  return standing;
+}
+
 void Membership::Show(const Member& member) {
   ++version_;
   present_.insert(std::lower_bound(present_.begin(), present_.end(), &member, Before), &member);
@@ -234,7 +262,8 @@ void Membership::Hide(const Member& member) {
 }
 
 KnownNode ToKnown(const Member& member) {
-  return KnownNode{member.info, member.next_number, member.told_number, member.left};
+  return KnownNode{member.info, member.next_number, member.told_number, member.left,
+                   member.stopped};
 }
 
 PendingAt PendingOf(const Member& member) {

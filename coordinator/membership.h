@@ -1,5 +1,5 @@
-// Who is a member: known, alive, left; and whether a newcomer may be. Plain data and decisions; the
-// asking, storing and connecting is done by coordinator.cc.
+// Who is a member: known, alive, away, left; and whether a newcomer may be. Plain data and
+// decisions; the asking, storing and connecting is done by joins.cc.
 #pragma once
 
 #include <map>
@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "coordinator/standing.h"
 #include "coordinator/store.h"
 #include "core/clock.h"
 #include "core/host_load.h"
@@ -17,44 +18,49 @@
 
 namespace quell {
 
-// A name must be able to stand among the tokens that select nodes. Errors: kInvalidArgument.
-Status CheckMemberName(std::string_view name);
-
 struct Member {
   NodeInfo info;
   std::uint64_t next_number = 0;    // The highest it has told, or must begin with.
   std::uint64_t told_number = 0;    // The highest it has told in this life.
   std::uint64_t stored_number = 0;  // The highest of these that the store was given.
   bool is_self = false;             // This coordinator.
-  bool restored = false;            // This life began on another copy of its data directory.
-  bool left = false;                // Cleanly: not selected until it joins again.
-  bool joined = false;              // In this life of the coordinator.
-  std::optional<MonoTime> heard;    // Likewise; a join or a heartbeat.
-  std::optional<MonoTime> broke;    // When a request first found no way to it, since it was heard.
-  bool lost = false;                // So has another that began later.
+  bool restored = false;  // This life began on another copy of its data directory.
+  bool left = false;      // For good: not selected until it joins again.
+  // Its daemon said that it stops: the node is away, and still selected.
+  std::optional<WallTime> stopped = {};
+  bool joined = false;            // In this life of the coordinator.
+  std::optional<MonoTime> heard;  // Likewise; a join or a heartbeat.
+  std::optional<MonoTime> broke;  // When a request first found no way to it, since it was heard.
+  bool lost = false;              // So has another that began later.
 
   // What a request that fails now finds broken; else it had no way to the node from the start.
   bool connected() const { return joined && !lost; }
   std::optional<CancelledRunning> cancelled_running;  // As its last heartbeat told.
   HostLoad host_load;                                 // Likewise.
+  std::optional<std::uint64_t> live_tasks;            // Likewise.
+  bool draining = false;                              // Likewise.
 };
 
 // What to do with a join.
 enum class JoinVerdict {
   kNew,         // Unknown, or it had left: admit it once that is durable.
-  kReplace,     // A later life of a known node: admit it at once.
+  kReplace,     // The known life is over: admit it at once.
   kSame,        // The life that is known: nothing changes.
-  kProbeFirst,  // Ask the known life whether it lives; if it does, refuse (kAlreadyExists).
+  kProbeFirst,  // Ask at the known life's address who lives there: see Holds().
 };
 
 // Not thread-safe.
 class Membership {
  public:
-  Membership(NodeInfo self, std::vector<KnownNode> recovered);
+  // `started`: when this coordinator did.
+  Membership(NodeInfo self, std::vector<KnownNode> recovered, WallTime started = {});
 
-  // Errors: kInvalidArgument (what it says of itself cannot be), kAlreadyExists (the node id
-  // belongs to a daemon that lives), kResourceExhausted (limits::kNodesMax).
+  // Errors: kInvalidArgument (what it says of itself cannot be), kAlreadyExists (it has this
+  // coordinator's id), kResourceExhausted (limits::kNodesMax).
   Result<JoinVerdict> DecideJoin(const NodeInfo& newcomer, MonoTime now) const;
+  // What answered at the address of `known` is a daemon that holds the id, and not the newcomer:
+  // then that is refused.
+  static bool Holds(const ProbeReply& answer, const NodeInfo& known, const NodeInfo& newcomer);
   // The refusal itself: `holder` names the daemon that lives.
   static Error Duplicate(const NodeInfo& newcomer, const std::string& holder);
 
@@ -72,7 +78,10 @@ class Membership {
   // True if its numbers have grown by limits::kIdBlock since the store was told; then takes them as
   // told.
   bool TakeNumbersToStore(const NodeId& node);
+  // For good.
   void MarkLeft(const NodeId& node);
+  // Its daemon stops: the node is away from now on.
+  void MarkStopped(const NodeId& node, WallTime when);
   void Forget(const NodeId& node);
 
   // Null if nobody has it. A node that has left is found, with `left` set.
@@ -80,6 +89,7 @@ class Membership {
   // As Find(), by the id as text, and not those that have left.
   const Member* FindPresent(std::string_view node) const;
   bool IsAlive(const Member& member, MonoTime now) const;
+  Standing StandingOf(const Member& member, const Clock& clock) const;
 
   // Those that a request can select: known and not left, this coordinator among them, ordered by
   // name and then id. Valid until the next change.
@@ -95,6 +105,7 @@ class Membership {
   std::map<NodeId, Member> members_;
   std::vector<const Member*> present_;
   const Member* self_ = nullptr;
+  const WallTime started_;
   std::uint64_t version_ = 0;
 };
 

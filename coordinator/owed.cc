@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "core/limits.h"
+
 namespace quell {
 
 std::vector<IntentId> OwedIntents::Take(const NodeId& node, std::vector<Intent> owed) {
@@ -19,6 +21,8 @@ std::vector<IntentId> OwedIntents::Take(const NodeId& node, std::vector<Intent> 
     if (target == nullptr || target->node != node) {
       settled.push_back(id);
     } else if (found == before.end()) {
+      // The node names it again: what is on its way must not fill the store's queue.
+      if (committing_ >= limits::kOwedCommitsMax) continue;
       known_[node][id] = State::kCommitting;
       fresh.push_back(std::move(intent));
     } else {
@@ -37,9 +41,11 @@ void OwedIntents::Commit(const NodeId& node, Intent intent) {
     if (!member->is_self && member->info.id != node) others.push_back(PendingOf(*member));
   }
   const IntentId id = intent.id;
+  ++committing_;
   services_.store.CommitIntent(
       std::move(intent), std::move(others),
       lifetime_.Guard([this, node, id](Result<StoredIntent> stored) {
+        --committing_;
         const auto known = known_.find(node);
         const bool named = known != known_.end() && known->second.contains(id);
         if (!stored) {  // The next heartbeat tries again: the same id, so no harm is done.

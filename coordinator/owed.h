@@ -33,6 +33,7 @@ class OwedIntents {
   PendingIntents& pending_;
   // Of each node those that its last heartbeat has named.
   std::map<NodeId, std::map<IntentId, State>> known_;
+  std::size_t committing_ = 0;  // Of all nodes.
   Lifetime lifetime_;
 };
 

@@ -5,6 +5,7 @@
 #include <map>
 #include <set>
 #include <string_view>
+#include <unordered_set>
 
 #include "core/limits.h"
 #include "core/wildcard.h"
@@ -16,9 +17,11 @@ class Selector {
  public:
   explicit Selector(const Membership& members) : members_(members) {}
 
-  void AddAll() {
+  Status AddAll() {
+    if (Status counted = CountWalk(); !counted) return counted;
     for (const Member* member : members_.present())
       Add(member);
+    return {};
   }
 
   // An id or a name. False: nobody has it.
@@ -43,12 +46,7 @@ class Selector {
   // False: there is none. Errors: too many such walks.
   template <typename Matches>
   Result<bool> AddMatching(Matches matches) {
-    if (++walks_ > limits::kNodePatternsMax) {
-      return Error{ErrorCode::kInvalidArgument,
-                   "more than " + std::to_string(limits::kNodePatternsMax) +
-                       " patterns, roles and attributes of nodes in one request: use fewer, or "
-                       "wider ones"};
-    }
+    if (Status counted = CountWalk(); !counted) return counted.error();
     bool found = false;
     for (const Member* member : members_.present()) {
       if (!matches(member->info)) continue;
@@ -58,12 +56,14 @@ class Selector {
     return found;
   }
 
-  void RemoveMatching(const std::function<bool(const NodeInfo&)>& matches) {
+  Status RemoveMatching(const std::function<bool(const NodeInfo&)>& matches) {
+    if (Status counted = CountWalk(); !counted) return counted;
     std::erase_if(chosen_, [&](const Selected& one) {
       if (one.member == nullptr || !matches(one.member->info)) return false;
       seen_.erase(one.member);
       return true;
     });
+    return {};
   }
 
   void Add(const Member* member) {
@@ -77,6 +77,15 @@ class Selector {
   std::vector<Selected> Take() { return std::move(chosen_); }
 
  private:
+  // Each walks over all members.
+  Status CountWalk() {
+    if (++walks_ <= limits::kNodePatternsMax) return {};
+    return Error{ErrorCode::kInvalidArgument,
+                 "more than " + std::to_string(limits::kNodePatternsMax) +
+                     " patterns, roles and attributes of nodes in one request: use fewer, or "
+                     "wider ones"};
+  }
+
   bool AddHost(const std::string& host) {
     if (hosts_.empty()) {
       for (const Member* member : members_.present())
@@ -90,7 +99,7 @@ class Selector {
 
   const Membership& members_;
   std::vector<Selected> chosen_;
-  std::set<const Member*> seen_;
+  std::unordered_set<const Member*> seen_;
   std::set<std::string> unknown_;
   std::multimap<std::string_view, const Member*> hosts_;  // Made when it is first needed.
   std::size_t walks_ = 0;
@@ -130,7 +139,7 @@ Result<bool> ApplyPair(Selector& selector, std::string_view name, const std::str
     });
   }
   if (value == "false") {
-    selector.RemoveMatching(role);
+    if (Status removed = selector.RemoveMatching(role); !removed) return removed.error();
     return true;
   }
   if (!value.empty() && value != "true") {
@@ -148,7 +157,7 @@ Result<bool> Apply(Selector& selector, const Membership& members, const std::str
     return true;
   }
   if (token == "_all") {
-    selector.AddAll();
+    if (Status added = selector.AddAll(); !added) return added.error();
     return true;
   }
   const bool pattern = token.find('*') != std::string::npos;
@@ -174,7 +183,9 @@ Result<bool> Apply(Selector& selector, const Membership& members, const std::str
 Result<std::vector<Selected>> SelectNodes(const NodeSelection& selection,
                                           const Membership& members) {
   Selector selector(members);
-  if (selection.tokens.empty()) selector.AddAll();
+  if (selection.tokens.empty()) {
+    if (Status added = selector.AddAll(); !added) return added.error();
+  }
   for (const std::string& token : selection.tokens) {
     Result<bool> found = Apply(selector, members, token);
     if (!found) return found.error();

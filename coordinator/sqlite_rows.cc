@@ -60,7 +60,25 @@ ALTER TABLE pending ADD COLUMN life TEXT NOT NULL DEFAULT '';
 ALTER TABLE pending ADD COLUMN next_number INTEGER NOT NULL DEFAULT 0;
 )sql";
 
-constexpr std::array<std::string_view, 3> kMigrations = {kFirst, kNumbers, kOrder};
+// Before, a daemon that stopped cleanly was kept as one that has left: when it stopped is not
+// known.
+constexpr std::string_view kStopped = R"sql(
+ALTER TABLE nodes ADD COLUMN stopped_at INTEGER;
+UPDATE nodes SET stopped_at = 0, has_left = 0 WHERE has_left = 1;
+)sql";
+
+// From here on the file has checksums, which an older program would not write.
+constexpr std::string_view kChecksums = "SELECT 1;";
+
+constexpr std::array<std::string_view, 5> kMigrations = {kFirst, kNumbers, kOrder, kStopped,
+                                                         kChecksums};
+
+constexpr std::string_view kRepair = R"sql(
+DELETE FROM pending WHERE intent NOT IN (SELECT seq FROM intents);
+UPDATE intents SET open = (SELECT count(*) FROM pending WHERE intent = seq);
+DELETE FROM counts;
+INSERT INTO counts SELECT count(*) FROM intents;
+)sql";
 
 // Settled intents that are removed together when room is needed.
 constexpr int kRoom = 100;
@@ -284,6 +302,7 @@ std::optional<KnownNode> ReadNode(const sqlite::Statement& row) {
   if (!life) return std::nullopt;
   known.info.life = *life;
   known.told_number = row.number(12);
+  if (!row.null(13)) known.stopped = WallFromMicros(row.integer(13));
   return known;
 }
 
@@ -291,6 +310,22 @@ std::optional<KnownNode> ReadNode(const sqlite::Statement& row) {
 
 std::span<const std::string_view> StoreMigrations() {
   return kMigrations;
+}
+
+std::string_view StoreRepair() {
+  return kRepair;
+}
+
+Status SkipLostNumbers(sqlite::Database& database) {
+  if (database.lost_commits() == 0) return {};
+  // More than one commit can reserve.
+  constexpr std::uint64_t kNumbersPerCommit = 1'000'000;
+  if (Status begun = database.Begin(); !begun) return begun;
+  Status skipped = database.Run("UPDATE numbers SET next = next + ?1",
+                                database.lost_commits() * kNumbersPerCommit);
+  if (skipped) return database.Commit();
+  database.Rollback();
+  return skipped;
 }
 
 Result<StoreState> LoadState(sqlite::Database& database) {
@@ -304,7 +339,7 @@ Result<StoreState> LoadState(sqlite::Database& database) {
   state.next_number = numbers->number(0);
   Result<sqlite::Statement> nodes = database.Prepare(
       "SELECT id, incarnation, name, address, host, roles, attributes, version, boot_id, "
-      "next_number, has_left, life, told_number FROM nodes ORDER BY id");
+      "next_number, has_left, life, told_number, stopped_at FROM nodes ORDER BY id");
   if (!nodes) return nodes.error();
   nodes->Bind();
   Status read = nodes->ForEach([&](const sqlite::Statement& row) {
@@ -403,13 +438,18 @@ Status KeepReceipts(sqlite::Database& database, std::span<const Receipt> receipt
 }
 
 Status KeepNode(sqlite::Database& database, const KnownNode& node) {
+  if (node.left) {
+    Status dropped = database.Run("DELETE FROM pending WHERE node = ?1", node.info.id.view());
+    if (!dropped) return dropped;
+  }
   return database.Run(
       "INSERT OR REPLACE INTO nodes(id, incarnation, name, address, host, roles, attributes, "
-      "version, boot_id, next_number, has_left, life, told_number) "
-      "VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
+      "version, boot_id, next_number, has_left, life, told_number, stopped_at) "
+      "VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
       node.info.id.view(), node.info.incarnation, node.info.name, node.info.address, node.info.host,
       TextList(node.info.roles), HeaderList(node.info.attributes), node.info.version,
-      node.info.boot_id, node.next_number, node.left, LifeText(node.info.life), node.told_number);
+      node.info.boot_id, node.next_number, node.left, LifeText(node.info.life), node.told_number,
+      Micros(node.stopped));
 }
 
 Status KeepReserved(sqlite::Database& database, std::uint64_t end) {

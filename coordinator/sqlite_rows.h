@@ -12,6 +12,10 @@
 namespace quell {
 
 std::span<const std::string_view> StoreMigrations();
+// Brings in order what depends on rows that may be lost: sqlite::OpenOptions::repair.
+std::string_view StoreRepair();
+// Numbers that were given out in commits which are lost are not given out again.
+Status SkipLostNumbers(sqlite::Database& database);
 
 // Everything that a coordinator needs to go on.
 Result<StoreState> LoadState(sqlite::Database& database);

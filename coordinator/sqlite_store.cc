@@ -17,8 +17,10 @@ SqliteStore::~SqliteStore() = default;
 
 Result<SqliteStore::Opened> SqliteStore::Open(const std::string& path, Executor& executor,
                                               SqliteStoreOptions options) {
-  Result<sqlite::Database> database = sqlite::Database::Open(path, StoreMigrations());
+  Result<sqlite::Database> database = sqlite::Database::Open(
+      path, StoreMigrations(), {options.accept_damage, options.damage, StoreRepair()});
   if (!database) return database.error();
+  if (Status skipped = SkipLostNumbers(*database); !skipped) return skipped.error();
   Result<StoreState> state = LoadState(*database);
   if (!state) return state.error();
   Opened opened;

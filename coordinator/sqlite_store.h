@@ -18,8 +18,10 @@ struct SqliteStoreOptions {
   // first; if there is none, new ones are refused (kResourceExhausted). Receipts: oldest first.
   std::size_t intents_max = limits::kIntentsMax;
   std::size_t receipts_max = limits::kReceiptsKept;
+  bool accept_damage = false;  // As sqlite::OpenOptions has them, and the next one.
+  std::function<void(const std::string&)> damage = {};
   // Told, on the executor, that acknowledgements or receipts are lost or late.
-  std::function<void(const Error&)> behind_failed;
+  std::function<void(const Error&)> behind_failed = {};
 };
 
 // Not thread-safe: on the executor, which must outlive it.

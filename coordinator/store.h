@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <vector>
 
 #include "core/ids.h"
@@ -15,9 +16,10 @@ namespace quell {
 
 struct KnownNode {
   NodeInfo info;
-  std::uint64_t next_number = 0;  // The highest it has told, or must begin with.
-  std::uint64_t told_number = 0;  // The highest it has told in this life.
-  bool left = false;              // Cleanly: not selected until it joins again.
+  std::uint64_t next_number = 0;         // The highest it has told, or must begin with.
+  std::uint64_t told_number = 0;         // The highest it has told in this life.
+  bool left = false;                     // For good: not selected until it joins again.
+  std::optional<WallTime> stopped = {};  // Its daemon said so: it is away since then.
 
   friend bool operator==(const KnownNode&, const KnownNode&) = default;
 };
@@ -61,7 +63,7 @@ class Store {
                            const std::vector<Receipt>& receipts) = 0;
   // Task numbers of the coordinator's own below `end` may be given out once `done` says so.
   virtual void ReserveNumbers(std::uint64_t end, std::function<void(Status)> done) = 0;
-  // Durable when `done` says so.
+  // Durable when `done` says so. With a node that has left its pending intents are dropped.
   virtual void PutNode(KnownNode node, std::function<void(Status)> done) = 0;
   virtual void ForgetNode(const NodeId& node, std::function<void(Status)> done) = 0;
 };

@@ -15,6 +15,7 @@ enum class ErrorCode {
   kFailedPrecondition,  // The state forbids it now: mend the state first, then repeat.
   kResourceExhausted,   // A limit is met: come back later, or ask for less.
   kUnavailable,         // Nobody was reached, nothing happened: repeat the call.
+  kDraining,            // The node takes no new tasks: register on another, or when that is over.
   kDeadlineExceeded,    // No answer in time to a call that changes nothing.
   kCancelled,           // The caller went away or took the call back.
   kUnauthenticated,     // Nobody knows who is asking.

@@ -1,20 +1,62 @@
 // Failures are data: an answer that misses a node names it, with the cause. They are no Errors.
 #pragma once
 
+#include <cstdint>
+#include <optional>
 #include <string>
+#include <string_view>
 
+#include "core/clock.h"
 #include "core/error.h"
 #include "core/ids.h"
 
 namespace quell {
 
-// Why a selected node is not part of an answer. Rendered as OpenSearch's failed_node_exception.
+// Why a selected node is not part of an answer. Decisions and programs go by this; texts are for
+// people.
+enum class FailureCause : std::uint8_t {
+  kNoSuchNode,      // Nobody has this id or name.
+  kStopped,         // Its daemon said that it stops: it is away, and its tasks are unknown.
+  kNotJoined,       // It has not joined since this coordinator started.
+  kSilent,          // No heartbeat, and no answer.
+  kDisconnected,    // The connection broke, or there was none.
+  kNoAnswer,        // It lives, and did not answer by the deadline.
+  kNotResponding,   // It was not asked: earlier requests still wait for an answer.
+  kBusy,            // It, or the way to it, has too much to do.
+  kBadAnswer,       // What it answered could not be understood.
+  kRefused,         // It, or this coordinator, refuses the request.
+  kGivenUp,         // Nobody waits for the answer any more.
+  kStillRunning,    // Its tasks were waited for, and had not ended in time.
+  kTaskNotFound,    // Of a cancel by id: there is no record of the task.
+  kTaskEnded,       // Likewise: the task has ended.
+  kNotCancellable,  // Likewise: the task cannot be cancelled.
+  kFilterMismatch,  // Likewise: the filters do not match it.
+};
+
+// As the native API names it: "stopped", "not_responding", ...
+std::string_view ToString(FailureCause cause);
+
+// Rendered as OpenSearch's failed_node_exception.
 struct NodeFailure {
   std::string node;        // The id, or what the client wrote, if nobody has it.
   std::string cause_type;  // In OpenSearch's spelling: "no_such_node_exception", ...
   std::string cause_reason;
+  FailureCause cause = FailureCause::kBadAnswer;
+  ErrorCode code = ErrorCode::kInternal;  // For an answer that is about one node only.
+  std::string name = {};                  // Of the node; empty: nobody has it.
+  std::optional<WallTime> since = {};     // Since when the cause holds; none: since this request.
 
   friend bool operator==(const NodeFailure&, const NodeFailure&) = default;
+};
+
+// A task that its node reported in a form that could not be read: it alone is missing from the
+// answer. Rendered as OpenSearch's task_failures.
+struct TaskFailure {
+  NodeId node;
+  std::uint64_t number = 0;  // As the node told it; 0: it told none that a task can have.
+  std::string reason;
+
+  friend bool operator==(const TaskFailure&, const TaskFailure&) = default;
 };
 
 }  // namespace quell

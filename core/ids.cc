@@ -61,7 +61,7 @@ std::optional<Id128<Tag>> Id128<Tag>::Parse(std::string_view text) {
     id.text_[i] = text[i];
   }
   const int last = kValues[static_cast<unsigned char>(text.back())];
-  if (last % (1 << (6 - kLastCharBits)) != 0) return std::nullopt;
+  if (last % (1 << (6 - kLastCharBits)) != 0 || id.is_null()) return std::nullopt;
   return id;
 }
 

@@ -29,7 +29,7 @@ class Id128 {
   // A new id. Never begins with '-', so that it can stand on a command line.
   static Id128 Make(Random& random);
   // Exactly 22 characters of the alphabet, the last one with its four low bits zero (A, Q, g or w),
-  // and not beginning with '-'. Anything else is nullopt.
+  // not beginning with '-', and not the null id. Anything else is nullopt.
   static std::optional<Id128> Parse(std::string_view text);
 
   std::string_view view() const { return {text_.data(), text_.size()}; }

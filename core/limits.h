@@ -36,6 +36,7 @@ inline constexpr std::size_t kStatusMax = 16 * 1024;
 inline constexpr std::size_t kReasonMax = 256;
 inline constexpr std::size_t kNodeNameMax = 128;
 inline constexpr std::size_t kHeadersMax = 8;
+inline constexpr std::size_t kHeaderNameMax = 128;
 inline constexpr std::size_t kHeaderValueMax = 1024;
 inline constexpr std::size_t kAncestorsMax = 16;
 inline constexpr std::size_t kKeyMax = 128;  // Of a registration.
@@ -48,8 +49,11 @@ inline constexpr std::size_t kEndedKept =
     10'000;  // Ended tasks kept readable, oldest forgotten first.
 inline constexpr std::size_t kEndedBytesKept = 64 * 1024 * 1024;   // Likewise.
 inline constexpr auto kEndedAgeKept = std::chrono::hours(24 * 7);  // Likewise.
-inline constexpr std::size_t kTombstonesMax =
-    100'000;                                     // Full: new cancels are refused, none forgotten.
+inline constexpr std::size_t kTombstonesKept =
+    100'000;  // Of cancelled tasks that do not live, the first that ended forgotten first; each
+              // live task can have one besides.
+inline constexpr std::size_t kSkippedRowsNamed =
+    100;  // Rows of a journal that make no sense and are named at the start; all are counted.
 inline constexpr std::uint64_t kIdBlock = 1000;  // Numbers reserved ahead in one durable write.
 inline constexpr std::size_t kRegisterBatchMax = 10'000;
 inline constexpr std::size_t kFinishBatchMax = 10'000;
@@ -81,6 +85,11 @@ inline constexpr auto kComeBack =
 // Pieces of work between which a node's executor serves others; each takes less than 1 ms.
 inline constexpr std::size_t kLooksPerTurn = 2000;   // Tasks looked at.
 inline constexpr std::size_t kChangesPerTurn = 250;  // Tasks registered, marked, told or ended.
+inline constexpr std::size_t kPatternsPerLook =
+    8;  // Patterns that are tried for the price of one look; more patterns, fewer looks a turn.
+// A turn of an executor that takes longer is counted and logged (core/turn_watch.h).
+inline constexpr auto kTurnMax = 50ms;
+inline constexpr auto kTurnLogInterval = 10s;  // Between two lines about such turns.
 
 // The thread that owns a database file.
 inline constexpr std::size_t kDiskQueueMax = 10'000;    // Writes that somebody waits for.
@@ -98,10 +107,22 @@ inline constexpr std::uint64_t kNumbersSkipped =
 inline constexpr std::size_t kIntentsMax = 1'000'000;
 inline constexpr std::size_t kReceiptsKept = 1'000'000;  // In the store; oldest forgotten first.
 inline constexpr std::size_t kIntentsPerReply =
-    256;                                         // Pending intents in one answer to a heartbeat.
-inline constexpr std::size_t kFanOutsMax = 256;  // In flight; more are refused with 429.
-inline constexpr std::size_t kWaitsMax =
-    512;  // Requests that wait for tasks to end; beside kFanOutsMax, which they do not use up.
+    256;  // Pending intents in one answer to a heartbeat.
+// Requests in flight, each sort with places of its own: more of one are refused with 429, and never
+// take the place of another.
+inline constexpr std::size_t kFanOutsMax = 256;  // Lists and looks at one task.
+inline constexpr std::size_t kWaitsMax = 512;    // Those that wait for tasks to end.
+inline constexpr std::size_t kCancelsMax = 192;
+inline constexpr std::size_t kDrainsMax = 16;
+inline constexpr auto kUnansweredAfter =
+    1s;  // A node that has answered nothing for so long, though asked, does not respond.
+inline constexpr std::size_t kAsksWhileUnanswered =
+    4;  // Of each sort, to a node that does not respond; more fail at once, without asking.
+inline constexpr std::size_t kOwedCommitsMax =
+    1024;  // Born at nodes, on their way into the store; more come with the next heartbeat.
+inline constexpr std::size_t kDrainShown = 100;  // Tasks that are named when a node drains.
+inline constexpr std::size_t kAwaitIdsMax =
+    100;  // Tasks in one GET /quell/v1/wait; a request line holds about 130.
 inline constexpr std::size_t kGroupParentsMax =
     100'000;  // Tasks in one answer that are put in order over all nodes: by parents, or as a
               // table.
@@ -111,13 +132,37 @@ inline constexpr std::size_t kListShareMin = 100;  // Of one node, however many 
 inline constexpr std::size_t kListPart = 5'000;    // Tasks of one node that are streamed at a time.
 inline constexpr std::size_t kListPartBytes =
     4 * 1024 * 1024;  // A node that was given a limit brings no more, and says so.
-inline constexpr std::size_t kListSizeMax = 10'000;  // `size`: tasks on one page.
-inline constexpr std::size_t kNodePatternsMax = 64;  // Patterns of node names in one request.
-inline constexpr std::size_t kFilterPathsMax = 64;   // Paths in one `filter_path`.
+inline constexpr std::size_t kTaskFailuresMax =
+    100;  // Tasks of one node that are named as unreadable in one answer; all are counted.
+inline constexpr std::size_t kListSizeMax = 10'000;      // `size`: tasks on one page.
+inline constexpr std::size_t kNodePatternsMax = 64;      // Patterns of node names in one request.
+inline constexpr std::size_t kFilterPathsMax = 64;       // Paths in one `filter_path`.
+inline constexpr std::size_t kFilterPathStepsMax = 256;  // Steps in all of its paths together.
+inline constexpr std::size_t kFilterPathMemo =
+    4096;  // Pairs of place and key whose outcome is remembered while one answer is filtered.
+inline constexpr std::size_t kSortKeysMax = 64;          // Keys in the `s` of a table.
+inline constexpr std::size_t kAnswerAside = 128 * 1024;  // An answer of more bytes is put together
+                                                         // beside the executor.
+inline constexpr auto kHeldWait =
+    30s;  // A stream waits so long for room to hold its next part, then the node has failed.
+inline constexpr auto kHeldAgain = 200ms;  // Between two tries.
 
 // HTTP answers and requests.
 inline constexpr std::size_t kGzipMin = 256;  // Bytes of a body below which gzip is no gain.
-inline constexpr std::size_t kGzipSlice = 64 * 1024;      // Bytes packed in one turn: below 1 ms.
+inline constexpr std::size_t kGzipSlice = 64 * 1024;  // Bytes packed in one turn: below 1 ms.
+// Bytes that a daemon holds for its HTTP clients (transport/http/byte_budget.h): bodies that
+// arrive, answers that are gathered, answers that are not read yet.
+inline constexpr std::size_t kHeldMax = 512 * 1024 * 1024;  // All of them; one request half of it.
+inline constexpr std::size_t kHeldFair =
+    16 * 1024 * 1024;  // What one request holds beyond it must fit into half of kHeldMax.
+inline constexpr std::size_t kHeldFree = 64 * 1024;  // Of each request: not counted, never refused.
+inline constexpr std::size_t kWriteSlice =
+    256 * 1024;  // Bytes of an answer that must leave within the write timeout.
+inline constexpr std::size_t kConnectionsReserve =
+    64;  // Beyond the limit: their request is read, and served if it is a cancel.
+inline constexpr std::size_t kDescriptorsKept =
+    64;  // Not for connections: databases, the log, and to refuse politely.
+inline constexpr std::size_t kConnectionsMin = 16;        // However few descriptors there are.
 inline constexpr std::size_t kWarningsRemembered = 1000;  // Texts by X-Opaque-Id; 8 MB at most.
 inline constexpr std::size_t kRequestIdsMax =
     16 * 1024;  // X-Opaque-Id and X-Request-Id with their names, two bytes a character.
@@ -127,13 +172,18 @@ inline constexpr std::size_t kPageTasks = 500;  // Tasks in one message, and in 
 inline constexpr std::size_t kPageBytes = 512 * 1024;
 inline constexpr std::size_t kGrpcMessageMax = 4 * 1024 * 1024;
 inline constexpr std::size_t kAsksPerNodeMax = 1024;  // Waiting for one node.
-inline constexpr std::size_t kPrincipalMax = 256;     // A principal's name.
+static_assert(kFanOutsMax + kWaitsMax + kCancelsMax + kDrainsMax < kAsksPerNodeMax,
+              "a cancel always finds a place in the queue of its node");
+inline constexpr std::size_t kPrincipalMax = 256;  // A principal's name.
+inline constexpr std::size_t kPeerTextMax = 1024;  // An error's text from a peer; cut there.
 inline constexpr std::size_t kActionPatternsMax =
     2048;  // In a filter; a request line holds no more.
 inline constexpr std::size_t kActionPatternMax = 4096;  // Likewise.
 inline constexpr std::size_t kLinksMax = 16;  // Coordinators that one node serves at a time.
 inline constexpr std::size_t kLinkBytesMax =
     16 * 1024 * 1024;  // Answers that wait for one coordinator to read; then asks are refused.
+inline constexpr std::size_t kLinkBytesForCancels =
+    4 * 1024 * 1024;  // Beyond that, for intents and for what is looked up before one.
 inline constexpr std::size_t kMembershipCallsMax = 4096;  // Joins and heartbeats under way.
 
 }  // namespace quell::limits

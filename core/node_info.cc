@@ -1,5 +1,10 @@
 #include "core/node_info.h"
 
+#include <utility>
+
+#include "core/limits.h"
+#include "core/validity.h"
+
 namespace quell {
 
 Result<std::vector<Header>> ParseAttributes(const std::vector<std::string>& flags) {
@@ -10,7 +15,13 @@ Result<std::vector<Header>> ParseAttributes(const std::vector<std::string>& flag
       return Error{ErrorCode::kInvalidArgument,
                    "--attr " + text + ": write it as NAME=VALUE, such as rack=r1"};
     }
-    attributes.push_back({text.substr(0, equals), text.substr(equals + 1)});
+    Header attribute{text.substr(0, equals), text.substr(equals + 1)};
+    for (const std::string* part : {&attribute.name, &attribute.value}) {
+      if (Status fine = CheckName("--attr", *part, limits::kNodeInfoMax); !fine) {
+        return fine.error();
+      }
+    }
+    attributes.push_back(std::move(attribute));
   }
   return attributes;
 }

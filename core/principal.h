@@ -15,7 +15,7 @@ enum class Permission : std::uint8_t {
   kTaskGet,
   kTaskCancel,
   kTaskRegister,  // A program speaks for its own tasks.
-  kNodeManage,    // Forget a node.
+  kNodeManage,    // Drain a node, let it leave, forget it.
   kClusterJoin,   // A node speaks for itself.
   kNodeAsk,       // A coordinator asks a node.
 };

@@ -1,6 +1,7 @@
 #include "core/resource_use.h"
 
 #include <algorithm>
+#include <limits>
 
 namespace quell {
 
@@ -17,6 +18,15 @@ Status Check(const CpuUse& cpu) {
         "and all of them together");
   }
   return {};
+}
+
+Status Check(const MemoryUse& memory) {
+  const bool sound = memory.least <= memory.now && memory.now <= memory.most &&
+                     memory.most <= std::numeric_limits<std::int64_t>::max() &&
+                     memory.reports > 0 && memory.average >= static_cast<double>(memory.least) &&
+                     memory.average <= static_cast<double>(memory.most);
+  if (sound) return {};
+  return Error{ErrorCode::kInvalidArgument, "the figures of memory cannot be"};
 }
 
 void ResourceUse::Take(const ResourceReport& report) {

@@ -40,6 +40,10 @@ struct MemoryUse {
   friend bool operator==(const MemoryUse&, const MemoryUse&) = default;
 };
 
+// Errors: kInvalidArgument if these figures cannot be: not least <= now, average <= most, no
+// report, or more bytes than a host can have.
+Status Check(const MemoryUse& memory);
+
 // What one report says; absent: was not measured.
 struct ResourceReport {
   std::optional<CpuUse> cpu;

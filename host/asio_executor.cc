@@ -10,6 +10,8 @@
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
 
+#include "core/turn_watch.h"
+
 namespace quell {
 
 namespace asio = boost::asio;
@@ -90,7 +92,7 @@ class AsioExecutor::Impl : public std::enable_shared_from_this<Impl> {
         work = std::move(posted_.front());
         posted_.pop_front();
       }
-      work();
+      Run(work);
     }
     Arm();
   }
@@ -107,9 +109,14 @@ class AsioExecutor::Impl : public std::enable_shared_from_this<Impl> {
         moments_.erase(first->first.second);
         timers_.erase(first);
       }
-      work();
+      Run(work);
     }
     Arm();
+  }
+
+  static void Run(const Work& work) {
+    const quell::Turn turn(work.target_type());  // Not the member of this name.
+    work();
   }
 
   // On the context's thread. Sets the alarm for the earliest timer.

@@ -1,7 +1,11 @@
 #include "host/data_directory.h"
 
+#include <array>
 #include <cerrno>
+#include <cstdio>
+#include <cstring>
 #include <fcntl.h>
+#include <filesystem>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -31,6 +35,38 @@ Status MakeDirectory(const std::string& path) {
     return ErrnoError(error, "create the data directory", part);
   }
   return {};
+}
+
+// Takes `rights` of everybody but the owner away.
+void Close(const std::string& path, mode_t rights, std::vector<std::string>& closed) {
+  struct stat info {};
+  if (::stat(path.c_str(), &info) != 0 || (info.st_mode & rights) == 0) return;
+  const mode_t mode = info.st_mode & 07777U & ~rights;
+  const bool done = ::chmod(path.c_str(), mode) == 0;
+  std::array<char, 64> text{};
+  std::snprintf(text.data(), text.size(),
+                done ? " had the mode %04o and has %04o now" : " has the mode %04o",
+                static_cast<unsigned>(info.st_mode & 07777U), static_cast<unsigned>(mode));
+  std::string line = path + text.data();
+  if (!done) {
+    line += ", is open to other users, and cannot be closed to them: ";
+    line += std::strerror(errno);  // NOLINT: glibc's is thread-safe.
+  }
+  closed.push_back(std::move(line));
+}
+
+// Keys, descriptions and reasons are nobody else's business, and who can read a database can lock
+// it.
+std::vector<std::string> CloseToOthers(const std::string& directory, bool passable) {
+  std::vector<std::string> closed;
+  Close(directory, passable ? 0066 : 0077, closed);
+  std::error_code error;
+  for (const auto& entry : std::filesystem::directory_iterator(directory, error)) {
+    if (entry.symlink_status(error).type() == std::filesystem::file_type::regular) {
+      Close(entry.path().string(), 0077, closed);
+    }
+  }
+  return closed;
 }
 
 // "(pid 42)", if the holder has written it.
@@ -84,7 +120,7 @@ Result<NodeId> ReadOrMakeNodeId(const std::string& directory, Random& random) {
 
 }  // namespace
 
-Result<DataDirectory> DataDirectory::Open(const std::string& path, Random& random) {
+Result<DataDirectory> DataDirectory::Open(const std::string& path, Random& random, bool passable) {
   if (path.empty()) {
     return Error{ErrorCode::kInvalidArgument, "the data directory has no name: give --data DIR"};
   }
@@ -93,7 +129,7 @@ Result<DataDirectory> DataDirectory::Open(const std::string& path, Random& rando
   if (!lock) return lock.error();
   const Result<NodeId> id = ReadOrMakeNodeId(path, random);
   if (!id) return id.error();
-  return DataDirectory(path, std::move(*lock), *id);
+  return DataDirectory(path, std::move(*lock), *id, CloseToOthers(path, passable));
 }
 
 std::string DataDirectory::File(std::string_view name) const {

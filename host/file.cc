@@ -4,6 +4,7 @@
 #include <cstdio>
 #include <cstring>
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -53,6 +54,11 @@ Status WriteAll(int fd, std::string_view content, std::string_view path) {
     const ssize_t wrote = ::write(fd, content.data(), content.size());
     if (wrote < 0) {
       if (errno == EINTR) continue;
+      if (errno == EAGAIN) {  // A pipe that does not block: its reader is slow.
+        pollfd file{fd, POLLOUT, 0};
+        ::poll(&file, 1, -1);
+        continue;
+      }
       return ErrnoError(errno, "write", path);
     }
     content.remove_prefix(static_cast<std::size_t>(wrote));
@@ -125,6 +131,18 @@ Status WriteFileDurably(const std::string& path, std::string_view content) {
     return written;
   }
   return SyncDirectoryOf(path);
+}
+
+FileDescriptor OpenNothing() {
+  // The one file that is there on every system, /dev or not.
+  return FileDescriptor(::open("/", O_PATH | O_CLOEXEC));
+}
+
+void HoldStandardDescriptors() {
+  for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; ++fd) {
+    // The lowest number that is free: `fd`, since those below it are taken.
+    if (::fcntl(fd, F_GETFD) < 0 && OpenNothing().Release() != fd) return;
+  }
 }
 
 std::size_t RaiseOpenFileLimit() {

@@ -47,8 +47,15 @@ Result<std::string> ReadSmallFile(const std::string& path, std::size_t max = 64 
 // this returns. After an error the old content is still there. Errors as ErrnoError().
 Status WriteFileDurably(const std::string& path, std::string_view content);
 
+// To be called first in main(): whichever of the descriptors 0, 1 and 2 are closed are taken, so
+// that no file or socket of this program becomes one of them. A read or write of these fails with
+// EBADF as before, and a program that this one executes finds them closed.
+void HoldStandardDescriptors();
+// A descriptor that can be neither read nor written, closed by exec. None: the limit is met.
+FileDescriptor OpenNothing();
+
 // Lets this process open as many files as its hard limit allows, and the processes it starts too.
-// Returns the new limit.
+// Returns the new limit; 0: it is not known.
 std::size_t RaiseOpenFileLimit();
 
 // Writes `line` and a newline to standard output in one piece, past all buffers: the machine's

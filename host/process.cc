@@ -30,6 +30,25 @@ Error MalformedStat(std::string_view line) {
   return {ErrorCode::kInvalidArgument, "malformed process status: " + std::string(line)};
 }
 
+// A peer that has more is a program of some other kind than a wrapper.
+constexpr std::size_t kChildrenAsked = 64;
+
+// The pids of /proc/WHO, from that in the namespace of /proc to that in its own; empty: it cannot
+// be seen.
+std::vector<pid_t> NamespacePids(const std::string& who) {
+  constexpr std::string_view kName = "\nNSpid:";
+  std::vector<pid_t> pids;
+  const auto text = ReadSmallFile("/proc/" + who + "/status");
+  if (!text) return pids;
+  const auto line = text->find(kName);
+  if (line == std::string::npos) return pids;
+  std::string_view rest = std::string_view(*text).substr(line + kName.size());
+  for (const std::string_view word : Words(rest.substr(0, rest.find('\n')))) {
+    if (const auto pid = ParseNumber<pid_t>(word)) pids.push_back(*pid);
+  }
+  return pids;
+}
+
 // Calls `each` with the names that are numbers.
 template <typename Each>
 Status ForEachNumberIn(const std::string& path, Each each) {
@@ -59,15 +78,37 @@ Result<ProcessStat> ParseProcessStat(std::string_view line) {
   const auto parent = ParseNumber<pid_t>(fields[1]);
   const auto group = ParseNumber<pid_t>(fields[2]);
   const auto session = ParseNumber<pid_t>(fields[3]);
+  const auto threads = ParseNumber<std::uint32_t>(fields[17]);
   const auto start = ParseNumber<std::uint64_t>(fields[19]);
-  if (!pid || !parent || !group || !session || !start) return malformed;
+  if (!pid || !parent || !group || !session || !threads || !start) return malformed;
   return ProcessStat{*pid,
                      *parent,
                      *group,
                      *session,
                      fields[0][0],
                      *start,
-                     std::string(line.substr(open + 2, close - open - 2))};
+                     std::string(line.substr(open + 2, close - open - 2)),
+                     *threads};
+}
+
+bool ProcIsOwn() {
+  const auto pids = NamespacePids("self");
+  return pids.size() == 1 && pids.front() == ::getpid();
+}
+
+Result<pid_t> FindNamed(pid_t peer, pid_t pid) {
+  const auto of_peer = NamespacePids(std::to_string(peer));
+  if (of_peer.empty()) return NoSuchProcess(peer);
+  if (of_peer.size() == 1) return pid;
+  if (of_peer.back() == pid) return peer;
+  const auto children = ReadChildren(peer);
+  if (!children) return children.error();
+  for (std::size_t i = 0; i < std::min(children->size(), kChildrenAsked); ++i) {
+    const auto of_child = NamespacePids(std::to_string((*children)[i]));
+    // As deep as its parent is in the very same namespace.
+    if (of_child.size() == of_peer.size() && of_child.back() == pid) return (*children)[i];
+  }
+  return NoSuchProcess(pid);
 }
 
 Result<ProcessStat> ReadProcess(pid_t pid) {
@@ -107,6 +148,30 @@ std::vector<ProcessStat> DescendantsOf(pid_t root, const std::vector<ProcessStat
   return found;
 }
 
+namespace {
+
+std::uint64_t PageBytes() {
+  static const auto bytes = static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
+  return bytes;
+}
+
+// What any thread that has not ended says of the memory that all of them share.
+std::uint64_t ResidentOfThreads(pid_t pid) {
+  const std::string threads = "/proc/" + std::to_string(pid) + "/task";
+  std::uint64_t resident = 0;
+  (void)ForEachNumberIn(threads, [&](pid_t thread) {
+    if (resident > 0) return;
+    const auto text = ReadSmallFile(threads + '/' + std::to_string(thread) + "/statm");
+    if (!text) return;
+    const auto fields = Words(*text);
+    if (fields.size() < 2) return;
+    resident = ParseNumber<std::uint64_t>(fields[1]).value_or(0) * PageBytes();
+  });
+  return resident;
+}
+
+}  // namespace
+
 Result<ProcessUse> ParseProcessUse(std::string_view line) {
   // From the state on: the times are the stat file's 14th to 17th field, resident pages the 24th.
   const auto close = line.rfind(')');
@@ -122,16 +187,20 @@ Result<ProcessUse> ParseProcessUse(std::string_view line) {
   const auto pages = ParseNumber<std::uint64_t>(fields[21]);
   if (!pages) return MalformedStat(line);
   static const auto ticks_a_second = static_cast<std::uint64_t>(::sysconf(_SC_CLK_TCK));
-  static const auto page_bytes = static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
   constexpr std::uint64_t kSecond = 1'000'000'000;
   return ProcessUse{std::chrono::nanoseconds(ticks * (kSecond / ticks_a_second)),
-                    *pages * page_bytes};
+                    *pages * PageBytes()};
 }
 
 Result<ProcessUse> ReadProcessUse(pid_t pid) {
   const auto text = ReadProcFile(pid, "stat");
   if (!text) return text.error();
-  return ParseProcessUse(*text);
+  auto use = ParseProcessUse(*text);
+  if (!use || use->resident > 0) return use;
+  // Where the first thread has ended, /proc tells the memory only with the others.
+  const auto stat = ParseProcessStat(*text);
+  if (stat && stat->state == 'Z' && !stat->ended()) use->resident = ResidentOfThreads(pid);
+  return use;
 }
 
 Result<std::vector<pid_t>> ReadChildren(pid_t pid) {

@@ -30,13 +30,25 @@ struct ProcessStat {
   char state = '?';  // 'R', 'S', 'D', 'T' (stopped), 'Z' (ended, not yet waited for), ...
   std::uint64_t start_ticks = 0;  // Since boot.
   std::string command;            // The program's own name, at most 15 bytes; can be anything.
+  std::uint32_t threads = 1;      // Those that have not ended, and the first one.
 
-  bool ended() const { return state == 'Z' || state == 'X'; }
+  // All of its threads have. The state is that of the first thread alone, which may end before the
+  // others: the process runs on then.
+  bool ended() const { return (state == 'Z' || state == 'X') && threads <= 1; }
+  // It is stopped, or may be: where the first thread has ended, the state does not tell.
+  bool may_be_stopped() const { return state == 'T' || (state == 'Z' && !ended()); }
   friend bool operator==(const ProcessStat&, const ProcessStat&) = default;
 };
 
 // The content of a stat file. Errors: kInvalidArgument.
 Result<ProcessStat> ParseProcessStat(std::string_view line);
+// Whether /proc is there and shows the pids of this process's own pid namespace. Where it is not
+// mounted, or is that of another namespace, nothing below tells the truth about a pid.
+bool ProcIsOwn();
+// The pid by which this process knows the one that the process `peer` calls `pid`: the same, unless
+// `peer` is in a pid namespace of its own. Errors: kNotFound: `peer` cannot be seen, or the process
+// is neither `peer` nor a child of it.
+Result<pid_t> FindNamed(pid_t peer, pid_t pid);
 // Errors: kNotFound (no such process), kInternal (no /proc).
 Result<ProcessStat> ReadProcess(pid_t pid);
 // All that can be seen, by pid. Not one moment's picture: processes come and go while it is taken.

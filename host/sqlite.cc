@@ -1,9 +1,15 @@
 #include "host/sqlite.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <fcntl.h>
+#include <unistd.h>
 
 #include <sqlite3.h>
+
+#include "host/sqlite_checksums.h"
+#include "host/sqlite_rescue.h"
 
 namespace quell::sqlite {
 namespace {
@@ -18,6 +24,21 @@ std::string InOneLine(std::string_view sql) {
 int StepOnce(sqlite3_stmt* handle) {
   errno = 0;
   return ::sqlite3_step(handle);
+}
+
+bool IsDamage(int code) {
+  return (code & 0xff) == SQLITE_CORRUPT || (code & 0xff) == SQLITE_NOTADB ||
+         code == SQLITE_IOERR_DATA;
+}
+
+constexpr std::string_view kGoOn =
+    "; restore the whole directory from a backup, or start once with --accept-damaged-data to go "
+    "on "
+    "with what can be read";
+
+// A file that is there is not opened: to close it would give up the locks that SQLite has on it.
+void MakeForOwner(const std::string& path) {
+  const FileDescriptor fd(::open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
 }
 
 bool IsFull(int code, int error) {
@@ -111,19 +132,68 @@ Database::~Database() {
 }
 
 Result<Database> Database::Open(const std::string& path,
-                                std::span<const std::string_view> migrations) {
+                                std::span<const std::string_view> migrations,
+                                const OpenOptions& options) {
+  Damage damage = Damage::kNone;
+  Result<Database> whole = OpenWhole(path, migrations, damage);
+  if (whole || damage == Damage::kNone || !options.accept_damage) return whole;
+  if (options.damage) options.damage(whole.error().message);
+  if (damage == Damage::kPages) {
+    const Status rescued = Rescue(path, migrations, options).Run();
+    if (!rescued) {
+      return Error{rescued.error().code,
+                   path + " cannot be rescued, move it and " + path +
+                       "-commits away to start without it: " + rescued.error().message};
+    }
+  }
+  // What is there now is all there is: the count begins with it.
+  const Result<CommitCount> before = CommitCount::Open(path + "-commits");
+  ::unlink((path + "-commits").c_str());
+  std::uint64_t left = 0;
+  {
+    Database restarted(path);
+    Status counted = restarted.Connect();
+    if (counted) counted = restarted.Configure();
+    if (counted) counted = restarted.StartCount();
+    if (!counted) return counted.error();
+    if (damage == Damage::kCommits) left = restarted.commits_;
+  }
+  Result<Database> rest = OpenWhole(path, migrations, damage);
+  if (!rest) return rest;
+  rest->lost_commits_ = before && before->count() > left ? before->count() - left : 1;
+  return rest;
+}
+
+Result<Database> Database::OpenWhole(const std::string& path,
+                                     std::span<const std::string_view> migrations, Damage& damage) {
   Database database(path);
+  Status done = database.Connect();
+  if (done) done = database.Configure();
+  if (done) done = database.Check(damage);
+  if (done) done = database.AddChecksums();
+  if (done) done = database.CheckCount(damage);
+  if (done) done = database.Migrate(migrations);
+  if (!done) {
+    if (IsDamage(::sqlite3_extended_errcode(database.handle_.get()))) damage = Damage::kPages;
+    return done.error();
+  }
+  for (const char* suffix : {"", "-wal", "-commits"})
+    database.files_.emplace_back(path + suffix);
+  return database;
+}
+
+Status Database::Connect() {
+  MakeForOwner(path_);  // What cannot be made SQLite will name.
   sqlite3* handle = nullptr;
   const int code = ::sqlite3_open_v2(
-      path.c_str(), &handle,
+      path_.c_str(), &handle,
       SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE,
-      nullptr);
-  database.handle_.reset(handle);  // Made even when it fails; it knows the cause.
-  if (code != SQLITE_OK) return database.LastError(code, "open");
-  if (Status done = database.Configure(); !done) return done.error();
-  if (Status done = database.Check(); !done) return done.error();
-  if (Status done = database.Migrate(migrations); !done) return done.error();
-  return database;
+      ChecksumLayer());
+  handle_.reset(handle);  // Made even when it fails; it knows the cause.
+  if (code != SQLITE_OK) return LastError(code, "open");
+  int reserve = kChecksumBytes;  // Of a file that is made now, or rewritten by AddChecksums().
+  ::sqlite3_file_control(handle_.get(), "main", SQLITE_FCNTL_RESERVE_BYTES, &reserve);
+  return {};
 }
 
 Status Database::Configure() {
@@ -152,15 +222,99 @@ Status Database::Configure() {
       "PRAGMA journal_size_limit = 67108864;");
 }
 
-Status Database::Check() {
+Status Database::Check(Damage& damage) {
   Result<Statement> check = Prepare("PRAGMA quick_check(1)");
   if (!check) return check.error();
   const Result<bool> row = check->Step();
   if (!row) return row.error();
   if (*row && check->text(0) == "ok") return {};
-  return Error{ErrorCode::kInternal,
-               path_ + " is damaged (" + std::string(*row ? check->text(0) : "no answer") +
-                   "); restore it from a backup, or move it away to start without it"};
+  damage = Damage::kPages;
+  std::string found(*row ? check->text(0) : "no answer");
+  std::replace(found.begin(), found.end(), '\n', ' ');
+  return Error{ErrorCode::kInternal, path_ + " is damaged (" + found + ")" + std::string(kGoOn)};
+}
+
+// Of a file of before there were any: it is written anew, once.
+Status Database::AddChecksums() {
+  Result<Statement> pages = Prepare("PRAGMA page_count");
+  if (!pages) return pages.error();
+  const Result<bool> row = pages->Step();
+  if (!row) return row.error();
+  if (pages->integer(0) == 0 || HasChecksums(handle_.get())) return {};
+  pages->Reset();
+  return RunScript("VACUUM; PRAGMA wal_checkpoint(TRUNCATE);");
+}
+
+Status Database::CheckCount(Damage& damage) {
+  const std::string path = path_ + "-commits";
+  Result<CommitCount> beside = CommitCount::Open(path);
+  const bool none = !beside && beside.error().code == ErrorCode::kNotFound;
+  bool counts = false;
+  {
+    Result<Statement> table = Prepare("SELECT 1 FROM sqlite_master WHERE name = 'commits'");
+    if (!table) return table.error();
+    const Result<bool> found = table->Step();
+    if (!found) return found.error();
+    counts = *found;
+  }
+  if (!counts && none) return StartCount();
+  if (counts) {
+    Result<Statement> count = Prepare("SELECT count FROM commits");
+    if (!count) return count.error();
+    const Result<bool> row = count->Step();
+    if (!row) return row.error();
+    if (*row) commits_ = count->number(0);
+  }
+  if (none && commits_ == 0) return StartCount();
+  damage = Damage::kCommits;
+  if (!beside) {
+    if (!none && beside.error().code != ErrorCode::kInternal) return beside.error();
+    return Error{ErrorCode::kInternal, path + (none ? " is missing" : " is damaged") +
+                                           ": without it nobody knows whether " + path_ +
+                                           " has all its commits" + std::string(kGoOn)};
+  }
+  if (commits_ < beside->count()) {
+    return Error{ErrorCode::kInternal,
+                 path_ + " has had " + std::to_string(beside->count()) + " commits, and the last " +
+                     std::to_string(beside->count() - commits_) +
+                     " of them are missing: it, or its log " + path_ +
+                     "-wal, was cut, damaged, deleted, or replaced by an older one" +
+                     std::string(kGoOn)};
+  }
+  damage = Damage::kNone;
+  // It may be late. The next commit writes it: the last ones here may not be synced yet.
+  count_ = std::move(*beside);
+  return {};
+}
+
+// First the table, then the file: a crash in between finds a count of none.
+Status Database::StartCount() {
+  Status made = RunScript(
+      "CREATE TABLE IF NOT EXISTS commits(count INTEGER NOT NULL);"
+      "INSERT INTO commits SELECT 0 WHERE NOT EXISTS(SELECT 1 FROM commits)");
+  if (!made) return made;
+  {
+    Result<Statement> count = Prepare("SELECT count FROM commits");
+    if (!count) return count.error();
+    const Result<bool> row = count->Step();
+    if (!row) return row.error();
+    commits_ = count->number(0);
+  }
+  Result<CommitCount> beside = CommitCount::Make(path_ + "-commits", commits_);
+  if (!beside) return beside.error();
+  count_ = std::move(*beside);
+  return {};
+}
+
+Status Database::CheckInPlace() {
+  for (FileIdentity& file : files_) {
+    if (file.Unchanged()) continue;
+    return Error{ErrorCode::kInternal,
+                 file.path() +
+                     " was deleted or replaced while this daemon has it open, and nothing can be "
+                     "kept any more: stop the daemon, restore the data directory, start it again"};
+  }
+  return {};
 }
 
 Status Database::Migrate(std::span<const std::string_view> migrations) {
@@ -220,14 +374,29 @@ Status Database::RunScript(std::string_view script) {
 }
 
 Status Database::Begin() {
+  if (Status in_place = CheckInPlace(); !in_place) return in_place;
+  changes_before_ = ::sqlite3_total_changes64(handle_.get());
   return Run("BEGIN IMMEDIATE");
 }
 
 Status Database::Commit() {
+  // One that has only read is none, and costs no sync.
+  const bool counts = ::sqlite3_total_changes64(handle_.get()) != changes_before_;
+  if (counts) {
+    if (Status counted = Run("UPDATE commits SET count = ?1", commits_ + 1); !counted) {
+      Rollback();
+      return counted;
+    }
+  }
   Result<Statement> commit = Prepare("COMMIT");
   if (!commit) return commit.error();
   const int code = StepOnce(commit->handle_);
-  if (code == SQLITE_DONE) return {};
+  if (code == SQLITE_DONE) {
+    if (counts) count_->Write(++commits_);
+    const Status in_place = CheckInPlace();
+    if (in_place) return {};
+    return Error{ErrorCode::kOutcomeUnknown, in_place.error().message};
+  }
   Error error = LastError(code, "COMMIT");
   // SQLite writes the frame that makes the commit valid last, then syncs. If a write failed, that
   // frame is not whole. If anything after it failed, the frame may lie in the log and be found by
@@ -277,7 +446,7 @@ Error Database::LastError(int code, std::string_view doing) const {
       break;
     case SQLITE_CORRUPT:
     case SQLITE_NOTADB:
-      remedy = "; restore it from a backup, or move it away to start without it";
+      remedy = kGoOn;
       break;
     case SQLITE_CANTOPEN:
       if (error == EACCES || error == EPERM) kind = ErrorCode::kPermissionDenied;
@@ -291,7 +460,12 @@ Error Database::LastError(int code, std::string_view doing) const {
     default:
       break;
   }
-  message += ::sqlite3_errmsg(handle_.get());
+  if (code == SQLITE_IOERR_DATA) {
+    message += "a page does not have its checksum, the file is damaged";
+    remedy = kGoOn;
+  } else {
+    message += ::sqlite3_errmsg(handle_.get());
+  }
   message += " (" + std::string(doing);
   if ((code & 0xff) == SQLITE_IOERR || (code & 0xff) == SQLITE_CANTOPEN) {
     if (error != 0) message += ": " + std::string(std::strerror(error));

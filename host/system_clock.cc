@@ -1,6 +1,10 @@
 #include "host/system_clock.h"
 
+#include <algorithm>
+#include <cstdint>
 #include <ctime>
+
+#include "core/validity.h"
 
 namespace quell {
 
@@ -15,9 +19,14 @@ BootTime SystemClock::Boot() const {
   return BootTime(std::chrono::seconds(now.tv_sec) + std::chrono::nanoseconds(now.tv_nsec));
 }
 
+// Not std::chrono::system_clock, whose nanoseconds overflow in 2262.
 WallTime SystemClock::Wall() const {
-  return WallTime(std::chrono::duration_cast<WallClock::duration>(
-      std::chrono::system_clock::now().time_since_epoch()));
+  timespec now{};
+  ::clock_gettime(CLOCK_REALTIME, &now);
+  constexpr std::int64_t kLastSecond =
+      std::chrono::floor<std::chrono::seconds>(kLastMoment.time_since_epoch()).count();
+  const std::chrono::seconds seconds(std::clamp<std::int64_t>(now.tv_sec, -1, kLastSecond + 1));
+  return ClampMoment(WallTime(seconds + std::chrono::microseconds(now.tv_nsec / 1000)));
 }
 
 }  // namespace quell

@@ -7,7 +7,8 @@
 namespace quell {
 
 // Now() is CLOCK_MONOTONIC (it stands still while the host sleeps), Boot() is CLOCK_BOOTTIME,
-// Wall() is CLOCK_REALTIME.
+// Wall() is CLOCK_REALTIME, or the nearest moment that a task can have (core/validity.h) if the
+// host's clock is beyond them.
 class SystemClock final : public Clock {
  public:
   MonoTime Now() const override;

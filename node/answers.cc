@@ -56,7 +56,7 @@ void Answers::GoOn(const std::shared_ptr<Listing>& listing) {
   Listing& l = *listing;
   if (IsLate(l)) return;
   Page page;
-  std::size_t looks = limits::kLooksPerTurn;
+  std::size_t looks = l.request.filter.LooksPerTurn();
   const std::uint64_t wanted = l.request.limit == 0 ? std::numeric_limits<std::uint64_t>::max()
                                                     : l.request.limit - l.reply.count;
   const auto room = [&] { return !page.full() && page.views().size() < wanted; };

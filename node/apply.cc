@@ -8,21 +8,21 @@
 
 namespace quell {
 
-// One intent on its way. Works in turns: count what it may need, look for the tasks it hits, mark
-// what is below them, journal, tell the programs.
+// One intent on its way. Works in turns: look for the tasks it hits, mark what is below them,
+// journal, tell the programs.
 struct Applier::Job {
-  enum class Phase { kCount, kScan, kCascade };
+  enum class Phase { kScan, kCascade };
 
   Intent intent;
   Arrival arrival;
   bool here = false;  // As IntentOrder::WasHere().
   bool marks = true;  // False: it is known, and only looks.
-  Phase phase = Phase::kCount;
+  bool cascades = true;
+  Phase phase = Phase::kScan;
   std::uint64_t cursor = 0;  // The last task that was looked at.
   std::size_t root = 0;      // Below which the cascade is.
   std::size_t looks = 0;     // Left in this turn.
   std::size_t changes = 0;   // Likewise.
-  std::size_t needed = 0;    // Tombstones, at most.
   std::vector<std::uint64_t> hits;
   std::vector<std::uint64_t> written;  // Whose tombstones are in `record`.
   std::vector<std::uint64_t> changed;  // Whose programs are to be told.
@@ -31,10 +31,6 @@ struct Applier::Job {
   Done done;
   std::vector<std::function<void(const Status&)>> waiters;
 
-  void NextPhase(Phase next) {
-    phase = next;
-    cursor = 0;
-  }
   bool TurnIsOver() const { return looks == 0 || changes == 0; }
 };
 
@@ -47,9 +43,8 @@ Applier::Applier(NodeState& state, Facts& facts, const JournalState& recovered)
     known_[id].durable = true;
   for (const Tombstone& tombstone : recovered.tombstones)
     known_[tombstone.mark.intent].marked.insert(tombstone.number);
-  for (const IntentId& id : recovered.applied) {
-    if (known_[id].marked.empty()) known_order_.push_back(id);
-  }
+  for (const IntentId& id : recovered.applied)
+    LetGo(id, known_[id]);
 }
 
 Applier::~Applier() = default;
@@ -93,7 +88,11 @@ void Applier::ApplyOwn(Intent intent, bool owed, Done done) {
 void Applier::Begin(const std::shared_ptr<Job>& job) {
   job->record.intent = job->intent;
   job->record.arrival = job->arrival;
-  if (job->marks) known_[job->intent.id].job = job;
+  job->cascades = job->intent.cascade;
+  if (job->marks) {
+    known_[job->intent.id].job = job;
+    BeginMarking(*job);
+  }
   Continue(job);
 }
 
@@ -113,59 +112,24 @@ void Applier::ContinueSoon(const std::shared_ptr<Job>& job) {
 }
 
 void Applier::Continue(const std::shared_ptr<Job>& job) {
-  job->looks = limits::kLooksPerTurn;
+  const TaskFilter* filter = job->intent.filter();
+  job->looks = filter != nullptr ? filter->LooksPerTurn() : limits::kLooksPerTurn;
   job->changes = limits::kChangesPerTurn;
-  if (job->phase == Job::Phase::kCount) {
-    if (job->marks) {
-      if (!Count(*job)) return ContinueSoon(job);
-      if (Status begun = BeginMarking(*job); !begun) return End(job, begun);
-    }
-    job->NextPhase(Job::Phase::kScan);
-  }
   if (job->phase == Job::Phase::kScan) {
     if (!Scan(*job)) return ContinueSoon(job);
-    job->NextPhase(Job::Phase::kCascade);
+    job->phase = Job::Phase::kCascade;
+    job->cursor = 0;
   }
   if (!job->marks) return End(job, {});
   if (!Cascade(*job)) return ContinueSoon(job);
   Record(job);
 }
 
-// How many tombstones it may need. Exact only near the limit, where it is worth the time.
-bool Applier::Count(Job& job) {
-  if (1 + state_.registry.size() <= state_.tombstones.room()) return true;
-  const auto count = [&](const LiveTask& live) {
-    job.cursor = live.task.id.number;
-    if (job.intent.filter() == nullptr || job.intent.filter()->Matches(live.task)) {
-      if (state_.tombstones.Find(job.cursor) == nullptr) ++job.needed;
-      if (job.intent.filter() != nullptr && job.intent.cascade) {
-        job.needed += state_.registry.CountBelow(live.task.id);
-      }
-    }
-    return --job.looks > 0;
-  };
-  if (const TaskId* target = job.intent.task()) {
-    const std::uint64_t own = state_.OwnNumber(*target);
-    if (job.cursor == 0 && own != 0 && state_.tombstones.Find(own) == nullptr) ++job.needed;
-    return !job.intent.cascade || state_.registry.ScanBelow(*target, job.cursor, count);
-  }
-  return state_.registry.Scan(job.cursor, count);
-}
-
-Status Applier::BeginMarking(const Job& job) {
-  if (std::min(job.needed, state_.registry.size() + 1) > state_.tombstones.room()) {
-    return Error{ErrorCode::kResourceExhausted,
-                 "the node remembers " + std::to_string(state_.tombstones.size()) +
-                     " cancelled tasks and has room for " +
-                     std::to_string(state_.tombstones.room()) +
-                     " more, too few for this cancel: start it on an empty data directory"};
-  }
-  // Before the first look: whatever registers from now on is checked against it.
-  if (job.intent.filter() != nullptr && FindFilter(job.intent.id) == nullptr) {
-    filters_.push_back({job.intent, job.arrival});
-    if (filters_.size() > limits::kFiltersKept) filters_.pop_front();
-  }
-  return {};
+// Before the first look: whatever registers from now on is checked against it.
+void Applier::BeginMarking(const Job& job) {
+  if (job.intent.filter() == nullptr || FindFilter(job.intent.id) != nullptr) return;
+  filters_.push_back({job.intent, job.arrival});
+  if (filters_.size() > limits::kFiltersKept) filters_.pop_front();
 }
 
 // Finds what the intent hits itself. False: the turn is over before the end.
@@ -182,17 +146,26 @@ bool Applier::Scan(Job& job) {
 
 void Applier::ScanTarget(Job& job, const TaskId& target) {
   const std::uint64_t number = state_.OwnNumber(target);
+  if (number == 0) return;
   // A number that was never given out: whoever gets it one day begins after the intent.
-  if (number == 0 || number >= state_.numbers.next()) return;
+  if (number >= state_.numbers.next()) {
+    job.cascades = false;
+    return;
+  }
   if (LiveTask* live = state_.registry.Find(number)) {
     // What is marked already was hit by an intent that was sure of it.
     const Order order = live->task.cancel
                             ? Order::kBefore
                             : order_.OfTarget(*live, job.intent, job.arrival, job.here);
-    if (order == Order::kBefore && Hit(job, *live)) job.hits.push_back(number);
     if (order == Order::kDoubtful && live->task.cancellable) job.doubtful.push_back(target);
+    if (order == Order::kBefore && Hit(job, *live)) {
+      job.hits.push_back(number);
+    } else {
+      job.cascades = false;  // It was spared, or cannot be cancelled.
+    }
   } else if (job.marks && order_.MayMeanAnother(number, job.intent)) {
     job.doubtful.push_back(target);
+    job.cascades = false;
   } else if (job.marks) {
     Mark(job, number, nullptr, false);
   } else if (const EndedTask* ended = state_.registry.FindEnded(number)) {
@@ -229,7 +202,7 @@ bool Applier::Hit(Job& job, LiveTask& live) {
 
 // Everything below what was hit. False: the turn is over before the end.
 bool Applier::Cascade(Job& job) {
-  if (!job.intent.cascade) return true;
+  if (!job.cascades) return true;
   const auto mark = [&](LiveTask& live) {
     job.cursor = live.task.id.number;
     --job.looks;
@@ -237,8 +210,6 @@ bool Applier::Cascade(Job& job) {
     return !job.TurnIsOver();
   };
   if (const TaskId* target = job.intent.task()) {
-    const std::uint64_t own = state_.OwnNumber(*target);
-    if (own != 0 && state_.tombstones.Find(own) == nullptr) return true;  // It cannot be cancelled.
     return state_.registry.ScanBelow(*target, job.cursor, mark);
   }
   while (job.root < job.hits.size()) {
@@ -257,18 +228,13 @@ void Applier::Mark(Job& job, std::uint64_t number, LiveTask* live, bool inherite
   tombstone.number = number;
   tombstone.mark = {intent.id, state_.wall(), intent.by, intent.reason, intent.grace, inherited};
   tombstone.cascade = inherited || intent.cascade;
-  // Born cancelled while there was no room for a tombstone of its own: the first mark stays.
-  const bool marked_before = live != nullptr && live->task.cancel.has_value();
-  if (marked_before && state_.tombstones.Find(number) == nullptr) {
-    tombstone.mark = *live->task.cancel;
-  }
-  const Tombstones::Change change = state_.tombstones.Add(tombstone);
+  const Tombstones::Change change = state_.tombstones.Add(tombstone, live != nullptr);
   if (!change.fresh && !change.cascade && !change.grace) return;
   --job.changes;
   if (live != nullptr) {
-    if (!marked_before) facts_.Mark(*live, change.kept);
+    if (change.fresh) facts_.Mark(*live, change.kept);
     live->task.cancel->grace = change.kept.mark.grace;
-    if (!marked_before || change.grace) job.changed.push_back(number);
+    if (change.fresh || change.grace) job.changed.push_back(number);
   }
   Write(job, change.kept);
 }
@@ -283,7 +249,9 @@ void Applier::Write(Job& job, const Tombstone& tombstone) {
 
 void Applier::Record(const std::shared_ptr<Job>& job) {
   for (const std::uint64_t number : std::exchange(known_[job->intent.id].unwritten, {})) {
-    Write(*job, *state_.tombstones.Find(number));
+    const Tombstone* tombstone = state_.tombstones.Find(number);
+    if (tombstone == nullptr) continue;  // Forgotten meanwhile.
+    Write(*job, *tombstone);
     const LiveTask* live = state_.registry.Find(number);
     if (live != nullptr && !live->may_tell) job->changed.push_back(number);
   }
@@ -366,23 +334,57 @@ IntentAck Applier::AckOf(const IntentId& id) const {
 
 void Applier::SetDurable(const IntentId& id, const std::vector<std::uint64_t>& written) {
   Known& known = known_[id];
-  const bool first = !std::exchange(known.durable, true);
+  known.durable = true;
   for (const std::uint64_t number : written) {
+    const Tombstone* tombstone = state_.tombstones.Find(number);
+    if (tombstone == nullptr) continue;  // Forgotten meanwhile.
     state_.tombstones.SetDurable(number);
-    if (state_.tombstones.Find(number)->mark.intent == id) known.marked.insert(number);
+    if (tombstone->mark.intent == id) known.marked.insert(number);
   }
-  if (!first || !known.marked.empty()) return;  // Kept as long as its tombstones.
-  known_order_.push_back(id);
-  if (known_order_.size() > limits::kAppliedKept) ForgetOldest();
+  LetGo(id, known);
+  ForgetTombstones();
 }
 
-// To apply it once more would do no harm: it has hit nothing, and hits nothing that began later.
-void Applier::ForgetOldest() {
-  const auto known = known_.find(known_order_.front());
+// It is kept as long as its tombstones, and then until too many are known. To apply it once more
+// would do no harm: what it has hit has ended, and it hits nothing that began later.
+void Applier::LetGo(const IntentId& id, Known& known) {
+  if (!known.durable || !known.marked.empty() || known.may_go) return;
+  known.may_go = true;
+  known_order_.push_back(id);
+  if (known_order_.size() <= limits::kAppliedKept) return;
+  const auto oldest = known_.find(known_order_.front());
   known_order_.pop_front();
-  if (known != known_.end() && known->second.marked.empty() && !known->second.job) {
-    known_.erase(known);
+  oldest->second.may_go = false;
+  if (oldest->second.marked.empty() && !oldest->second.job) known_.erase(oldest);
+}
+
+// The tasks that ended first.
+void Applier::ForgetTombstones() {
+  if (forgetting_) return;
+  std::vector<std::uint64_t> numbers;
+  while (numbers.size() < limits::kChangesPerTurn) {
+    const std::optional<Tombstone> gone = state_.tombstones.ForgetFirst();
+    if (!gone) break;
+    numbers.push_back(gone->number);
+    state_.receipts.erase(gone->number);
+    const auto known = known_.find(gone->mark.intent);
+    if (known == known_.end()) continue;
+    Known& intent = known->second;
+    intent.marked.erase(gone->number);
+    const bool idle = intent.marked.empty() && intent.unwritten.empty() && !intent.job;
+    if (idle && !intent.durable) {
+      known_.erase(known);
+    } else {
+      LetGo(known->first, intent);
+    }
   }
+  if (numbers.empty()) return;
+  forgetting_ = true;
+  state_.journal.ForgetTombstones(std::move(numbers));
+  state_.executor.Post(state_.lifetime.Guard([this] {
+    forgetting_ = false;
+    ForgetTombstones();
+  }));
 }
 
 // ---- Registrations.
@@ -393,6 +395,7 @@ std::size_t Applier::CostOfRegistering(bool earlier) const {
 
 void Applier::OnRegistered(LiveTask& live, bool earlier, Births& births) {
   if (const Tombstone* own = state_.tombstones.Find(live.task.id.number)) {
+    state_.tombstones.SetLives(own->number);
     facts_.Mark(live, *own);
     live.may_tell = true;
     return;
@@ -453,12 +456,7 @@ void Applier::HitBorn(LiveTask& live, const Intent& intent, Births& births) {
 void Applier::MarkBorn(LiveTask& live, Tombstone tombstone, const Intent& intent, Births& births) {
   tombstone.mark.at = state_.wall();
   facts_.Mark(live, tombstone);
-  // Without room for its own, the tombstone of its ancestor still catches what is below it.
-  if (state_.tombstones.room() == 0) {
-    live.may_tell = true;
-    return;
-  }
-  state_.tombstones.Add(tombstone);
+  state_.tombstones.Add(tombstone, true);
   AppliedIntent& record = births[intent.id];
   record.intent = intent;
   record.receipts.push_back(*live.receipt);

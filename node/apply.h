@@ -35,9 +35,8 @@ class Applier {
 
   // Idempotent. `done` runs once, possibly inside the call, when the journal has the intent and the
   // programs were told. Of an intent that is known already the hits are found for a push alone.
-  // Errors: kResourceExhausted (too many tombstones: nothing was done), kUnavailable (no
-  // coordinator's clock to compare with yet: nothing was done), the journal's (the programs were
-  // told all the same). The intent must come again.
+  // Errors: kUnavailable (no coordinator's clock to compare with yet: nothing was done), the
+  // journal's (the programs were told all the same). The intent must come again.
   void Apply(Intent intent, Way way, Done done);
   // One that is born here, on a task of this node; `owed`: as Journal has it.
   void ApplyOwn(Intent intent, bool owed, Done done);
@@ -63,13 +62,13 @@ class Applier {
     std::shared_ptr<Job> job;              // It is being applied.
     std::set<std::uint64_t> marked;        // Tombstones under it that are durable.
     std::vector<std::uint64_t> unwritten;  // Tombstones that the journal could not take.
+    bool may_go = false;                   // It is in known_order_.
   };
 
   void Begin(const std::shared_ptr<Job>& job);
   void Continue(const std::shared_ptr<Job>& job);
   void ContinueSoon(const std::shared_ptr<Job>& job);
-  bool Count(Job& job);
-  Status BeginMarking(const Job& job);
+  void BeginMarking(const Job& job);
   bool Scan(Job& job);
   void ScanTarget(Job& job, const TaskId& target);
   void NameSpared(const Job& job) const;
@@ -97,7 +96,8 @@ class Applier {
 
   IntentAck AckOf(const IntentId& id) const;
   void SetDurable(const IntentId& id, const std::vector<std::uint64_t>& written);
-  void ForgetOldest();
+  void LetGo(const IntentId& id, Known& known);
+  void ForgetTombstones();
 
   NodeState& state_;
   Facts& facts_;
@@ -106,6 +106,7 @@ class Applier {
   std::deque<IntentId> known_order_;           // Those that may be forgotten.
   std::deque<AppliedFilter> filters_;          // Catch tasks that register late; oldest first.
   std::deque<std::uint64_t> unchecked_;        // Registered before the clock was ready.
+  bool forgetting_ = false;                    // A turn of ForgetTombstones() is to come.
 };
 
 }  // namespace quell

@@ -4,17 +4,11 @@
 #include <chrono>
 #include <utility>
 
+#include "core/limits.h"
+#include "core/utf8.h"
+
 namespace quell {
 namespace {
-
-// Cut between characters, not within one.
-std::string CutNote(const std::string& text) {
-  if (text.size() <= limits::kNoteMax) return text;
-  std::size_t end = limits::kNoteMax;
-  while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xC0U) == 0x80U)
-    --end;
-  return text.substr(0, end);
-}
 
 Receipt NewReceipt(const TaskId& task, const CancelMark& mark) {
   Receipt receipt;
@@ -101,12 +95,12 @@ void Facts::Acknowledge(LiveTask& live, const ReportRequest& report) {
   if (report.stopping.value_or(false)) receipt.state = ReceiptState::kStopping;
   if (report.deferred) {
     receipt.state = ReceiptState::kDeferred;
-    receipt.note = CutNote(*report.deferred);
+    receipt.note = CutUtf8(*report.deferred, limits::kNoteMax);
   }
   if (report.killed) receipt.state = ReceiptState::kKilled;
   if (report.ignoring) {
     receipt.state = ReceiptState::kIgnoring;
-    receipt.note = CutNote(*report.ignoring);
+    receipt.note = CutUtf8(*report.ignoring, limits::kNoteMax);
   }
   if (knows && !receipt.acknowledged_at) receipt.acknowledged_at = now;
   if (report.killed && !receipt.escalated_at) receipt.escalated_at = now;
@@ -118,6 +112,7 @@ Result<Task> Facts::End(LiveTask& live, TaskState outcome) {
     return moved.error();
   }
   overdue_.Ended(live);
+  state_.tombstones.SetEnded(live.task.id.number);
   live.session->Remove(live.task);
   if (live.receipt) SetEnded(*live.receipt, live.task);
   const EndedTask& ended = state_.registry.End(live);

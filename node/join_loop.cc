@@ -85,7 +85,9 @@ void JoinLoop::Heartbeat() {
                            hooks_.cancelled_running(),
                            hooks_.owed(),
                            hooks_.host_load(),
-                           info_.life};
+                           info_.life,
+                           hooks_.live_tasks(),
+                           hooks_.draining()};
   std::vector<IntentId> told;
   for (const IntentAck& ack : request.acks)
     told.push_back(ack.intent);
@@ -113,6 +115,7 @@ void JoinLoop::OnHeard(const Result<HeartbeatReply>& reply, BootTime sent,
 void JoinLoop::Stop(std::function<void()> done) {
   stopped_ = true;
   executor_.Cancel(timer_);
+  left_ = nullptr;
   if (!asked_to_join_) {
     executor_.Post(lifetime_.Guard(std::move(done)));
     return;
@@ -120,6 +123,26 @@ void JoinLoop::Stop(std::function<void()> done) {
   coordinator_.Leave(LeaveRequest{info_.id, info_.incarnation},
                      executor_.clock().Now() + limits::kHeartbeatDeadline,
                      lifetime_.Guard([done = std::move(done)](const Status&) { done(); }));
+}
+
+void JoinLoop::Leave(std::function<void()> done) {
+  if (stopped_) return;
+  stopped_ = true;
+  executor_.Cancel(timer_);
+  backoff_ = {};
+  left_ = std::move(done);
+  SayGoodbye();
+}
+
+void JoinLoop::SayGoodbye() {
+  coordinator_.Leave(LeaveRequest{info_.id, info_.incarnation, true},
+                     executor_.clock().Now() + limits::kHeartbeatDeadline,
+                     lifetime_.Guard([this](const Status& heard) {
+                       if (!left_) return;  // The daemon stops meanwhile.
+                       if (!heard) return Retry(heard.error(), &JoinLoop::SayGoodbye);
+                       asked_to_join_ = false;  // Nobody knows it any more.
+                       std::exchange(left_, nullptr)();
+                     }));
 }
 
 }  // namespace quell

@@ -1,4 +1,5 @@
-// Keeps this node a member: joins, says that it lives, brings back what it has applied, leaves.
+// Keeps this node a member: joins, says that it lives, brings back what it has applied, and says
+// when the daemon stops or the node leaves.
 #pragma once
 
 #include <cstdint>
@@ -26,6 +27,8 @@ class JoinLoop {
     std::function<CancelledRunning()> cancelled_running;
     std::function<std::vector<Intent>()> owed;  // Those that go with the next heartbeat.
     std::function<HostLoad()> host_load;
+    std::function<std::size_t()> live_tasks;
+    std::function<bool()> draining;
     std::function<void(JoinReply reply, BootTime sent)> joined;
     std::function<void(HeartbeatReply reply, BootTime sent)> heard;
     std::function<void(Error)> refused;         // Another living daemon has this id: the loop ends.
@@ -38,9 +41,12 @@ class JoinLoop {
   void Start();
   // Goes with the heartbeats until one of them is answered. The last one of an intent counts.
   void Acknowledge(IntentAck ack);
-  // Says goodbye if somebody may know this node, waits at most limits::kHeartbeatDeadline for the
-  // answer, then runs `done`. No hook runs any more.
+  // Says that the daemon stops if somebody may know this node, waits at most
+  // limits::kHeartbeatDeadline for the answer, then runs `done`. No hook runs any more.
   void Stop(std::function<void()> done);
+  // Leaves the fleet: says so until that is answered, however long it takes, then runs `done`. No
+  // hook runs any more but `trouble`. Stop() may come all the same.
+  void Leave(std::function<void()> done);
 
  private:
   void Join();
@@ -49,6 +55,7 @@ class JoinLoop {
   void OnHeard(const Result<HeartbeatReply>& reply, BootTime sent,
                const std::vector<IntentId>& told);
   std::vector<IntentAck> NextAcks() const;
+  void SayGoodbye();
   void Again(MonoClock::duration delay, void (JoinLoop::*step)());
   void Retry(const Error& error, void (JoinLoop::*step)());
 
@@ -59,6 +66,7 @@ class JoinLoop {
   const Hooks hooks_;
   bool asked_to_join_ = false;
   bool stopped_ = false;
+  std::function<void()> left_;  // While it leaves.
   TimerId timer_ = TimerId::kNone;
   MonoClock::duration backoff_{};  // Zero: the last call was answered.
   std::map<IntentId, IntentAck> acks_;

@@ -79,16 +79,26 @@ struct Life {
   friend bool operator==(const Life&, const Life&) = default;
 };
 
+// A row of the file that makes no sense. It costs itself alone: it is left out, and stays where it
+// is.
+struct SkippedRow {
+  std::string row;  // "live task 17"
+  std::string why;
+};
+
 struct JournalState {
   Incarnation incarnation = Incarnation::kNone;  // Of this start; the file already has it.
   std::uint64_t next_number = 1;                 // Everything below may have been given out.
   std::vector<IntentId> applied;                 // Oldest first, as far as that is known.
-  std::vector<Tombstone> tombstones;
+  std::uint64_t forgotten_below = 0;   // As Tombstones has it.
+  std::vector<Tombstone> tombstones;   // Those whose tasks ended first come first.
   std::vector<AppliedFilter> filters;  // The newest ones, oldest first.
   std::vector<Receipt> receipts;  // The last of each tombstone's first intent, as far as known.
   std::vector<Intent> owed;       // Oldest first.
   std::vector<KeptTask> live;     // In ascending order of their numbers.
   std::vector<Life> lives;        // Oldest first; the last one is this start.
+  std::vector<SkippedRow> skipped = {};  // The first limits::kSkippedRowsNamed...
+  std::size_t skipped_total = 0;         // ...of so many.
 };
 
 // Callbacks run on the node's executor, exactly once, never inside the calls, and in their order;
@@ -105,6 +115,9 @@ class Journal {
   virtual void RecordApplied(AppliedIntent applied, Done done) = 0;
   // Written behind: a crash may lose the last moments of these.
   virtual void RecordReceipt(const Receipt& receipt) = 0;
+  // These tombstones are kept no longer, nor their receipts. Written behind; losing it costs a
+  // repetition.
+  virtual void ForgetTombstones(std::vector<std::uint64_t> numbers) = 0;
   // It is owed no longer. Losing it costs a repetition.
   virtual void RecordHandedOver(const IntentId& intent) = 0;
   // This life has joined, and gives out no number below this any more. Losing it costs that some

@@ -8,11 +8,13 @@
 #include <utility>
 #include <vector>
 
-#include <boost/json.hpp>
-
 #include "core/limits.h"
 #include "node/life_rows.h"
+#include "core/validity.h"
+#include "host/log.h"
+#include "node/list_text.h"
 #include "node/resource_text.h"
+#include "node/tombstone_rows.h"
 
 namespace quell {
 namespace {
@@ -75,32 +77,13 @@ ALTER TABLE intents ADD COLUMN owed INTEGER NOT NULL DEFAULT 0;
 CREATE INDEX owed_intents ON intents(seq) WHERE owed = 1;
 )sql";
 
-constexpr std::array<std::string_view, 6> kMigrations = {kFirst, kHistory, kResources,
-                                                         kLive,  kOwed,    kOrder};
+constexpr std::array<std::string_view, 8> kMigrations = {
+    kFirst, kHistory, kResources, kLive, kOwed, kOrder, kForgetting, kCountMarks};
 
 Error Damaged(const sqlite::Database& database, std::string_view what) {
   return {ErrorCode::kInternal,
           database.path() + ": unreadable " + std::string(what) +
               "; restore the file from a backup, or start the node on an empty data directory"};
-}
-
-std::string JsonList(const std::vector<std::string>& texts) {
-  boost::json::array list;
-  for (const std::string& text : texts)
-    list.emplace_back(text);
-  return boost::json::serialize(list);
-}
-
-std::optional<std::vector<std::string>> ParseJsonList(std::string_view json) {
-  boost::system::error_code error;
-  const boost::json::value value = boost::json::parse(json, error);
-  if (error || !value.is_array()) return std::nullopt;
-  std::vector<std::string> texts;
-  for (const boost::json::value& one : value.get_array()) {
-    if (!one.is_string()) return std::nullopt;
-    texts.emplace_back(one.get_string());
-  }
-  return texts;
 }
 
 std::optional<std::int64_t> Micros(const std::optional<WallTime>& time) {
@@ -118,16 +101,25 @@ std::optional<Enum> ReadEnum(const sqlite::Statement& row, int column, Enum last
   return static_cast<Enum>(value);
 }
 
+Error Malformed(std::string_view what) {
+  return {ErrorCode::kInvalidArgument, "malformed " + std::string(what)};
+}
+
+// `value`, if it is one that every other entrance takes (core/validity.h).
+template <typename T>
+Result<T> Checked(T value) {
+  if (Status fine = Check(value); !fine) return fine.error();
+  return value;
+}
+
 // Columns: intent, marked_at, requested_by, reason, grace_ms, inherited.
-std::optional<CancelMark> ReadMark(const sqlite::Statement& row, int first) {
+Result<CancelMark> ReadMark(const sqlite::Statement& row, int first) {
   const auto intent = IntentId::Parse(row.text(first));
-  if (!intent) return std::nullopt;
-  return CancelMark{*intent,
-                    WallFromMicros(row.integer(first + 1)),
-                    std::string(row.text(first + 2)),
-                    std::string(row.text(first + 3)),
-                    std::chrono::milliseconds(row.integer(first + 4)),
-                    row.integer(first + 5) != 0};
+  if (!intent) return Malformed("id of an intent");
+  return Checked(CancelMark{*intent, WallFromMicros(row.integer(first + 1)),
+                            std::string(row.text(first + 2)), std::string(row.text(first + 3)),
+                            std::chrono::milliseconds(row.integer(first + 4)),
+                            row.integer(first + 5) != 0});
 }
 
 BootMoment ReadMoment(const sqlite::Statement& row, int first) {
@@ -136,18 +128,19 @@ BootMoment ReadMoment(const sqlite::Statement& row, int first) {
 
 // Columns: id, actions, parent, requested_at, requested_by, reason, cascade, grace_ms, moment_boot,
 // moment, arrival_boot, arrival, before_number, after_number.
-std::optional<AppliedFilter> ReadFilter(const sqlite::Statement& row) {
+Result<AppliedFilter> ReadFilter(const sqlite::Statement& row) {
   AppliedFilter applied;
   Intent& intent = applied.intent;
   const auto id = IntentId::Parse(row.text(0));
   auto actions = ParseJsonList(row.text(1));
-  if (!id || !actions) return std::nullopt;
+  if (!id) return Malformed("id");
+  if (!actions) return Malformed("list of actions");
   intent.id = *id;
   TaskFilter filter;
   filter.actions = std::move(*actions);
   if (!row.null(2)) {
     const Result<TaskId> parent = TaskId::Parse(row.text(2));
-    if (!parent) return std::nullopt;
+    if (!parent) return parent.error();
     filter.parent = *parent;
   }
   intent.target = std::move(filter);
@@ -158,33 +151,35 @@ std::optional<AppliedFilter> ReadFilter(const sqlite::Statement& row) {
   intent.grace = std::chrono::milliseconds(row.integer(7));
   intent.moment = ReadMoment(row, 8);
   applied.arrival = {ReadMoment(row, 10), row.number(12), row.number(13)};
+  if (Status fine = Check(intent); !fine) return fine.error();
   return applied;
 }
 
-// Runs `sql` and adds what `read` makes of each row.
+// Runs `sql` and adds what `read` makes of each row. A row that makes no sense costs itself alone.
+// It is named by `what` and its first column.
 template <typename T, typename Read>
 Status LoadAll(sqlite::Database& database, std::string_view sql, std::string_view what,
-               std::vector<T>& all, Read read, std::int64_t argument = 0) {
+               JournalState& state, std::vector<T>& all, Read read, std::int64_t argument = 0) {
   Result<sqlite::Statement> rows = database.Prepare(sql);
   if (!rows) return rows.error();
-  bool sound = true;
   rows->Bind(argument);
-  Status loaded = rows->ForEach([&](const sqlite::Statement& row) {
-    std::optional<T> value = read(row);
-    sound = sound && value.has_value();
-    if (value) all.push_back(std::move(*value));
+  return rows->ForEach([&](const sqlite::Statement& row) {
+    Result<T> value = read(row);
+    if (value) return all.push_back(std::move(*value));
+    if (++state.skipped_total > limits::kSkippedRowsNamed) return;
+    std::string name(what);
+    name.append(" ").append(row.text(0));
+    state.skipped.push_back({std::move(name), value.error().message});
   });
-  if (!loaded) return loaded;
-  if (!sound) return Damaged(database, what);
-  return {};
 }
 
 // Columns: id, task, requested_at, requested_by, reason, cascade, grace_ms.
-std::optional<Intent> ReadOwed(const sqlite::Statement& row) {
+Result<Intent> ReadOwed(const sqlite::Statement& row) {
   Intent intent;
   const auto id = IntentId::Parse(row.text(0));
   const Result<TaskId> task = TaskId::Parse(row.text(1));
-  if (!id || !task) return std::nullopt;
+  if (!id) return Malformed("id");
+  if (!task) return task.error();
   intent.id = *id;
   intent.target = *task;
   intent.requested_at = WallFromMicros(row.integer(2));
@@ -192,32 +187,37 @@ std::optional<Intent> ReadOwed(const sqlite::Statement& row) {
   intent.reason = row.text(4);
   intent.cascade = row.integer(5) != 0;
   intent.grace = std::chrono::milliseconds(row.integer(6));
-  return intent;
+  return Checked(std::move(intent));
 }
 
 Status LoadLife(sqlite::Database& database, JournalState& state) {
-  Result<sqlite::Statement> row = database.Prepare("SELECT incarnation, next_number FROM life");
+  Result<sqlite::Statement> row =
+      database.Prepare("SELECT incarnation, next_number, forgotten_below FROM life");
   if (!row) return row.error();
   const Result<bool> found = row->Step();
   if (!found) return found.error();
   if (!*found || row->integer(0) < 1 || row->integer(1) < 1) return Damaged(database, "life");
   state.incarnation = Incarnation{row->number(0)};
   state.next_number = row->number(1);
+  state.forgotten_below = row->number(2);
+  if (!CheckNextNumber(state.next_number)) return Damaged(database, "life");
   return {};
 }
 
-std::optional<Tombstone> ReadTombstone(const sqlite::Statement& row) {
+Result<Tombstone> ReadTombstone(const sqlite::Statement& row) {
+  if (Status fine = CheckTaskNumber("tombstone", row.number(0)); !fine) return fine.error();
   auto mark = ReadMark(row, 1);
-  if (!mark) return std::nullopt;
+  if (!mark) return mark.error();
   return Tombstone{row.number(0), std::move(*mark), row.integer(7) != 0};
 }
 
-std::optional<Receipt> ReadReceipt(const sqlite::Statement& row, const NodeId& node) {
+Result<Receipt> ReadReceipt(const sqlite::Statement& row, const NodeId& node) {
   Receipt receipt;
   receipt.task = {node, row.number(0)};
   const auto intent = IntentId::Parse(row.text(1));
   const auto state = ReadEnum(row, 2, ReceiptState::kEnded);
-  if (!intent || !state) return std::nullopt;
+  if (!intent) return Malformed("id of an intent");
+  if (!state) return Malformed("state");
   receipt.intent = *intent;
   receipt.state = *state;
   receipt.recorded_at = WallFromMicros(row.integer(3));
@@ -227,51 +227,14 @@ std::optional<Receipt> ReadReceipt(const sqlite::Statement& row, const NodeId& n
   receipt.ended_at = Wall(row, 7);
   if (!row.null(8)) {
     receipt.outcome = ReadEnum(row, 8, TaskState::kRejected);
-    if (!receipt.outcome) return std::nullopt;
+    if (!receipt.outcome) return Malformed("outcome");
   }
   receipt.note = row.text(9);
-  return receipt;
-}
-
-std::string JoinIds(const std::vector<TaskId>& ids) {
-  std::string text;
-  for (const TaskId& id : ids)
-    text += (text.empty() ? "" : " ") + id.ToString();
-  return text;
-}
-
-std::optional<std::vector<TaskId>> SplitIds(std::string_view text) {
-  std::vector<TaskId> ids;
-  while (!text.empty()) {
-    const std::size_t end = std::min(text.find(' '), text.size());
-    const Result<TaskId> id = TaskId::Parse(text.substr(0, end));
-    if (!id) return std::nullopt;
-    ids.push_back(*id);
-    text.remove_prefix(std::min(end + 1, text.size()));
-  }
-  return ids;
-}
-
-std::string HeaderList(const std::vector<Header>& headers) {
-  std::vector<std::string> texts;  // Names and values in turn.
-  for (const Header& header : headers) {
-    texts.push_back(header.name);
-    texts.push_back(header.value);
-  }
-  return JsonList(texts);
-}
-
-std::optional<std::vector<Header>> ParseHeaders(std::string_view json) {
-  auto texts = ParseJsonList(json);
-  if (!texts || texts->size() % 2 != 0) return std::nullopt;
-  std::vector<Header> headers;
-  for (std::size_t i = 0; i < texts->size(); i += 2)
-    headers.push_back({std::move((*texts)[i]), std::move((*texts)[i + 1])});
-  return headers;
+  return Checked(std::move(receipt));
 }
 
 // Its monotonic start belongs to an earlier life, or boot.
-std::optional<KeptTask> ReadLive(const sqlite::Statement& row, const NodeId& node) {
+Result<KeptTask> ReadLive(const sqlite::Statement& row, const NodeId& node) {
   KeptTask kept;
   Task& task = kept.task;
   task.id = {node, row.number(0)};
@@ -282,7 +245,8 @@ std::optional<KeptTask> ReadLive(const sqlite::Statement& row, const NodeId& nod
   task.start_wall = WallFromMicros(row.integer(5));
   auto ancestors = SplitIds(row.text(6));
   auto headers = ParseHeaders(row.text(7));
-  if (!ancestors || !headers) return std::nullopt;
+  if (!ancestors) return Malformed("ancestors");
+  if (!headers) return Malformed("headers");
   task.ancestors = std::move(*ancestors);
   task.headers = std::move(*headers);
   task.owner_uid = static_cast<std::uint32_t>(row.integer(8));
@@ -293,6 +257,8 @@ std::optional<KeptTask> ReadLive(const sqlite::Statement& row, const NodeId& nod
   const BootMoment start = ReadMoment(row, 14);
   kept.boot_id = start.boot_id;
   if (start.known()) task.start_boot = start.at;
+  if (Status fine = Check(task); !fine) return fine.error();
+  if (Status fine = CheckKey(kept.key); !fine) return fine.error();
   return kept;
 }
 
@@ -306,9 +272,10 @@ std::string SelectEnded(std::string_view which) {
 
 // Its monotonic times belong to another life, or another boot: only their difference means
 // something.
-std::optional<Task> ReadEnded(const sqlite::Statement& row, const NodeId& node) {
+constexpr int kEndedNumber = 21;
+Result<Task> ReadEnded(const sqlite::Statement& row, const NodeId& node) {
   Task task;
-  task.id = {node, row.number(21)};
+  task.id = {node, row.number(kEndedNumber)};
   task.type = row.text(0);
   task.action = row.text(1);
   task.description = row.text(2);
@@ -316,7 +283,9 @@ std::optional<Task> ReadEnded(const sqlite::Statement& row, const NodeId& node) 
   const auto state = ReadEnum(row, 4, TaskState::kRejected);
   auto ancestors = SplitIds(row.text(9));
   auto headers = ParseHeaders(row.text(10));
-  if (!state || !ancestors || !headers) return std::nullopt;
+  if (!state || !IsTerminal(*state)) return Malformed("state");
+  if (!ancestors) return Malformed("ancestors");
+  if (!headers) return Malformed("headers");
   task.state = *state;
   task.cancellable = row.integer(5) != 0;
   task.start_wall = WallFromMicros(row.integer(6));
@@ -327,16 +296,17 @@ std::optional<Task> ReadEnded(const sqlite::Statement& row, const NodeId& node) 
   task.owner_uid = static_cast<std::uint32_t>(row.integer(11));
   task.pid = static_cast<std::int32_t>(row.integer(12));
   if (!row.null(13)) {
-    task.cancel = ReadMark(row, 13);
-    if (!task.cancel) return std::nullopt;
+    Result<CancelMark> mark = ReadMark(row, 13);
+    if (!mark) return mark.error();
+    task.cancel = std::move(*mark);
   }
   if (row.integer(19) != 0) task.on_parent_lost = OnParentLost::kCancel;
   task.last_check = Wall(row, 20);
   if (!row.null(22)) task.resources.cpu = ParseCpu(row.text(22));
   if (!row.null(23)) task.resources.memory = ParseMemory(row.text(23));
-  if (task.resources.cpu.has_value() == row.null(22)) return std::nullopt;
-  if (task.resources.memory.has_value() == row.null(23)) return std::nullopt;
-  return task;
+  if (task.resources.cpu.has_value() == row.null(22)) return Malformed("CPU time");
+  if (task.resources.memory.has_value() == row.null(23)) return Malformed("memory");
+  return Checked(std::move(task));
 }
 
 }  // namespace
@@ -346,8 +316,12 @@ std::span<const std::string_view> JournalMigrations() {
 }
 
 Status BeginLife(sqlite::Database& database, const LifeId& life) {
+  // More than one commit can reserve.
+  constexpr std::uint64_t kNumbersPerCommit = 1'000'000;
   if (Status begun = database.Begin(); !begun) return begun;
-  Status raised = database.Run("UPDATE life SET incarnation = incarnation + 1");
+  Status raised =
+      database.Run("UPDATE life SET incarnation = incarnation + 1, next_number = next_number + ?1",
+                   database.lost_commits() * kNumbersPerCommit);
   if (raised) raised = InsertLife(database, life);
   if (!raised) {
     database.Rollback();
@@ -359,44 +333,47 @@ Status BeginLife(sqlite::Database& database, const LifeId& life) {
 Result<JournalState> LoadJournal(sqlite::Database& database, const NodeId& node) {
   JournalState state;
   if (Status loaded = LoadLife(database, state); !loaded) return loaded.error();
-  Status applied = LoadAll(
-      database, "SELECT id FROM intents WHERE seq > ?1 ORDER BY seq", "intents", state.applied,
-      [](const sqlite::Statement& row) { return IntentId::Parse(row.text(0)); });
+  Status applied = LoadAll(database, "SELECT id FROM intents WHERE seq > ?1 ORDER BY seq", "intent",
+                           state, state.applied, [](const sqlite::Statement& row) {
+                             const auto id = IntentId::Parse(row.text(0));
+                             return id ? Result<IntentId>(*id) : Malformed("id");
+                           });
   if (!applied) return applied.error();
   Status filters = LoadAll(
       database,
       "SELECT id, actions, parent, requested_at, requested_by, reason, cascade, grace_ms, "
       "moment_boot, moment, arrival_boot, arrival, before_number, after_number "
       "FROM intents WHERE task IS NULL AND arrival_boot <> '' ORDER BY seq DESC LIMIT ?1",
-      "filters", state.filters, ReadFilter, static_cast<std::int64_t>(limits::kFiltersKept));
+      "filter of the intent", state, state.filters, ReadFilter,
+      static_cast<std::int64_t>(limits::kFiltersKept));
   if (!filters) return filters.error();
   std::reverse(state.filters.begin(), state.filters.end());
   Status tombstones =
       LoadAll(database,
               "SELECT number, intent, marked_at, requested_by, reason, grace_ms, inherited, "
-              "cascade FROM tombstones WHERE number > ?1 ORDER BY number",
-              "tombstones", state.tombstones, ReadTombstone);
+              "cascade FROM tombstones WHERE number > ?1 ORDER BY ended IS NULL, ended, number",
+              "cancel of the task", state, state.tombstones, ReadTombstone);
   if (!tombstones) return tombstones.error();
-  Status receipts = LoadAll(database,
-                            "SELECT r.number, r.intent, r.state, r.recorded_at, r.delivered_at, "
-                            "r.acknowledged_at, r.escalated_at, r.ended_at, r.outcome, r.note "
-                            "FROM receipts AS r JOIN tombstones AS t ON t.number = r.number AND "
-                            "t.intent = r.intent WHERE r.number > ?1 ORDER BY r.number",
-                            "receipts", state.receipts, [&node](const sqlite::Statement& row) {
-                              return ReadReceipt(row, node);
-                            });
+  Status receipts =
+      LoadAll(database,
+              "SELECT r.number, r.intent, r.state, r.recorded_at, r.delivered_at, "
+              "r.acknowledged_at, r.escalated_at, r.ended_at, r.outcome, r.note "
+              "FROM receipts AS r JOIN tombstones AS t ON t.number = r.number AND "
+              "t.intent = r.intent WHERE r.number > ?1 ORDER BY r.number",
+              "receipt of the task", state, state.receipts,
+              [&node](const sqlite::Statement& row) { return ReadReceipt(row, node); });
   if (!receipts) return receipts.error();
   Status owed = LoadAll(database,
                         "SELECT id, task, requested_at, requested_by, reason, cascade, grace_ms "
                         "FROM intents WHERE owed = 1 AND seq > ?1 ORDER BY seq",
-                        "owed intents", state.owed, ReadOwed);
+                        "owed intent", state, state.owed, ReadOwed);
   if (!owed) return owed.error();
   Status live = LoadAll(database,
                         "SELECT number, type, action, description, cancellable, started_at, "
                         "ancestors, headers, uid, pid, on_parent_lost, key, lives_by, birth, "
                         "start_boot, start "
                         "FROM live WHERE number > ?1 ORDER BY number",
-                        "live tasks", state.live,
+                        "live task", state, state.live,
                         [&node](const sqlite::Statement& row) { return ReadLive(row, node); });
   if (!live) return live.error();
   Result<std::vector<Life>> lives = LoadLives(database);
@@ -422,16 +399,14 @@ Status KeepApplied(sqlite::Database& database, const AppliedIntent& applied, std
   }
   std::int64_t marks = 0;
   for (const Tombstone& tombstone : applied.tombstones) {
-    const CancelMark& mark = tombstone.mark;
-    if (mark.intent == intent.id) ++marks;
-    // The first mark stays; it only becomes stronger.
-    Status kept = database.Run(
-        "INSERT INTO tombstones VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT(number) DO "
-        "UPDATE SET cascade = max(cascade, excluded.cascade), "
-        "grace_ms = min(grace_ms, excluded.grace_ms)",
-        tombstone.number, mark.intent.view(), MicrosSinceEpoch(mark.at), mark.by, mark.reason,
-        mark.grace.count(), mark.inherited, tombstone.cascade);
-    if (!kept) return kept;
+    const Result<bool> fresh = KeepTombstone(database, tombstone);
+    if (!fresh) return fresh.error();
+    if (!*fresh) continue;
+    if (tombstone.mark.intent == intent.id) {
+      ++marks;
+    } else if (Status kept = CountMarks(database, tombstone.mark.intent.view(), 1); !kept) {
+      return kept;
+    }
   }
   for (const Receipt& receipt : applied.receipts) {
     if (Status kept = KeepReceipt(database, receipt); !kept) return kept;
@@ -451,7 +426,8 @@ Status KeepApplied(sqlite::Database& database, const AppliedIntent& applied, std
       applied.arrival.before, applied.arrival.after);
   if (!kept) return kept;
   return database.Run(
-      "DELETE FROM intents WHERE marks = 0 AND seq <= (SELECT max(seq) FROM intents) - ?1",
+      "DELETE FROM intents WHERE marks = 0 AND owed = 0 AND "
+      "seq <= (SELECT max(seq) FROM intents) - ?1",
       static_cast<std::int64_t>(max));
 }
 
@@ -533,7 +509,8 @@ Status InsertEnded(sqlite::Database& database, const Task& task) {
       CpuText(task.resources.cpu), MemoryText(task.resources.memory),
       static_cast<std::int64_t>(bytes));
   if (!kept) return kept;
-  return database.Run("DELETE FROM live WHERE number = ?1", task.id.number);
+  if (kept = database.Run("DELETE FROM live WHERE number = ?1", task.id.number); !kept) return kept;
+  return EndTombstone(database, task.id.number);
 }
 
 }  // namespace
@@ -557,19 +534,26 @@ Status KeepEnded(sqlite::Database& database, std::span<const Task> tasks,
 
 Result<std::vector<Task>> LoadEndedSince(sqlite::Database& database, const NodeId& node,
                                          WallTime since, std::uint64_t after) {
-  Result<sqlite::Statement> rows =
-      database.Prepare(SelectEnded("number > ?1 AND ended_at >= ?2 ORDER BY number LIMIT ?3"));
-  if (!rows) return rows.error();
-  rows->Bind(after, MicrosSinceEpoch(since), static_cast<std::int64_t>(limits::kPageTasks));
   std::vector<Task> tasks;
-  bool sound = true;
-  const Status read = rows->ForEach([&](const sqlite::Statement& row) {
-    std::optional<Task> task = ReadEnded(row, node);
-    sound = sound && task.has_value();
-    if (task) tasks.push_back(std::move(*task));
-  });
-  if (!read) return read.error();
-  if (!sound) return Damaged(database, "ended tasks");
+  // What cannot be read must not make the page short: then it would be the last one.
+  for (bool more = true; more && tasks.size() < limits::kPageTasks;) {
+    Result<sqlite::Statement> rows =
+        database.Prepare(SelectEnded("number > ?1 AND ended_at >= ?2 ORDER BY number LIMIT ?3"));
+    if (!rows) return rows.error();
+    const std::size_t wanted = limits::kPageTasks - tasks.size();
+    rows->Bind(after, MicrosSinceEpoch(since), static_cast<std::int64_t>(wanted));
+    std::size_t found = 0;
+    const Status read = rows->ForEach([&](const sqlite::Statement& row) {
+      ++found;
+      after = row.number(kEndedNumber);
+      Result<Task> task = ReadEnded(row, node);
+      if (task) return tasks.push_back(std::move(*task));
+      LogError("an ended task in the journal cannot be read, and is left out of the list",
+               {{"task", TaskId{node, after}}, {"file", database.path()}, {"error", task.error()}});
+    });
+    if (!read) return read.error();
+    more = found == wanted;
+  }
   return tasks;
 }
 
@@ -583,9 +567,12 @@ Result<Task> LoadEnded(sqlite::Database& database, const NodeId& node, std::uint
   if (!*found) {
     return Error{ErrorCode::kNotFound, "task [" + id.ToString() + "] is not known to this node"};
   }
-  std::optional<Task> task = ReadEnded(*row, node);
-  if (!task) return Damaged(database, "ended tasks");
-  return std::move(*task);
+  Result<Task> task = ReadEnded(*row, node);
+  if (!task) {
+    return Error{ErrorCode::kInternal, database.path() + ": the ended task [" + id.ToString() +
+                                           "] cannot be read: " + task.error().message};
+  }
+  return task;
 }
 
 }  // namespace quell

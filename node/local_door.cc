@@ -5,6 +5,7 @@
 
 #include "node/command_stream.h"
 #include "node/local_messages.h"
+#include "transport/http/ascii.h"
 
 namespace quell {
 namespace {
@@ -20,10 +21,30 @@ http::Response Json(int status, std::string body) {
   return response;
 }
 
+// Whatever the route: what it does not read would count as not said.
+Status CheckAllIsRead(const http::Request& request) {
+  if (!request.query.empty()) {
+    return Error{ErrorCode::kInvalidArgument, "[" + request.path + "] takes no parameters, but [" +
+                                                  request.query.front().name +
+                                                  "] was given: what it reads stands in the body"};
+  }
+  if (request.method == http::Method::kGet && !request.body.empty()) {
+    return Error{ErrorCode::kInvalidArgument,
+                 "GET [" + request.path + "] does not support having a body: send it without one"};
+  }
+  return {};
+}
+
 // Nullopt within: there is no such header.
 Result<std::optional<SessionToken>> SessionOf(const http::Request& request) {
   const auto text = request.HeaderValue(kSessionHeader);
   if (!text) return std::optional<SessionToken>();
+  for (const Header& header : request.headers) {
+    if (http::EqualIgnoringCase(header.name, kSessionHeader) && header.value != *text) {
+      return Error{ErrorCode::kInvalidArgument,
+                   "the header Quell-Session is there twice: send one session"};
+    }
+  }
   const auto token = SessionToken::Parse(*text);
   if (!token) {
     return Error{ErrorCode::kInvalidArgument,
@@ -55,6 +76,7 @@ int StatusOf(const Error& error, const std::string& journal_path) {
       return error.message.find(journal_path) != std::string::npos ? 507 : 429;
     case ErrorCode::kDeadlineExceeded:
     case ErrorCode::kUnavailable:
+    case ErrorCode::kDraining:
     case ErrorCode::kCancelled:
     case ErrorCode::kOutcomeUnknown:
       return 503;
@@ -72,9 +94,18 @@ struct LocalDoor::Shared : std::enable_shared_from_this<LocalDoor::Shared> {
   Shared(Node& to, Executor& on, LocalDoorOptions door_options)
       : node(&to), executor(on), options(std::move(door_options)) {}
 
-  void Fail(const ExchangePtr& exchange, const Error& error) const {
-    const int status = StatusOf(error, options.journal_path);
-    exchange->Send(Json(status, RenderError(status, error)));
+  // `missing`: which thing was not found, if that is why.
+  Refusal RefusalOf(const Error& error, std::string_view missing) const {
+    const bool known = error.code != ErrorCode::kNotFound;
+    return {StatusOf(error, options.journal_path), known ? ToString(error.code) : missing,
+            error.message};
+  }
+  static http::Response Refused(const Refusal& refusal) {
+    return Json(refusal.status, RenderError(refusal));
+  }
+  void Fail(const ExchangePtr& exchange, const Error& error,
+            std::string_view missing = "not_found") const {
+    exchange->Send(Refused(RefusalOf(error, missing)));
   }
 
   // `work` gets the node, on the executor.
@@ -96,7 +127,14 @@ struct LocalDoor::Shared : std::enable_shared_from_this<LocalDoor::Shared> {
     OnNode(exchange, [this, exchange, parsed = std::move(*parsed)](Node& to) mutable {
       to.Register(std::move(parsed), exchange->request().principal,
                   [self = shared_from_this(), exchange](const Result<RegisterReply>& reply) {
-                    if (!reply) return self->Fail(exchange, reply.error());
+                    if (!reply) return self->Fail(exchange, reply.error(), kSessionNotFound);
+                    if (reply->missing_parent) {
+                      return self->Fail(exchange,
+                                        Error{ErrorCode::kNotFound,
+                                              "the parent [" + reply->missing_parent->ToString() +
+                                                  "] is not known to this node"},
+                                        kParentNotFound);
+                    }
                     exchange->Send(Json(200, RenderRegistered(*reply)));
                   });
     });
@@ -114,7 +152,7 @@ struct LocalDoor::Shared : std::enable_shared_from_this<LocalDoor::Shared> {
                       report = std::move(*report)](Node& to) mutable {
       const Result<ReportReply> reply =
           to.Report(task, session, exchange->request().principal, std::move(report));
-      if (!reply) return Fail(exchange, reply.error());
+      if (!reply) return Fail(exchange, reply.error(), kTaskNotFound);
       exchange->Send(Json(200, RenderReported(*reply)));
     });
   }
@@ -129,7 +167,9 @@ struct LocalDoor::Shared : std::enable_shared_from_this<LocalDoor::Shared> {
     if (!end) return Fail(exchange, end.error());
     Finish(exchange, *session, {*end},
            [self = shared_from_this(), exchange](const std::vector<Status>& answers) {
-             if (!answers.front()) return self->Fail(exchange, answers.front().error());
+             if (!answers.front()) {
+               return self->Fail(exchange, answers.front().error(), kTaskNotFound);
+             }
              exchange->Send(Json(200, "{}"));
            });
   }
@@ -142,7 +182,7 @@ struct LocalDoor::Shared : std::enable_shared_from_this<LocalDoor::Shared> {
     Finish(exchange, *session, std::move(*ends),
            [self = shared_from_this(), exchange](const std::vector<Status>& answers) {
              exchange->Send(Json(200, RenderFinished(answers, [&self](const Error& error) {
-                                   return StatusOf(error, self->options.journal_path);
+                                   return self->RefusalOf(error, kTaskNotFound);
                                  })));
            });
   }
@@ -158,7 +198,8 @@ struct LocalDoor::Shared : std::enable_shared_from_this<LocalDoor::Shared> {
   void Commands(const ExchangePtr& exchange) {
     const auto token = SessionToken::Parse(exchange->request().captures.front());
     if (!token) {
-      return Fail(exchange, Error{ErrorCode::kNotFound, "no such session: the token is malformed"});
+      return Fail(exchange, Error{ErrorCode::kNotFound, "no such session: the token is malformed"},
+                  kSessionNotFound);
     }
     OnNode(exchange, [this, exchange, token = *token](Node& to) { Open(to, token, exchange); });
   }
@@ -175,10 +216,7 @@ struct LocalDoor::Shared : std::enable_shared_from_this<LocalDoor::Shared> {
     const auto stream = std::make_shared<CommandStream>(exchange, close);
     *gone = stream;
     const Status opened = to.OpenCommands(token, exchange->request().principal, stream);
-    if (!opened) {
-      const int status = StatusOf(opened.error(), options.journal_path);
-      return stream->Refuse(Json(status, RenderError(status, opened.error())));
-    }
+    if (!opened) return stream->Refuse(Refused(RefusalOf(opened.error(), kSessionNotFound)));
     stream->Begin();
     exchange->OnGone(close);
   }
@@ -194,9 +232,13 @@ LocalDoor::LocalDoor(Node& node, Executor& executor, LocalDoorOptions options)
 void LocalDoor::AddRoutes(http::Router& router) const {
   const auto add = [&](http::Method method, std::string pattern, Permission permission,
                        void (Shared::*handle)(const ExchangePtr&)) {
-    router.Add(
-        method, std::move(pattern), permission,
-        [shared = shared_, handle](const ExchangePtr& exchange) { ((*shared).*handle)(exchange); });
+    router.Add(method, std::move(pattern), permission,
+               [shared = shared_, handle](const ExchangePtr& exchange) {
+                 if (Status read = CheckAllIsRead(exchange->request()); !read) {
+                   return shared->Fail(exchange, read.error());
+                 }
+                 ((*shared).*handle)(exchange);
+               });
   };
   using http::Method;
   add(Method::kPost, "/v1/tasks", Permission::kTaskRegister, &Shared::Register);

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "core/limits.h"
+#include "core/validity.h"
 #include "node/json_value.h"
 #include "transport/http/json_writer.h"
 
@@ -192,24 +193,49 @@ Key Resources(ResourceReport& report) {
           }};
 }
 
-constexpr std::int64_t kMillisMax = std::int64_t{1} << 53;
+Key Moment(std::string_view name, std::string_view what, std::function<void(WallTime)> take) {
+  return {name, [name, what, take = std::move(take)](const JsonValue& value) -> Status {
+            const std::optional<std::int64_t> millis = value.integer();
+            if (!millis) {
+              return Invalid("\"" + std::string(name) +
+                             "\" must be a whole number of milliseconds since 1970");
+            }
+            const Result<WallTime> moment = MomentFromMillis(what, *millis);
+            if (!moment) return moment.error();
+            take(*moment);
+            return {};
+          }};
+}
+
+// Names something, so an empty one is a mistake: a variable that was not set.
+Key Named(std::string_view name, std::string& to) {
+  return {name, [name, &to](const JsonValue& value) -> Status {
+            if (!value.is(Kind::kString)) return WrongKind(name, "a string", value);
+            if (value.text.empty()) {
+              return Invalid("\"" + std::string(name) + "\" is empty: leave it out, or fill it in");
+            }
+            to = value.text;
+            return {};
+          }};
+}
+
+constexpr std::int64_t kMicrosMax = std::int64_t{1} << 53;
 
 Status ReadTask(const JsonValue& value, NewTask& task) {
   return ReadObject(
       value, "a task",
       {Text("action", task.action), Text("description", task.description),
        Id("parent", task.parent), Ids("ancestors", task.grandparents),
+       Flag("parent_required", [&task](bool required) { task.parent_required = required; }),
        Integer("pid", std::numeric_limits<std::int32_t>::max(),
                [&task](std::int64_t pid) { task.pid = static_cast<std::int32_t>(pid); }),
        StatusObject([&task](std::string status) { task.status_json = std::move(status); }),
        Headers("headers", task.headers),
        Flag("cancellable", [&task](bool cancellable) { task.cancellable = cancellable; }),
-       Policy("on_parent_lost", task.on_parent_lost), Text("key", task.key), Id("id", task.resume),
-       Integer("start_time_in_millis", kMillisMax,
-               [&task](std::int64_t millis) {
-                 task.start_wall = WallTime(std::chrono::milliseconds(millis));
-               }),
-       Integer("start_since_boot_in_micros", kMillisMax, [&task](std::int64_t micros) {
+       Policy("on_parent_lost", task.on_parent_lost), Named("key", task.key), Id("id", task.resume),
+       Moment("start_time_in_millis", "start",
+              [&task](WallTime start) { task.start_wall = start; }),
+       Integer("start_since_boot_in_micros", kMicrosMax, [&task](std::int64_t micros) {
          task.start_boot = BootTime(std::chrono::microseconds(micros));
        })});
 }
@@ -269,10 +295,8 @@ Result<ReportRequest> ParseReport(std::string_view body) {
        Flag("stopping", [&report](bool stopping) { report.stopping = stopping; }),
        OptionalText("deferred", report.deferred), OptionalText("ignoring", report.ignoring),
        Flag("killed", [&report](bool killed) { report.killed = killed; }),
-       Integer("last_check_millis", kMillisMax,
-               [&report](std::int64_t millis) {
-                 report.last_check = WallTime(std::chrono::milliseconds(millis));
-               }),
+       Moment("last_check_millis", "last check",
+              [&report](WallTime when) { report.last_check = when; }),
        Resources(report.resources)});
   if (!read) return read.error();
   return report;
@@ -302,10 +326,14 @@ Status ReadEnd(const JsonValue& value, TaskEnd& end) {
   return {};
 }
 
-void WriteError(int status, const Error& error, http::JsonWriter& json) {
-  json.BeginObject().Key("error").BeginObject();
-  json.Field("type", ToString(error.code)).Field("reason", error.message);
-  json.EndObject().Field("status", status).EndObject();
+void WriteReason(const Refusal& refusal, http::JsonWriter& json) {
+  json.BeginObject().Field("type", refusal.type).Field("reason", refusal.reason).EndObject();
+}
+
+void WriteError(const Refusal& refusal, http::JsonWriter& json) {
+  json.BeginObject().Key("error");
+  WriteReason(refusal, json);
+  json.Field("status", refusal.status).EndObject();
 }
 
 }  // namespace
@@ -348,6 +376,13 @@ std::string RenderRegistered(const RegisterReply& reply) {
       json.String(ancestor.ToString());
     json.EndArray();
     WriteMaybeCancel(task.cancel, json);
+    if (task.unknown_parent) {
+      json.Key("warning");
+      WriteReason({0, kParentNotFound,
+                   "the parent [" + task.unknown_parent->ToString() +
+                       "] is not known to this node: the task was registered without a parent"},
+                  json);
+    }
     json.EndObject();
   }
   json.EndArray().EndObject();
@@ -390,15 +425,15 @@ std::string RenderNode(const NodeInfo& node) {
   return body;
 }
 
-std::string RenderError(int status, const Error& error) {
+std::string RenderError(const Refusal& refusal) {
   std::string body;
   http::JsonWriter json(body);
-  WriteError(status, error, json);
+  WriteError(refusal, json);
   return body;
 }
 
 std::string RenderFinished(const std::vector<Status>& answers,
-                           const std::function<int(const Error&)>& status_of) {
+                           const std::function<Refusal(const Error&)>& refusal_of) {
   std::string body;
   http::JsonWriter json(body);
   json.BeginObject().Key("tasks").BeginArray();
@@ -406,7 +441,7 @@ std::string RenderFinished(const std::vector<Status>& answers,
     if (answer) {
       json.BeginObject().EndObject();
     } else {
-      WriteError(status_of(answer.error()), answer.error(), json);
+      WriteError(refusal_of(answer.error()), json);
     }
   }
   json.EndArray().EndObject();

@@ -15,10 +15,12 @@
 #include <boost/asio/io_context.hpp>
 
 #include "core/limits.h"
+#include "core/validity.h"
 #include "core/version.h"
 #include "host/asio_executor.h"
 #include "host/boot_id.h"
 #include "host/data_directory.h"
+#include "host/descriptors.h"
 #include "host/file.h"
 #include "host/host_load.h"
 #include "host/log.h"
@@ -27,6 +29,7 @@
 #include "host/signals.h"
 #include "host/system_clock.h"
 #include "host/system_random.h"
+#include "host/turn_log.h"
 #include "node/local_door.h"
 #include "node/node.h"
 #include "node/sqlite_journal.h"
@@ -79,8 +82,10 @@ struct Options {
   std::string listen = "127.0.0.1:0";
   std::string coordinator;
   std::string socket;
+  bool accept_damaged_data = false;
   std::vector<std::string> roles = {"cluster_manager", "data", "ingest", "remote_cluster_client"};
   std::vector<std::string> attributes;
+  std::size_t open_files = 0;  // How many this process may have.
 };
 
 std::string HostName() {
@@ -121,6 +126,9 @@ class PidWatch final : public ProcessWatch {
       boot_ *= 0x100000001b3U;  // FNV-1a.
     }
   }
+  Result<std::int32_t> Find(std::int32_t peer, std::int32_t pid) override {
+    return FindNamed(peer, pid);
+  }
   Result<std::shared_ptr<void>> Watch(std::int32_t pid, std::uint32_t uid,
                                       std::function<void()> exited) override {
     return watch_.Watch(pid, uid, std::move(exited));
@@ -154,6 +162,7 @@ class Daemon {
   Result<NodeInfo> MakeInfo(const HostPort& listen);
   Status OpenDoor();
   void Joined();
+  void Left();
   void Stop(int code);
   // On the node's thread; waits for it.
   void OnNode(const std::function<void()>& work);
@@ -161,6 +170,8 @@ class Daemon {
   const Options options_;
   const DataDirectory data_;
   SystemClock clock_;
+  const std::unique_ptr<TurnWatch> door_turns_ = LogLongTurns(clock_, "local door");
+  const std::unique_ptr<TurnWatch> loop_turns_ = LogLongTurns(clock_, "executor");
   SystemRandom random_;
   HostLoadWatch load_;
   boost::asio::io_context context_{1};
@@ -239,7 +250,9 @@ Status Daemon::OpenDoor() {
   door_->AddRoutes(router_);
   http::ServerLimits server;
   server.body_max = limits::kLocalBodyMax;
-  server.connections_max = limits::kLocalConnectionsMax;
+  server.connections_max = ConnectionsWithin(options_.open_files, limits::kLocalConnectionsMax);
+  server.descriptors_max = DescriptorsForClients(options_.open_files);
+  server.no_descriptors = [log = NoDescriptorsLog(clock_)] { log->Met(); };
   http_ = std::make_unique<http::Server>(context_, router_, server);
   return http_->ListenUnix(options_.socket);
 }
@@ -248,12 +261,24 @@ Status Daemon::Start(const HostPort& listen) {
   SqliteJournalOptions journal;
   journal.node = data_.node_id();
   journal.life = LifeId::Make(random_);
+  journal.accept_damage = options_.accept_damaged_data;
+  journal.damage = [](const std::string& text) {
+    LogWarning("damaged data is accepted", {{"found", text}});
+  };
   journal.behind_failed = [](const Error& error) {
     LogWarning("ended tasks and receipts are not kept yet", {{"error", error}});
   };
   Result<SqliteJournal::Opened> opened =
       SqliteJournal::Open(JournalPath(), loop_, std::move(journal));
   if (!opened) return opened.error();
+  for (const SkippedRow& row : opened->state.skipped) {
+    LogError("a row of the journal cannot be read, and is left out",
+             {{"row", row.row}, {"why", row.why}, {"file", JournalPath()}});
+  }
+  if (opened->state.skipped_total > opened->state.skipped.size()) {
+    LogError("more rows of the journal cannot be read, and are left out",
+             {{"rows", opened->state.skipped_total}, {"file", JournalPath()}});
+  }
   journal_ = std::move(opened->journal);
   Result<std::unique_ptr<GrpcServer>> grpc =
       GrpcServer::Listen(loop_, listen.ToString(), {&service_});
@@ -265,10 +290,11 @@ Status Daemon::Start(const HostPort& listen) {
     coordinator_ = std::make_unique<GrpcMembershipClient>(loop_, options_.coordinator);
   }
   loop_.Start();
+  loop_.Post([this] { TurnWatch::WatchThisThread(loop_turns_.get()); });
   loop_runs_ = true;
   OnNode([&] {
     node_ = std::make_unique<Node>(
-        NodeOptions{*info, Trouble, Spared, [this] { return load_.Last(); }},
+        NodeOptions{*info, Trouble, Spared, [this] { return load_.Last(); }, [this] { Left(); }},
         NodeServices{loop_, random_, *journal_, processes_, coordinator_.get()},
         std::move(opened->state));
   });
@@ -301,8 +327,17 @@ void Daemon::Joined() {
   }
 }
 
+void Daemon::Left() {
+  main_.Post([this] {
+    LogInfo("left the fleet, as it was told to; started again, it joins again");
+    Stop(Exit::kOk);
+  });
+}
+
 int Daemon::Run() {
+  TurnWatch::WatchThisThread(door_turns_.get());
   context_.run();
+  TurnWatch::WatchThisThread(nullptr);
   return exit_;
 }
 
@@ -346,11 +381,17 @@ int Serve(Options options) {
     }
   }
   if (options.name.empty()) options.name = HostName();
+  if (Status name = CheckNodeName(options.name); !name) return Fail(name.error());
   std::sort(options.roles.begin(), options.roles.end());
   SystemRandom random;
   options.data = Absolute(options.data);
-  Result<DataDirectory> data = DataDirectory::Open(options.data, random);
+  const bool socket_inside =
+      options.socket.empty() ||
+      std::filesystem::path(Absolute(options.socket)).parent_path() == options.data;
+  Result<DataDirectory> data = DataDirectory::Open(options.data, random, socket_inside);
   if (!data) return Fail(data.error());
+  for (const std::string& text : data->closed())
+    LogWarning("the data directory is for its owner only", {{"path", text}});
   options.socket = options.socket.empty() ? data->File("quell.sock") : Absolute(options.socket);
   Daemon daemon(std::move(options), std::move(*data));
   if (Status started = daemon.Start(*listen); !started) return Fail(started.error());
@@ -361,10 +402,11 @@ int Serve(Options options) {
 }  // namespace quell
 
 int main(int argc, char** argv) {
+  quell::HoldStandardDescriptors();
   quell::IgnoreWriteSignals();
   quell::SetLogName("quell-node");
-  quell::RaiseOpenFileLimit();
   quell::Options options;
+  options.open_files = quell::RaiseOpenFileLimit();
   CLI::App app("Knows the tasks of this host, and carries out what a coordinator asks.",
                "quell-node");
   app.add_option("--name", options.name, "This node's name, for people; default: the host's");
@@ -376,6 +418,8 @@ int main(int argc, char** argv) {
                  "HOST:PORT of the coordinator to join; none: serve alone");
   app.add_option("--socket", options.socket,
                  "Path of the local door; default: quell.sock in the data directory");
+  app.add_flag("--accept-damaged-data", options.accept_damaged_data,
+               "Go on with what can be read of damaged data; say so once, not in each start");
   app.add_option("--roles", options.roles, "Roles as OpenSearch names them")
       ->delimiter(',')
       ->capture_default_str();

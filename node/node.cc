@@ -6,6 +6,7 @@
 
 #include "node/answers.h"
 #include "node/apply.h"
+#include "node/drain.h"
 #include "node/facts.h"
 #include "node/join_loop.h"
 #include "node/orphans.h"
@@ -20,9 +21,10 @@ namespace quell {
 class Node::Impl {
  public:
   Impl(NodeOptions options, const NodeServices& services, const JournalState& recovered)
-      : state_(std::move(options.info), services, recovered),
+      : state_(std::move(options.info), services, recovered, options.tombstones_kept),
         trouble_(std::move(options.trouble)),
         host_load_(std::move(options.host_load)),
+        left_(std::move(options.left)),
         facts_(state_),
         applier_(state_, facts_, recovered),
         owed_(state_.journal, recovered.owed),
@@ -31,7 +33,8 @@ class Node::Impl {
         keeper_(state_),
         registrar_(state_, facts_, applier_, programs_, orphans_, keeper_),
         answers_(state_, facts_),
-        waits_(state_, answers_) {
+        waits_(state_, answers_),
+        drain_(state_, answers_, registrar_, owed_, [this] { Leave(); }) {
     if (options.spared) state_.spared = std::move(options.spared);
     Revive(recovered.live, state_, programs_, applier_);
     if (services.coordinator != nullptr) {
@@ -69,6 +72,8 @@ class Node::Impl {
       Apply(std::move(*apply), std::move(writer));
     } else if (auto* await = std::get_if<AwaitRequest>(&request)) {
       waits_.Await(std::move(*await), deadline, std::move(writer));
+    } else if (const auto* drain = std::get_if<DrainRequest>(&request)) {
+      drain_.OnRequest(*drain, std::move(writer));
     } else {
       writer->Finish(ProbeReply{state_.info.id, state_.info.incarnation});
     }
@@ -87,6 +92,8 @@ class Node::Impl {
         .cancelled_running = [this] { return facts_.cancelled_running(); },
         .owed = [this] { return owed_.Next(); },
         .host_load = [this] { return host_load_ ? host_load_() : HostLoad(); },
+        .live_tasks = [this] { return state_.registry.size(); },
+        .draining = [this] { return state_.intake != Intake::kAll; },
         .joined = [this](JoinReply reply, BootTime sent) { OnJoined(std::move(reply), sent); },
         .heard =
             [this](HeartbeatReply reply, BootTime sent) {
@@ -103,6 +110,13 @@ class Node::Impl {
               if (trouble_) trouble_(error);
             },
     };
+  }
+
+  void Leave() {
+    if (!loop_) return;
+    loop_->Leave([this] {
+      if (left_) left_();
+    });
   }
 
   void OnJoined(JoinReply reply, BootTime sent) {
@@ -168,6 +182,7 @@ class Node::Impl {
   NodeState state_;
   std::function<void(const Error&)> trouble_;
   std::function<HostLoad()> host_load_;
+  std::function<void()> left_;
   Facts facts_;
   Applier applier_;
   Owed owed_;
@@ -177,6 +192,7 @@ class Node::Impl {
   Registrar registrar_;
   Answers answers_;
   Waits waits_;
+  Drain drain_;
   std::optional<JoinLoop> loop_;
   NodeId coordinator_;
   std::function<void()> joined_;

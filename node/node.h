@@ -11,6 +11,7 @@
 
 #include "core/executor.h"
 #include "core/host_load.h"
+#include "core/limits.h"
 #include "core/node_info.h"
 #include "core/principal.h"
 #include "core/random.h"
@@ -25,6 +26,9 @@ namespace quell {
 class ProcessWatch {
  public:
   virtual ~ProcessWatch() = default;
+  // The pid by which this host knows the process that the program `peer` calls `pid`: another one
+  // if `peer` is in a pid namespace of its own. Errors: kNotFound (it cannot be told).
+  virtual Result<std::int32_t> Find(std::int32_t peer, std::int32_t pid) = 0;
   // Runs `exited` once on the node's executor when the process `pid` ends, unless the handle is
   // dropped before. Errors: kNotFound (no such process), kPermissionDenied (it does not belong to
   // `uid`; root may name any).
@@ -45,6 +49,9 @@ struct NodeOptions {
   std::function<void(const Intent&, const std::vector<TaskId>&)> spared = {};
   // How busy the host is, for the heartbeats. On the executor: it must not wait. May be empty.
   std::function<HostLoad()> host_load = {};
+  // The node has left the fleet, as it was told to: the daemon should end. May be empty.
+  std::function<void()> left = {};
+  std::size_t tombstones_kept = limits::kTombstonesKept;  // Of tasks that do not live.
 };
 
 struct NodeServices {
@@ -68,12 +75,14 @@ class Node final : public NodeHandler {
   // Joins, and keeps on trying. `joined` (may be empty) runs after each successful join.
   // `refused` (may be empty): another living daemon has this id; the daemon should end.
   void Start(std::function<void()> joined, std::function<void(Error)> refused);
-  // Leaves the cluster (waits at most limits::kStopDeadline for the answer), closes all streams;
-  // then `done`. Programs keep running.
+  // Says that this daemon stops (waits at most limits::kHeartbeatDeadline for the answer), closes
+  // all streams; then `done`. Programs keep running, and the node stays a member, which is away.
   void Stop(std::function<void()> done);
 
-  // Programs. Errors: kInvalidArgument, kNotFound (task, session), kPermissionDenied (another's),
-  // kResourceExhausted (a limit, a full disk), kFailedPrecondition (the task has ended).
+  // Programs. Errors: kInvalidArgument, kNotFound (Register() and OpenCommands(): the session;
+  // Report() and Finish(): the task), kPermissionDenied (another's), kResourceExhausted (a limit, a
+  // full disk), kFailedPrecondition (the task has ended). A parent that is not known is no error:
+  // see RegisterReply.
   void Register(RegisterRequest request, const Principal& who,
                 std::function<void(Result<RegisterReply>)> done);
   Result<ReportReply> Report(const TaskId& task, std::optional<SessionToken> session,
@@ -84,7 +93,8 @@ class Node final : public NodeHandler {
   void Finish(std::vector<TaskEnd> ends, std::optional<SessionToken> session, const Principal& who,
               std::function<void(std::vector<Status>)> done);
   // At most one stream a session: a new one takes the older one's place. All cancels that have not
-  // been acknowledged are sent again. `sink` must live until OnClosed() or CloseCommands().
+  // been acknowledged are sent again. The stream ends with the process that has opened it, if its
+  // pid is known. `sink` must live until OnClosed() or CloseCommands().
   Status OpenCommands(const SessionToken& session, const Principal& who,
                       std::shared_ptr<CommandSink> sink);
   void CloseCommands(const SessionToken& session, const CommandSink* sink);

@@ -19,7 +19,9 @@ struct NewTask {
   std::string description;
   std::optional<TaskId> parent;
   std::vector<TaskId>
-      grandparents;      // The parent's own chain, nearest first, where the program knows it.
+      grandparents;  // The parent's own chain, nearest first, where the program knows it.
+  // Refused if this node should know the parent and does not; else it is registered without one.
+  bool parent_required = false;
   std::int32_t pid = 0;  // The process that does the work; 0: not named.
   std::string status_json;
   std::vector<Header> headers;
@@ -58,12 +60,16 @@ struct CancelCommand {
 struct RegisteredTask {
   TaskId id;
   std::vector<TaskId> ancestors;  // Its chain, nearest first, as the node has it: to be passed on.
-  std::optional<CancelCommand> cancel;  // Born cancelled, or cancelled while it was away.
+  std::optional<CancelCommand> cancel;   // Born cancelled, or cancelled while it was away.
+  std::optional<TaskId> unknown_parent;  // That it named: it was registered without a parent.
 };
 
 struct RegisterReply {
   SessionToken session;
   std::vector<RegisteredTask> tasks;
+  // A task requires it, and this node does not know it: nothing was registered, and nothing else
+  // of the reply counts.
+  std::optional<TaskId> missing_parent;
 };
 
 // What a program says about a task while it runs. Absent members say nothing.

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "core/limits.h"
+#include "core/validity.h"
 
 namespace quell {
 namespace {
@@ -56,10 +57,8 @@ Result<LiveTask*> Programs::FindTask(const TaskId& task, const std::optional<Ses
 
 Result<ReportReply> Programs::Report(const TaskId& task, const std::optional<SessionToken>& token,
                                      const Principal& who, const ReportRequest& report) {
-  if (report.status_json && report.status_json->size() > limits::kStatusMax) {
-    return Error{
-        ErrorCode::kInvalidArgument,
-        "the status has more than " + std::to_string(limits::kStatusMax) + " bytes: shorten it"};
+  if (report.status_json) {
+    if (Status fine = CheckStatus(*report.status_json); !fine) return fine.error();
   }
   Result<LiveTask*> live = FindTask(task, token, who);
   if (!live) return live.error();
@@ -157,6 +156,7 @@ Status Programs::OpenCommands(const SessionToken& token, const Principal& who,
   Renew(**session);
   const CommandSink* fresh = sink.get();
   const std::shared_ptr<CommandSink> before = std::exchange((*session)->sink, std::move(sink));
+  (*session)->opener = WatchCaller(**session, who);
   (*session)->stream_ended.reset();
   Settle(**session);
   if (before != nullptr) before->OnClosed();
@@ -186,9 +186,7 @@ void Programs::SendCommands(const SessionToken& token, const CommandSink* sink,
 void Programs::CloseCommands(const SessionToken& token, const CommandSink* sink) {
   Session* session = state_.sessions.Find(token);
   if (session == nullptr || session->sink == nullptr || session->sink.get() != sink) return;
-  session->sink.reset();
-  session->stream_ended = state_.now();
-  Renew(*session);
+  EndStream(*session, state_.now());
   Settle(*session);
 }
 
@@ -207,7 +205,20 @@ void Programs::Renew(Session& session) {
   session.lease_end = state_.now() + limits::kSessionLease;
 }
 
+void Programs::EndStream(Session& session, MonoTime when) {
+  session.sink.reset();
+  session.opener.reset();
+  session.stream_ended = when;
+  Renew(session);
+}
+
 void Programs::Settle(Session& session) {
+  // A child that its program has forked may hold the stream's descriptor for ever.
+  if (session.sink != nullptr && session.opener != nullptr && session.opener->ended) {
+    const std::shared_ptr<CommandSink> sink = session.sink;
+    EndStream(session, *session.opener->ended);
+    sink->OnClosed();
+  }
   state_.executor.Cancel(session.timer);
   session.timer = TimerId::kNone;
   if (session.idle()) return state_.sessions.Drop(session);
@@ -259,6 +270,16 @@ Result<std::shared_ptr<NamedProcess>> Programs::Watch(std::int32_t pid, std::uin
   }
   process->watch = std::move(*watch);
   return process;
+}
+
+std::shared_ptr<NamedProcess> Programs::WatchCaller(const Session& session, const Principal& who) {
+  if (who.pid <= 0) return nullptr;
+  if (auto known = session.FindProcess(who.pid); known != nullptr && !known->ended) return known;
+  // The kernel has named it: no permission is needed.
+  Result<std::shared_ptr<NamedProcess>> caller = Watch(who.pid, 0);
+  if (!caller) return nullptr;
+  (*caller)->session = session.token;
+  return std::move(*caller);
 }
 
 std::shared_ptr<NamedProcess> Programs::WatchAgain(const ProcessName& name, std::uint32_t uid) {

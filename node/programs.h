@@ -51,6 +51,10 @@ class Programs {
   Status End(Ending& ending, std::size_t index);
   void OnKept(Ending& ending, const Status& kept);
   void OnTimer(const SessionToken& token);
+  // The process that calls, watched for as long as the session wants; null: not known, or it cannot
+  // be watched.
+  std::shared_ptr<NamedProcess> WatchCaller(const Session& session, const Principal& who);
+  void EndStream(Session& session, MonoTime when);
   // Goes on after the task `after`, if the stream is still the same.
   void SendCommands(const SessionToken& token, const CommandSink* sink, std::uint64_t after);
 

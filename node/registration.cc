@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "core/limits.h"
+#include "core/validity.h"
 
 namespace quell {
 namespace {
@@ -14,41 +15,24 @@ Error Invalid(std::string message) {
   return {ErrorCode::kInvalidArgument, std::move(message)};
 }
 
-Error TooLong(const std::string& what, std::size_t limit) {
-  return Invalid("the " + what + " has more than " + std::to_string(limit) + " bytes: shorten it");
-}
-
 Error TooMany(const std::string& what, std::size_t limit) {
   return {ErrorCode::kResourceExhausted,
           "this node has " + std::to_string(limit) + " " + what +
               ", which is its limit: try again when some have ended"};
 }
 
-Status CheckTexts(const NewTask& task) {
-  if (task.action.empty()) return Invalid("the action is missing: say what the task does");
-  if (task.action.size() > limits::kActionMax) return TooLong("action", limits::kActionMax);
-  if (task.description.size() > limits::kDescriptionMax) {
-    return TooLong("description", limits::kDescriptionMax);
-  }
-  if (task.key.size() > limits::kKeyMax) return TooLong("key", limits::kKeyMax);
+Status CheckValues(const NewTask& task) {
+  if (Status fine = CheckAction(task.action); !fine) return fine;
+  if (Status fine = CheckDescription(task.description); !fine) return fine;
+  if (Status fine = CheckStatus(task.status_json); !fine) return fine;
+  if (Status fine = CheckHeaders(task.headers); !fine) return fine;
+  if (Status fine = CheckPid(task.pid); !fine) return fine;
+  if (Status fine = CheckKey(task.key); !fine) return fine;
   if (!task.key.empty() && task.resume) {
     return Invalid("a key is for a new task, an id for one that comes back: send one of them");
   }
   if (!task.cancellable && task.on_parent_lost == OnParentLost::kCancel) {
     return Invalid("a task that is not cancellable cannot be cancelled when its parent is lost");
-  }
-  if (task.status_json.size() > limits::kStatusMax) return TooLong("status", limits::kStatusMax);
-  if (task.headers.size() > limits::kHeadersMax) {
-    return Invalid("a task has at most " + std::to_string(limits::kHeadersMax) + " headers");
-  }
-  for (const Header& header : task.headers) {
-    if (header.name.empty()) return Invalid("a header without a name");
-    if (header.name.size() > limits::kActionMax) {
-      return TooLong("header name", limits::kActionMax);
-    }
-    if (header.value.size() > limits::kHeaderValueMax) {
-      return TooLong("header " + header.name, limits::kHeaderValueMax);
-    }
   }
   return {};
 }
@@ -60,6 +44,7 @@ struct Registrar::Plan {
   std::uint64_t number = 0;  // That it had (a resumed task), or was given.
   bool adopt = false;        // It is live, and gets a new session.
   bool find_parent = false;  // In the journal.
+  std::optional<TaskId> unknown_parent;
   bool parent_lost = false;
   bool keep = true;  // The journal does not have it as it is.
   std::size_t finds_open = 0;
@@ -75,10 +60,12 @@ struct Registrar::Registration {
   std::size_t added = 0;           // Tasks that will be added.
   std::vector<std::size_t> finds;  // Tasks to be looked up in the journal.
   std::size_t finds_open = 0;
+  std::map<std::int32_t, std::int32_t> pids;  // As the program calls them, to those of this host.
   std::map<std::int32_t, std::shared_ptr<NamedProcess>> processes;
   std::set<std::uint64_t> resumes;
   std::set<std::string> keys;
-  std::optional<SessionToken> session;  // Held.
+  std::optional<SessionToken> session;   // Held.
+  std::optional<TaskId> missing_parent;  // Required, and not known.
   bool reserved = false;
   bool failed = false;
   std::uint64_t number = 0;  // The next one of those that were taken.
@@ -121,7 +108,8 @@ void Registrar::CheckTasks(const Shared& registration) {
   Registration& r = *registration;
   const std::size_t end = std::min(r.plans.size(), r.next + limits::kChangesPerTurn);
   for (; r.next < end; ++r.next) {
-    const NewTask& task = r.request.tasks[r.next];
+    NewTask& task = r.request.tasks[r.next];
+    task.pid = FindPid(r, task.pid);
     if (Status fine = CheckTask(r, task, r.plans[r.next]); !fine) {
       Error error = fine.error();
       if (r.plans.size() > 1)
@@ -137,11 +125,12 @@ void Registrar::CheckTasks(const Shared& registration) {
 }
 
 Status Registrar::CheckTask(Registration& r, const NewTask& task, Plan& plan) {
-  if (Status fine = CheckTexts(task); !fine) return fine;
+  if (Status fine = CheckValues(task); !fine) return fine;
   if (Status fine = CheckStart(task); !fine) return fine;
   if (Status fine = CheckResume(r, task, plan); !fine) return fine;
   if (Status fine = CheckKey(r, task, plan); !fine) return fine;
-  if (Status fine = PlanChain(task, plan); !fine) return fine;
+  if (Status fine = CheckIntake(task, plan); !fine) return fine;
+  if (Status fine = PlanChain(r, task, plan); !fine) return fine;
   if (plan.find_parent) ++plan.finds_open;
   if (plan.number != 0 && !plan.adopt) ++plan.finds_open;
   if (plan.number == 0) ++r.fresh;
@@ -149,9 +138,23 @@ Status Registrar::CheckTask(Registration& r, const NewTask& task, Plan& plan) {
   return CheckProcess(r, task, plan);
 }
 
+// A task that comes back, a repeat, and a child of what lives here are no new work.
+Status Registrar::CheckIntake(const NewTask& task, const Plan& plan) const {
+  if (state_.intake == Intake::kAll) return {};
+  if (state_.intake == Intake::kDraining) {
+    if (plan.number != 0) return {};
+    const std::uint64_t parent = task.parent ? state_.OwnNumber(*task.parent) : 0;
+    if (parent != 0 && state_.registry.Find(parent) != nullptr) return {};
+  }
+  return Error{ErrorCode::kDraining,
+               std::string("this node ") +
+                   (state_.intake == Intake::kNone ? "leaves the fleet" : "is draining") +
+                   ": it takes no new tasks; register on another node, or try again later"};
+}
+
 Status Registrar::CheckStart(const NewTask& task) const {
   if (!task.start_wall) return {};
-  if (*task.start_wall < WallTime()) return Invalid("the start lies before 1970");
+  if (Status fine = CheckMoment("start", *task.start_wall); !fine) return fine;
   // The clock may have been set back since the task began.
   if (!task.resume && !task.start_boot && *task.start_wall > state_.wall()) {
     return Invalid("the start lies in the future: it is in milliseconds since 1970");
@@ -177,6 +180,11 @@ Status Registrar::CheckResume(Registration& r, const NewTask& task, Plan& plan) 
     }
     if (Status fine = CheckAdopt(r, *live); !fine) return fine;
     plan.adopt = true;
+  } else if (number < state_.tombstones.forgotten_below()) {
+    return Error{ErrorCode::kFailedPrecondition,
+                 name +
+                     " cannot be resumed: it was away for so long that this node has forgotten "
+                     "whether it was cancelled; register it as a new task"};
   }
   if (!resuming_.insert(number).second) {
     return Error{ErrorCode::kFailedPrecondition, name + " is being resumed already"};
@@ -223,7 +231,7 @@ Status Registrar::CheckKey(Registration& r, const NewTask& task, Plan& plan) {
   return {};
 }
 
-Status Registrar::PlanChain(const NewTask& task, Plan& plan) const {
+Status Registrar::PlanChain(Registration& r, const NewTask& task, Plan& plan) const {
   if (!task.parent) {
     return task.grandparents.empty() ? Status() : Invalid("ancestors without a parent");
   }
@@ -237,25 +245,42 @@ Status Registrar::PlanChain(const NewTask& task, Plan& plan) const {
       above = &ended->task.ancestors;
       plan.parent_lost = ended->task.state == TaskState::kLost;
     } else if (number >= state_.numbers.next()) {
-      return Error{ErrorCode::kNotFound,
-                   "the parent [" + task.parent->ToString() + "] was never registered here"};
+      return LeaveParent(r, task, plan);
     } else {
       plan.find_parent = true;
     }
   }
   plan.chain.insert(plan.chain.end(), above->begin(), above->end());
-  if (plan.chain.size() > limits::kAncestorsMax) {
-    return Invalid("the task has more than " + std::to_string(limits::kAncestorsMax) +
-                   " ancestors: start it further up");
-  }
+  if (Status fine = CheckAncestors(plan.chain); !fine) return fine;
   if (task.resume && std::count(plan.chain.begin(), plan.chain.end(), *task.resume) > 0) {
     return Invalid("the task would be its own ancestor");
   }
   return {};
 }
 
+Status Registrar::LeaveParent(Registration& r, const NewTask& task, Plan& plan) {
+  if (task.parent_required) {
+    r.missing_parent = task.parent;
+    return Error{ErrorCode::kNotFound,
+                 "the parent [" + task.parent->ToString() + "] is not known to this node"};
+  }
+  plan.unknown_parent = task.parent;
+  plan.chain.clear();
+  return {};
+}
+
+// A pid of another pid namespace is somebody else's here. One that cannot be found is not named:
+// the task lives by its stream, or the lease.
+std::int32_t Registrar::FindPid(Registration& r, std::int32_t pid) {
+  if (pid <= 0) return pid;
+  const auto [known, fresh] = r.pids.try_emplace(pid, 0);
+  if (fresh) {
+    if (const auto found = state_.processes.Find(r.who.pid, pid)) known->second = *found;
+  }
+  return known->second;
+}
+
 Status Registrar::CheckProcess(Registration& r, const NewTask& task, const Plan& plan) {
-  if (task.pid < 0) return Invalid("the pid is negative");
   if (task.pid == 0 || r.processes.contains(task.pid)) return {};
   if (plan.adopt && HasEnded(plan.number, task.pid)) {
     // Its command has ended while the node was away, and whoever ran it is about to say how.
@@ -329,14 +354,10 @@ Status Registrar::TakeFound(Registration& r, std::size_t index, const Result<Tas
       plan.chain.resize(1);
       plan.parent_lost = found->state == TaskState::kLost;
       plan.chain.insert(plan.chain.end(), found->ancestors.begin(), found->ancestors.end());
-      if (plan.chain.size() > limits::kAncestorsMax) {
-        return Invalid("the task has more than " + std::to_string(limits::kAncestorsMax) +
-                       " ancestors: start it further up");
-      }
+      if (Status fine = CheckAncestors(plan.chain); !fine) return fine;
     } else if (plan.number == 0 && state_.tombstones.Find(parent.number) == nullptr &&
                state_.registry.Find(parent.number) == nullptr) {
-      return Error{ErrorCode::kNotFound,
-                   "the parent [" + parent.ToString() + "] is not known to this node"};
+      return LeaveParent(r, r.request.tasks[index], plan);
     }
     return {};
   }
@@ -477,6 +498,7 @@ void Registrar::Answer(const Shared& registration) {
   for (const Plan& plan : r.plans) {
     RegisteredTask& task = reply.tasks.emplace_back();
     task.id = state_.IdOf(plan.number);
+    task.unknown_parent = plan.unknown_parent;
     if (LiveTask* live = state_.registry.Find(plan.number)) {
       task.ancestors = live->task.ancestors;
       task.cancel = facts_.TakeCommand(*live);
@@ -490,7 +512,10 @@ void Registrar::Answer(const Shared& registration) {
 void Registrar::Fail(const Shared& registration, const Error& error) {
   registration->failed = true;
   Release(*registration);
-  registration->done(error);
+  if (!registration->missing_parent) return registration->done(error);
+  RegisterReply reply;
+  reply.missing_parent = registration->missing_parent;
+  registration->done(std::move(reply));
 }
 
 void Registrar::Release(Registration& r) {

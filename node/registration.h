@@ -36,6 +36,8 @@ class Registrar {
 
   // As Node::Register().
   void Register(RegisterRequest request, const Principal& who, Done done);
+  // Registrations that have neither been answered nor refused.
+  std::size_t under_way() const { return under_way_; }
 
  private:
   struct Plan;
@@ -45,11 +47,15 @@ class Registrar {
   Status CheckRequest(const RegisterRequest& request, const Principal& who) const;
   void CheckTasks(const Shared& registration);
   Status CheckTask(Registration& registration, const NewTask& task, Plan& plan);
+  Status CheckIntake(const NewTask& task, const Plan& plan) const;
   Status CheckStart(const NewTask& task) const;
   Status CheckResume(Registration& registration, const NewTask& task, Plan& plan);
   Status CheckKey(Registration& registration, const NewTask& task, Plan& plan);
   static Status CheckAdopt(const Registration& registration, const LiveTask& live);
-  Status PlanChain(const NewTask& task, Plan& plan) const;
+  Status PlanChain(Registration& registration, const NewTask& task, Plan& plan) const;
+  // What becomes of a task whose parent this node should know and does not.
+  static Status LeaveParent(Registration& registration, const NewTask& task, Plan& plan);
+  std::int32_t FindPid(Registration& registration, std::int32_t pid);
   Status CheckProcess(Registration& registration, const NewTask& task, const Plan& plan);
   // The live task lives by this process, and it has ended.
   bool HasEnded(std::uint64_t number, std::int32_t pid) const;

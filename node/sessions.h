@@ -33,7 +33,8 @@ struct Session {
   std::uint32_t uid = 0;
   std::set<std::uint64_t> tasks;         // Its live ones.
   std::size_t registering = 0;           // Registrations under way hold it.
-  std::shared_ptr<CommandSink> sink;     // Its open stream.
+  std::shared_ptr<CommandSink> sink;     // Its open stream...
+  std::shared_ptr<NamedProcess> opener;  // ...and who has opened it; null: not known.
   std::optional<MonoTime> stream_ended;  // It had a stream and has none now.
   MonoTime lease_end;
   TimerId timer = TimerId::kNone;

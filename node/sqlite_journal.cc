@@ -4,6 +4,7 @@
 
 #include "node/journal_rows.h"
 #include "node/life_rows.h"
+#include "node/tombstone_rows.h"
 
 namespace quell {
 
@@ -18,7 +19,8 @@ SqliteJournal::~SqliteJournal() = default;
 
 Result<SqliteJournal::Opened> SqliteJournal::Open(const std::string& path, Executor& executor,
                                                   SqliteJournalOptions options) {
-  Result<sqlite::Database> database = sqlite::Database::Open(path, JournalMigrations());
+  Result<sqlite::Database> database = sqlite::Database::Open(
+      path, JournalMigrations(), {options.accept_damage, options.damage, kCountMarks});
   if (!database) return database.error();
   if (Status begun = BeginLife(*database, options.life); !begun) return begun.error();
   Result<JournalState> state = LoadJournal(*database, options.node);
@@ -44,6 +46,12 @@ void SqliteJournal::RecordApplied(AppliedIntent applied, Done done) {
 
 void SqliteJournal::RecordReceipt(const Receipt& receipt) {
   Behind([receipt](sqlite::Database& database) { return KeepReceipt(database, receipt); });
+}
+
+void SqliteJournal::ForgetTombstones(std::vector<std::uint64_t> numbers) {
+  Behind([numbers = std::move(numbers)](sqlite::Database& database) {
+    return DropTombstones(database, numbers);
+  });
 }
 
 void SqliteJournal::RecordHandedOver(const IntentId& intent) {

@@ -23,6 +23,8 @@ struct SqliteJournalOptions {
   LifeId life;                                     // The name of this start.
   EndedLimits ended;                               // The oldest go first.
   std::size_t applied_max = limits::kAppliedKept;  // Those that hit nothing, oldest first.
+  bool accept_damage = false;  // As sqlite::OpenOptions has them, and the next one.
+  std::function<void(const std::string&)> damage = {};
   // Told, on the executor, that receipts or ended tasks are lost or late.
   std::function<void(const Error&)> behind_failed = {};
 };
@@ -34,8 +36,8 @@ class SqliteJournal final : public Journal {
     std::unique_ptr<SqliteJournal> journal;
     JournalState state;
   };
-  // Blocks while it reads the file; the new incarnation is durable when it returns. Errors: those
-  // of sqlite::Database::Open(), and kInternal for rows that make no sense.
+  // Blocks while it reads the file, or rescues it; the new incarnation is durable when it returns.
+  // Errors: those of sqlite::Database::Open(), and kInternal for rows that make no sense.
   static Result<Opened> Open(const std::string& path, Executor& executor,
                              SqliteJournalOptions options);
   // What was submitted is done first.
@@ -44,6 +46,7 @@ class SqliteJournal final : public Journal {
   void ReserveNumbers(std::uint64_t end, Done done) override;
   void RecordApplied(AppliedIntent applied, Done done) override;
   void RecordReceipt(const Receipt& receipt) override;
+  void ForgetTombstones(std::vector<std::uint64_t> numbers) override;
   void RecordHandedOver(const IntentId& intent) override;
   void RecordJoined(std::uint64_t next_number) override;
   void RecordLive(std::vector<KeptTask> tasks, Done done) override;

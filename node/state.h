@@ -7,6 +7,7 @@
 
 #include "core/executor.h"
 #include "core/lifetime.h"
+#include "core/limits.h"
 #include "core/node_info.h"
 #include "core/numbers.h"
 #include "core/random.h"
@@ -21,8 +22,16 @@
 
 namespace quell {
 
+// Which tasks the node takes.
+enum class Intake : std::uint8_t {
+  kAll,
+  kDraining,  // Those that belong to what lives here: they come back, or their parent lives.
+  kNone,      // It leaves the fleet.
+};
+
 struct NodeState {
-  NodeState(NodeInfo node_info, const NodeServices& services, const JournalState& recovered)
+  NodeState(NodeInfo node_info, const NodeServices& services, const JournalState& recovered,
+            std::size_t tombstones_kept = limits::kTombstonesKept)
       : info(std::move(node_info)),
         executor(services.executor),
         random(services.random),
@@ -31,7 +40,7 @@ struct NodeState {
         numbers(
             [this](std::uint64_t end, auto done) { journal.ReserveNumbers(end, std::move(done)); },
             recovered.next_number),
-        tombstones(recovered.tombstones),
+        tombstones(recovered.tombstones, recovered.forgotten_below, tombstones_kept),
         lives(recovered.lives) {
     info.incarnation = recovered.incarnation;
     info.life = lives.present();
@@ -69,6 +78,7 @@ struct NodeState {
   // Told, as NodeOptions has it.
   std::function<void(const Intent&, const std::vector<TaskId>&)> spared =
       [](const Intent&, const std::vector<TaskId>&) {};
+  Intake intake = Intake::kAll;
   // Called with the number of each task that has ended. Set by Waits.
   std::function<void(std::uint64_t)> ended = [](std::uint64_t) {};
   Lifetime lifetime;

@@ -1,11 +1,18 @@
 #include "node/tombstones.h"
 
+#include <algorithm>
+#include <utility>
+
 namespace quell {
 
-Tombstones::Tombstones(const std::vector<Tombstone>& recovered, std::size_t max) : max_(max) {
+Tombstones::Tombstones(const std::vector<Tombstone>& recovered, std::uint64_t forgotten_below,
+                       std::size_t kept)
+    : kept_(kept), forgotten_below_(forgotten_below) {
   by_number_.reserve(recovered.size());
-  for (const Tombstone& tombstone : recovered)
-    by_number_.emplace(tombstone.number, Entry{tombstone, true});
+  for (const Tombstone& tombstone : recovered) {
+    Add(tombstone, false);
+    SetDurable(tombstone.number);
+  }
 }
 
 const Tombstone* Tombstones::Find(std::uint64_t number) const {
@@ -13,8 +20,9 @@ const Tombstone* Tombstones::Find(std::uint64_t number) const {
   return found == by_number_.end() ? nullptr : &found->second.tombstone;
 }
 
-Tombstones::Change Tombstones::Add(const Tombstone& tombstone) {
-  const auto [at, fresh] = by_number_.emplace(tombstone.number, Entry{tombstone, false});
+Tombstones::Change Tombstones::Add(const Tombstone& tombstone, bool lives) {
+  const auto [at, fresh] = by_number_.emplace(tombstone.number, Entry{tombstone, 0, false});
+  if (fresh && !lives) SetEnded(at->second);
   Tombstone& kept = at->second.tombstone;
   Change change{kept, fresh};
   if (fresh) return change;
@@ -26,6 +34,22 @@ Tombstones::Change Tombstones::Add(const Tombstone& tombstone) {
   return change;
 }
 
+void Tombstones::SetLives(std::uint64_t number) {
+  const auto found = by_number_.find(number);
+  if (found == by_number_.end()) return;
+  ended_.erase(std::exchange(found->second.ended, 0));
+}
+
+void Tombstones::SetEnded(std::uint64_t number) {
+  const auto found = by_number_.find(number);
+  if (found != by_number_.end() && found->second.ended == 0) SetEnded(found->second);
+}
+
+void Tombstones::SetEnded(Entry& entry) {
+  entry.ended = ++last_ended_;
+  ended_.emplace(entry.ended, entry.tombstone.number);
+}
+
 void Tombstones::SetDurable(std::uint64_t number) {
   const auto found = by_number_.find(number);
   if (found != by_number_.end()) found->second.durable = true;
@@ -34,6 +58,16 @@ void Tombstones::SetDurable(std::uint64_t number) {
 bool Tombstones::IsDurable(std::uint64_t number) const {
   const auto found = by_number_.find(number);
   return found != by_number_.end() && found->second.durable;
+}
+
+std::optional<Tombstone> Tombstones::ForgetFirst() {
+  if (ended_.size() <= kept_) return std::nullopt;
+  const auto first = by_number_.find(ended_.begin()->second);
+  ended_.erase(ended_.begin());
+  Tombstone forgotten = std::move(first->second.tombstone);
+  by_number_.erase(first);
+  forgotten_below_ = std::max(forgotten_below_, forgotten.number + 1);
+  return forgotten;
 }
 
 }  // namespace quell

@@ -86,7 +86,7 @@ void Waits::Collect(const WaitPtr& wait) {
 // True: that was all.
 bool Waits::CollectMatching(const WaitPtr& wait) {
   const TaskFilter& filter = std::get<TaskFilter>(wait->request.which);
-  std::size_t looks = limits::kLooksPerTurn;
+  std::size_t looks = filter.LooksPerTurn();
   const auto look = [&](const LiveTask& live) {
     const std::uint64_t number = live.task.id.number;
     wait->cursor = std::min(number, wait->end);

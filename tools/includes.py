@@ -56,7 +56,7 @@ ROOMS = {
     "tests": ({"core", "host", "transport", "transport/http", "transport/grpc", "node",
                "coordinator", "cli", "sdk", "tests", "tests/support"},
               set(LIBRARIES)),
-    "tests/unit/core": ({"core", "tests/support"}, {"boost/system", "gtest"}),
+    "tests/unit/core": ({"core", "tests/support"}, {"boost/system", "boost/json", "gtest"}),
     "tests/unit/node": ({"core", "host", "transport", "transport/http", "node", "tests/support"},
                         {"boost/system", "boost/asio", "boost/json", "gtest", "posix"}),
     "tests/unit/coordinator": ({"core", "host", "transport", "transport/http", "coordinator",
@@ -64,6 +64,10 @@ ROOMS = {
                                {"boost/system", "boost/asio", "boost/json", "gtest", "posix"}),
     "tests/unit/cli": ({"core", "host", "transport/http", "cli", "tests/support"},
                        {"boost/system", "boost/json", "gtest", "posix"}),
+    # Holds what all of them take and refuse against each other, with the fixtures of their own tests.
+    "tests/unit/entrances": ({"core", "host", "transport", "transport/http", "transport/grpc", "node",
+                              "coordinator", "cli", "sdk", "tests/support", "tests/unit/node",
+                              "tests/unit/coordinator"}, set(LIBRARIES)),
     # The logic of the daemons without a network: whatever it includes must run on a simulated one.
     "tests/sim": ({"core", "transport", "node", "coordinator", "tests/support", "tests/sim"},
                   {"boost/system", "boost/json", "gtest"}),

@@ -66,7 +66,14 @@ struct AwaitRequest {
   std::optional<RequestTask> as_task = {};
 };
 
-using NodeRequest = std::variant<ListRequest, GetRequest, ApplyRequest, ProbeRequest, AwaitRequest>;
+// Take no new tasks from now on, or take them again. Until the daemon is started anew.
+struct DrainRequest {
+  bool off = false;    // Take them again.
+  bool leave = false;  // If nothing lives: leave the fleet, and end the daemon.
+};
+
+using NodeRequest =
+    std::variant<ListRequest, GetRequest, ApplyRequest, ProbeRequest, AwaitRequest, DrainRequest>;
 
 struct ListReply {
   std::uint64_t count = 0;  // Tasks in all pages.
@@ -103,7 +110,14 @@ struct AwaitReply {
   std::uint64_t running = 0;  // Waited for, and not ended when the wait was over.
 };
 
-using NodeReply = std::variant<ListReply, GetReply, ApplyReply, ProbeReply, AwaitReply>;
+// At most limits::kDrainShown of the tasks that live come as pages, those with the lowest numbers.
+struct DrainReply {
+  std::uint64_t live = 0;  // Tasks that live, or are being registered; cancels that are owed.
+  bool draining = false;
+  bool leaving = false;  // Nothing lives: a LeaveRequest follows, until it is answered.
+};
+
+using NodeReply = std::variant<ListReply, GetReply, ApplyReply, ProbeReply, AwaitReply, DrainReply>;
 
 // ---- Node to coordinator
 // -------------------------------------------------------------------------
@@ -145,6 +159,8 @@ struct HeartbeatRequest {
   std::vector<Intent> owed = {};
   HostLoad host_load = {};
   LifeId life = {};  // Null: an older node.
+  std::optional<std::uint64_t> live_tasks = {};  // None: an older node, which does not say.
+  bool draining = false;                         // It takes no new tasks.
 };
 
 struct HeartbeatReply {
@@ -155,9 +171,11 @@ struct HeartbeatReply {
   std::vector<IntentId> settled = {};  // Of those owed: the store has them.
 };
 
+// The daemon stops: from now on the node is away. Or the node leaves the fleet.
 struct LeaveRequest {
   NodeId node;
   Incarnation incarnation = Incarnation::kNone;
+  bool for_good = false;  // It leaves: nothing lives on it.
 };
 
 }  // namespace quell

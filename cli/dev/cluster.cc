@@ -36,9 +36,10 @@ Cluster::Cluster(ClusterOptions options, const Clock& clock, SignalQueue& signal
 
 int Cluster::Run() {
   const bool up = StartAll();
-  const bool failed = !up && stop_signals_ == 0;
-  if (up) {
-    Announce();
+  bool failed = !up && stop_signals_ == 0;
+  if (up && !Announce()) {
+    failed = true;
+  } else if (up) {
     while (stop_signals_ == 0) {
       Pump(clock_.Now() + seconds(60));
       ReportEnds();
@@ -127,7 +128,7 @@ bool Cluster::StartFailed() {
   return false;
 }
 
-void Cluster::Announce() {
+bool Cluster::Announce() {
   std::vector<DaemonReady> nodes;
   for (const Member& member : members_) {
     if (member.is_node) nodes.push_back(*member.ready);
@@ -145,8 +146,9 @@ void Cluster::Announce() {
   output_.say("  quell run -- sleep 300 &");
   output_.say("  quell ps");
   output_.say("  quell cancel --nodes " + ShellQuote(nodes.front().name));
-  output_.say("Ctrl-C here stops everything.");
-  output_.ready(RenderClusterReady(coordinator, nodes));
+  output_.say(
+      "Ctrl-C stops the coordinator and the nodes; commands under `quell run` keep running.");
+  return output_.ready(RenderClusterReady(coordinator, nodes));
 }
 
 void Cluster::ReportEnds() {

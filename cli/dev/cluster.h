@@ -28,14 +28,16 @@ std::string SocketPath(const std::string& data, const std::string& name);
 class Cluster {
  public:
   struct Output {
-    std::function<void(const std::string&)> ready;  // The machine's line, once.
-    std::function<void(const std::string&)> say;    // A line for people.
+    // The line for programs, once. False: it could not be written, and the cluster ends.
+    std::function<bool(const std::string&)> ready;
+    std::function<void(const std::string&)> say;  // A line for people.
   };
 
   Cluster(ClusterOptions options, const Clock& clock, SignalQueue& signals, Output output);
 
   // Starts all, serves until a signal asks for the end, stops all: the nodes first. No child is
-  // left when it returns. Returns the exit code: kFailed if a daemon did not come up, else kOk.
+  // left when it returns. Returns the exit code: kFailed if a daemon did not come up, or nobody
+  // could be told, else kOk.
   int Run();
 
  private:
@@ -54,7 +56,7 @@ class Cluster {
   bool StartAll();  // False: it failed, or a signal came.
   bool WaitUntil(const std::function<bool()>& done);
   bool StartFailed();
-  void Announce();
+  bool Announce();
   void ReportEnds();
   void Stop();
   void StopMembers(bool nodes);

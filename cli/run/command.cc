@@ -1,14 +1,18 @@
 #include "cli/run/command.h"
 
+#include <algorithm>
 #include <cerrno>
-#include <cstdlib>
+#include <climits>
+#include <cstdio>
 #include <cstring>
 #include <fcntl.h>
+#include <new>
 #include <string_view>
 #include <unistd.h>
 #include <utility>
 
 #include "cli/exit_code.h"
+#include "cli/signal_queue.h"
 
 namespace quell::cli {
 namespace {
@@ -31,99 +35,97 @@ bool ReadEnvironment(int barrier, std::vector<std::string>& entries) {
   }
 }
 
-[[noreturn]] void RunChild(const std::vector<std::string>& argv, const sigset_t& mask, int barrier,
-                           int failure) {
-  std::vector<std::string> entries;
-  if (!ReadEnvironment(barrier, entries)) ::_exit(kRunFailed);
-  for (const std::string& entry : entries) {
-    const std::size_t equals = entry.find('=');
-    ::setenv(entry.substr(0, equals).c_str(), entry.substr(equals + 1).c_str(), 1);
-  }
+std::vector<char*> Pointers(const std::vector<std::string>& texts) {
   std::vector<char*> pointers;
-  for (const std::string& argument : argv)
-    pointers.push_back(const_cast<char*>(argument.c_str()));
+  for (const std::string& text : texts)
+    pointers.push_back(const_cast<char*>(text.c_str()));
   pointers.push_back(nullptr);
-  ::pthread_sigmask(SIG_SETMASK, &mask, nullptr);
-  ::execvp(pointers.front(), pointers.data());
-  const int error = errno;
-  (void)!::write(failure, &error, sizeof error);
+  return pointers;
+}
+
+[[noreturn]] void EndUnexecuted(const char* program, int error) {
+  SetSignalMask(EverySignalSet());  // A SIGPIPE must not take the place of the exit code.
+  char line[PIPE_BUF];
+  const int size = std::snprintf(line, sizeof line, "quell: %s: %s\n", program,
+                                 std::strerror(error));  // NOLINT: one thread.
+  (void)!::write(STDERR_FILENO, line, std::min<std::size_t>(size, sizeof line - 1));
   ::_exit(error == ENOENT ? kNotFound : kCannotExecute);
+}
+
+void Execute(char* const* argv, const Inherited& inherited, const std::vector<std::string>& added) {
+  const auto all = CommandEnvironment(environ, added, inherited.owner(), ::getpid());
+  const auto own = CommandEnvironment(environ, {}, inherited.owner(), ::getpid());
+  const auto with_all = Pointers(all);
+  const auto with_own = Pointers(own);
+  SetSignalMask(inherited.mask());
+  ::execvpe(argv[0], argv, with_all.data());
+  // Without what Quell adds it may have room.
+  if (errno == E2BIG) ::execvpe(argv[0], argv, with_own.data());
+}
+
+[[noreturn]] void RunChild(char* const* argv, const Inherited& inherited, int barrier) {
+  inherited.Restore();
+  try {
+    std::vector<std::string> added;
+    if (!ReadEnvironment(barrier, added)) ::_exit(kRunFailed);
+    Execute(argv, inherited, added);
+  } catch (const std::bad_alloc&) {  // It may need less memory than this.
+    ExecuteInPlace(argv, inherited.mask());
+  }
+  EndUnexecuted(argv[0], errno);
 }
 
 }  // namespace
 
-Result<Command> Command::Fork(std::vector<std::string> argv, const sigset_t& mask) {
+Result<Command> Command::Fork(const std::vector<std::string>& argv, const Inherited& inherited) {
+  const auto pointers = Pointers(argv);
   int barrier[2];
-  int failure[2];
   if (::pipe2(barrier, O_CLOEXEC) != 0) {
     return Error{ErrorCode::kResourceExhausted, std::string("pipe: ") + std::strerror(errno)};
-  }
-  if (::pipe2(failure, O_CLOEXEC | O_NONBLOCK) != 0) {
-    const int error = errno;
-    ::close(barrier[0]);
-    ::close(barrier[1]);
-    return Error{ErrorCode::kResourceExhausted, std::string("pipe: ") + std::strerror(error)};
   }
   const pid_t pid = ::fork();
   if (pid == 0) {
     ::close(barrier[1]);
-    ::close(failure[0]);
-    RunChild(argv, mask, barrier[0], failure[1]);
+    RunChild(pointers.data(), inherited, barrier[0]);
   }
   const int error = errno;
   ::close(barrier[0]);
-  ::close(failure[1]);
   if (pid < 0) {
     ::close(barrier[1]);
-    ::close(failure[0]);
     return Error{ErrorCode::kResourceExhausted, std::string("fork: ") + std::strerror(error)};
   }
-  return Command(pid, barrier[1], failure[0]);
+  return Command(pid, barrier[1]);
 }
 
 Command::Command(Command&& other) noexcept
-    : pid_(std::exchange(other.pid_, -1)),
-      barrier_(std::exchange(other.barrier_, -1)),
-      failure_(std::exchange(other.failure_, -1)) {}
+    : pid_(std::exchange(other.pid_, -1)), barrier_(std::exchange(other.barrier_, -1)) {}
 
 Command::~Command() {
   if (barrier_ >= 0) ::close(barrier_);
-  if (failure_ >= 0) ::close(failure_);
 }
 
-void Command::Release(const std::map<std::string, std::string>& environment) {
-  std::string text;
-  for (const auto& [name, value] : environment) {
-    text += name;
-    text += '=';
-    text += value;
-    text += '\0';
+void Command::Release(const std::vector<std::string>& environment) {
+  const auto send = [this](std::string_view text) {
+    while (!text.empty()) {
+      const ssize_t sent = ::write(barrier_, text.data(), text.size());
+      if (sent < 0 && errno == EINTR) continue;
+      if (sent <= 0) return;  // It was killed at the barrier.
+      text.remove_prefix(static_cast<std::size_t>(sent));
+    }
+  };
+  constexpr std::string_view kEnd("\0", 1);
+  for (const std::string& entry : environment) {
+    send(entry);
+    send(kEnd);
   }
-  text += '\0';
-  // A child that was killed at the barrier must not kill its wrapper with a SIGPIPE.
-  sigset_t pipe_signal;
-  sigset_t old;
-  sigemptyset(&pipe_signal);
-  sigaddset(&pipe_signal, SIGPIPE);
-  ::pthread_sigmask(SIG_BLOCK, &pipe_signal, &old);
-  std::string_view rest = text;
-  while (!rest.empty()) {
-    const ssize_t sent = ::write(barrier_, rest.data(), rest.size());
-    if (sent < 0 && errno == EINTR) continue;
-    if (sent <= 0) break;
-    rest.remove_prefix(static_cast<std::size_t>(sent));
-  }
-  const timespec now{};
-  while (::sigtimedwait(&pipe_signal, nullptr, &now) > 0) {
-  }
-  ::pthread_sigmask(SIG_SETMASK, &old, nullptr);
+  send(kEnd);
   ::close(std::exchange(barrier_, -1));
 }
 
-int Command::ExecError() const {
-  int error = 0;
-  if (::read(failure_, &error, sizeof error) != static_cast<ssize_t>(sizeof error)) return 0;
-  return error;
+void ExecuteInPlace(char* const* argv, const sigset_t& mask) {
+  SetSignalMask(mask);
+  ::execvp(argv[0], argv);
+  EndUnexecuted(argv[0], errno);
 }
 
 }  // namespace quell::cli

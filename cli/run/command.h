@@ -2,12 +2,11 @@
 // at a barrier until it may execute.
 #pragma once
 
-#include <csignal>
-#include <map>
 #include <string>
 #include <sys/types.h>
 #include <vector>
 
+#include "cli/run/inherited.h"
 #include "core/result.h"
 
 namespace quell::cli {
@@ -15,27 +14,28 @@ namespace quell::cli {
 // Not thread-safe. The caller waits for the process.
 class Command {
  public:
-  // Forks; the child waits. Call it before any thread is made. The child is in the caller's process
-  // group and session, with its signal mask set to `mask` and all its open files. Errors:
-  // kResourceExhausted.
-  static Result<Command> Fork(std::vector<std::string> argv, const sigset_t& mask);
+  // Forks; the child waits. Call it before any thread is made, with all signals blocked. The child
+  // is in the caller's process group and session, with all its open files, and gets `inherited`. If
+  // it cannot execute the command it says so on standard error. Errors: kResourceExhausted.
+  static Result<Command> Fork(const std::vector<std::string>& argv, const Inherited& inherited);
   Command(Command&& other) noexcept;
   Command& operator=(Command&&) = delete;
   ~Command();
 
   pid_t pid() const { return pid_; }
-  // Lets it execute, with these added to its environment. Without Release() it ends when this
-  // object does, without having executed anything.
-  void Release(const std::map<std::string, std::string>& environment);
-  // Why it could not be executed, an errno; 0 if it could. Only once it has ended.
-  int ExecError() const;
+  // Lets it execute, with these of NAME=VALUE added to its environment, unless it has no room for
+  // them. Without Release() it ends when this object does, without having executed anything.
+  void Release(const std::vector<std::string>& environment);
 
  private:
-  Command(pid_t pid, int barrier, int failure) : pid_(pid), barrier_(barrier), failure_(failure) {}
+  Command(pid_t pid, int barrier) : pid_(pid), barrier_(barrier) {}
 
   pid_t pid_;
   int barrier_;
-  int failure_;
 };
+
+// Executes the command in place of this process, as if nothing had been between its caller and it;
+// with a message on standard error ends with 126 or 127 if it cannot. Allocates nothing.
+[[noreturn]] void ExecuteInPlace(char* const* argv, const sigset_t& mask);
 
 }  // namespace quell::cli

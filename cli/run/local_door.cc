@@ -51,8 +51,6 @@ ErrorCode CodeOf(int status) {
       return ErrorCode::kInvalidArgument;
     case 403:
       return ErrorCode::kPermissionDenied;
-    case 404:
-      return ErrorCode::kNotFound;
     case 409:
       return ErrorCode::kFailedPrecondition;
     case 429:
@@ -72,6 +70,7 @@ std::string RenderRegistration(const JobTask& task) {
   writer.Field("action", task.action);
   writer.Field("description", task.description);
   if (!task.parent.empty()) writer.Field("parent", task.parent);
+  if (!task.parent.empty() && task.parent_required) writer.Field("parent_required", true);
   if (!task.parent.empty() && !task.ancestors.empty()) {
     writer.Key("ancestors").BeginArray();
     for (const std::string& ancestor : task.ancestors)
@@ -146,15 +145,20 @@ std::optional<JobCancel> ParseCommand(std::string_view line, std::string_view ta
   return ParseCancel(cancel->get_object());
 }
 
-std::string ErrorReason(std::string_view body) {
+Error ParseRefusal(int status, std::string_view body) {
+  Error refusal{CodeOf(status), std::string(body.substr(0, 500))};
   json::value root;
   if (const json::object* object = Parse(body, root)) {
     if (const json::value* error = object->if_contains("error"); error && error->is_object()) {
+      const std::string type = Text(error->get_object(), "type");
+      if (type == "parent_not_found" || type == "session_not_found" || type == "task_not_found") {
+        refusal.code = ErrorCode::kNotFound;
+      }
       const std::string reason = Text(error->get_object(), "reason");
-      if (!reason.empty()) return reason;
+      if (!reason.empty()) refusal.message = reason;
     }
   }
-  return std::string(body.substr(0, 500));
+  return refusal;
 }
 
 Result<std::string> LocalDoor::Post(std::string target, const std::string& token, std::string body,
@@ -168,7 +172,7 @@ Result<std::string> LocalDoor::Post(std::string target, const std::string& token
   const auto response = http::Fetch(address_, request, timeout);
   if (!response) return response.error();
   if (response->status == 200) return response->body;
-  return Error{CodeOf(response->status), ErrorReason(response->body)};
+  return ParseRefusal(response->status, response->body);
 }
 
 Result<JobSession> LocalDoor::Register(const JobTask& task, milliseconds timeout) const {
@@ -182,7 +186,10 @@ Result<std::unique_ptr<http::LineStream>> LocalDoor::OpenCommands(const std::str
   http::ClientRequest request;
   request.target = "/v1/sessions/" + token + "/commands";
   request.headers.push_back({"Quell-Session", token});
-  return http::LineStream::Open(address_, request, timeout);
+  http::Response refused;
+  auto stream = http::LineStream::Open(address_, request, timeout, &refused);
+  if (!stream && refused.status != 0) return ParseRefusal(refused.status, refused.body);
+  return stream;
 }
 
 Status LocalDoor::Report(const JobSession& session, const JobReport& report,

@@ -27,6 +27,7 @@ struct JobTask {
   std::int64_t start_millis = 0;            // Since 1970.
   std::optional<std::string> id;            // To resume: what it was called before.
   std::vector<std::string> ancestors = {};  // Of the parent, nearest first, as far as known.
+  bool parent_required = false;             // Else a parent that is not known is left out.
   BootTime start_boot = {};                 // The same moment as start_millis.
 };
 
@@ -62,12 +63,13 @@ std::string RenderEnd(std::string_view outcome, const ResourceReport& resources)
 Result<JobSession> ParseRegistered(std::string_view json);
 // A line of the command stream. nullopt: nothing for `task` (a keep-alive, something newer).
 std::optional<JobCancel> ParseCommand(std::string_view line, std::string_view task);
-// The message in an error body, or the body itself.
-std::string ErrorReason(std::string_view body);
+// What an answer other than 200 means: see LocalDoor. The message is that of the body, or the body.
+Error ParseRefusal(int status, std::string_view body);
 
-// Blocking; thread-safe. Errors: as http::Fetch(), and what the status means: kInvalidArgument 400,
-// kPermissionDenied 403, kNotFound 404, kFailedPrecondition 409, kResourceExhausted 429 and 507,
-// else kInternal.
+// Blocking; thread-safe. Errors: as http::Fetch(), and what the answer means: kNotFound by the type
+// of its error (Register(): the required parent; OpenCommands(): the session; the others: the
+// task), else by its status: kInvalidArgument 400, kPermissionDenied 403, kFailedPrecondition 409,
+// kResourceExhausted 429 and 507, else kInternal.
 class LocalDoor {
  public:
   explicit LocalDoor(http::Address address) : address_(std::move(address)) {}

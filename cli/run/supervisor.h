@@ -37,9 +37,12 @@ class Supervisor {
   void Wait();
   void OnSignals();
   void Forward(const signalfd_siginfo& info);
+  void PassOn(const signalfd_siginfo& info);
   void Reap();
   void FollowStop(int signal);
   void OnCancel(const JobCancel& cancel);
+  // What can be seen of the tree.
+  std::vector<Process> ReadTree();
   void LookAtTree();
   std::chrono::milliseconds Grace(const JobCancel& cancel) const;
 
@@ -52,11 +55,18 @@ class Supervisor {
 
   std::optional<int> status_;  // Of the command, once it has ended.
   bool stopped_ = false;
+  bool continued_ = false;  // The next SIGCONT is the one by which we went on.
   bool childless_ = false;
+  bool blind_ = false;           // There is no /proc, as was said.
+  MonoTime rest_until_;          // A look that takes long is not repeated at once.
   bool asked_by_outer_ = false;  // The command has its SIGTERM from the `quell run` around us.
   std::optional<Sweep> sweep_;
   JobReport report_;
 };
+
+// Whether a signal that the wrapper got is to be passed on, so that the command sees what it would
+// have seen in the wrapper's place. `leader`: the wrapper is its session's leader.
+bool IsForCommand(const signalfd_siginfo& info, bool leader);
 
 // Ends this process as `status` says: the same exit code, or death by the same signal (without a
 // second core dump).

@@ -65,7 +65,7 @@ void Sweep::Ask(const std::vector<Process>& tree, std::vector<Action>& actions) 
     if (!command_ended_ && process.stat.start_ticks > *newest_at_start_) continue;
     if (!asked_.insert(Key(process)).second) continue;
     actions.push_back({process, SIGTERM});
-    if (process.stat.state == 'T') actions.push_back({process, SIGCONT});
+    if (process.stat.may_be_stopped()) actions.push_back({process, SIGCONT});
   }
 }
 

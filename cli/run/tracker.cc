@@ -3,12 +3,15 @@
 #include <algorithm>
 #include <condition_variable>
 #include <mutex>
+#include <new>
+#include <pthread.h>
 #include <sys/eventfd.h>
 #include <thread>
 #include <unistd.h>
 #include <utility>
 
 #include "cli/run/tree_use.h"
+#include "cli/signal_queue.h"
 #include "host/system_clock.h"
 
 namespace quell::cli {
@@ -29,9 +32,12 @@ constexpr milliseconds kCallTimeout{5000};
 struct Tracker::State {
   State(http::Address address, JobTask job, bool required)
       : door(std::move(address)), task(std::move(job)), parent_required(required) {
+    task.parent_required = !task.parent.empty();
     event_fd = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
   }
-  ~State() { ::close(event_fd); }
+  ~State() {
+    if (event_fd >= 0) ::close(event_fd);
+  }
 
   // The session's thread.
   void RunSession();
@@ -55,7 +61,8 @@ struct Tracker::State {
 
   std::mutex mutex;
   std::condition_variable changed;
-  bool tried = false;  // The first registration has an answer.
+  bool given_up = false;  // There will be no session.
+  bool tried = false;     // The first registration has an answer.
   std::optional<JobSession> session;
   std::optional<Error> failure;
   std::optional<JobCancel> cancel;
@@ -68,6 +75,43 @@ struct Tracker::State {
 };
 
 namespace {
+
+// Small: what it reserves counts where the address space is limited, and ten thousand may be idle.
+constexpr std::size_t kStackSize = std::size_t{1} << 20;
+
+struct Work {
+  std::shared_ptr<Tracker::State> state;
+  void (Tracker::State::*run)();
+};
+
+// Memory that is short now may be there later.
+void* RunThread(void* argument) {
+  const std::unique_ptr<Work> work(static_cast<Work*>(argument));
+  SetSignalMask(EverySignalSet());  // The C library unblocks one of its own in each thread.
+  for (;;) {
+    try {
+      (*work->state.*work->run)();
+      return nullptr;
+    } catch (const std::bad_alloc&) {
+      std::this_thread::sleep_for(kBackoffMax);
+    }
+  }
+}
+
+// Nobody joins it: a call to a node that hangs cannot be cut short, and must not hold up the job's
+// end. The process ends without its threads.
+bool StartThread(std::shared_ptr<Tracker::State> state, void (Tracker::State::*run)()) {
+  auto work = std::make_unique<Work>(Work{std::move(state), run});
+  pthread_attr_t attributes;
+  if (::pthread_attr_init(&attributes) != 0) return false;
+  ::pthread_attr_setstacksize(&attributes, kStackSize);
+  ::pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+  pthread_t thread;
+  const bool started = ::pthread_create(&thread, &attributes, &RunThread, work.get()) == 0;
+  if (started) (void)work.release();
+  ::pthread_attr_destroy(&attributes);
+  return started;
+}
 
 bool SameOfCancel(const JobReport& a, const JobReport& b) {
   return a.stopping == b.stopping && a.killed == b.killed && a.ignoring == b.ignoring;
@@ -126,18 +170,14 @@ bool Tracker::State::RegisterOnce() {
     default:
       break;
   }
-  // An id that the node does not give back: the job goes on under a new one.
-  if (task.id && error.code != ErrorCode::kNotFound) {
-    task.id.reset();
-    return true;
-  }
   // After a restart the outer `quell run` may come back later than this one.
-  if (!task.parent.empty() && error.code == ErrorCode::kNotFound) {
+  if (error.code == ErrorCode::kNotFound) {
     if (parent_waited < kParentPatience) return true;
     if (parent_required) return false;
-    task.parent.clear();
+    task.parent_required = false;
     return true;
   }
+  // An id that the node does not give back: the job goes on under a new one.
   if (task.id) {
     task.id.reset();
     return true;
@@ -154,7 +194,7 @@ void Tracker::State::ReadCommands(const JobSession& known) {
       while (auto line = (*stream)->ReadLine()) {
         if (auto command = ParseCommand(*line, known.task)) PushCancel(std::move(*command));
       }
-    } else if (stream.error().code == ErrorCode::kFailedPrecondition) {
+    } else if (stream.error().code == ErrorCode::kNotFound) {
       return;  // The node does not know the session any more: register again.
     }
     Pause(backoff);
@@ -185,7 +225,7 @@ void Tracker::State::RunSession() {
 void Tracker::State::RunReports() {
   milliseconds backoff = kBackoffMin;
   std::unique_lock lock(mutex);
-  for (;;) {
+  while (!given_up) {
     if (!HasNews()) {
       Measure(lock);
       if (!HasNews()) continue;
@@ -196,7 +236,8 @@ void Tracker::State::RunReports() {
     const bool sent = SendReport(to, what);
     if (!sent) Pause(backoff);
     lock.lock();
-    // A 404 is the session's thread's to mend; the report goes out again once it has.
+    // What the node does not know is the session's thread's to mend: then the report goes out
+    // again.
     if (sent) {
       told = what;
       backoff = kBackoffMin;
@@ -221,7 +262,7 @@ bool Tracker::State::HasNews() const {
 
 // Waits for news, or till the next look at what the tree uses.
 void Tracker::State::Measure(std::unique_lock<std::mutex>& lock) {
-  const auto news = [this] { return HasNews(); };
+  const auto news = [this] { return given_up || HasNews(); };
   if (!measuring) return changed.wait(lock, news);
   if (changed.wait_for(lock, next_look - clock.Now(), news)) return;
   lock.unlock();
@@ -232,16 +273,23 @@ void Tracker::State::Measure(std::unique_lock<std::mutex>& lock) {
   next_look = clock.Now() + pace.pause();
 }
 
-Tracker::Tracker(http::Address address, JobTask task, bool parent_required)
-    : state_(std::make_shared<State>(std::move(address), std::move(task), parent_required)) {
-  // A call to a node that hangs cannot be cut short, and must not hold up the job's end: the
-  // process ends without its threads.
-  std::thread([state = state_] {
-    state->RunSession();
-  }).detach();  // lint: allow(detached): see above, State outlives the tracker.
-  std::thread([state = state_] {
-    state->RunReports();
-  }).detach();  // lint: allow(detached): likewise.
+Result<std::unique_ptr<Tracker>> Tracker::Start(http::Address address, JobTask task,
+                                                bool parent_required) {
+  const Error refused{ErrorCode::kResourceExhausted,
+                      "no room for Quell's threads (ulimit -u, -v, -n)"};
+  try {
+    auto state = std::make_shared<State>(std::move(address), std::move(task), parent_required);
+    // The session's comes last: it registers.
+    if (state->event_fd < 0 || !StartThread(state, &State::RunReports)) return refused;
+    if (StartThread(state, &State::RunSession)) {
+      return std::unique_ptr<Tracker>(new Tracker(std::move(state)));
+    }
+    const std::lock_guard lock(state->mutex);
+    state->given_up = true;
+    state->changed.notify_all();
+  } catch (const std::bad_alloc&) {
+  }
+  return refused;
 }
 
 std::optional<JobSession> Tracker::WaitForTask(milliseconds budget) {

@@ -6,9 +6,11 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 
 #include "cli/run/local_door.h"
 #include "core/error.h"
+#include "core/result.h"
 
 namespace quell::cli {
 
@@ -19,7 +21,9 @@ class Tracker {
   // Starts to register `task` at once, and goes on until it works. `parent_required`: a parent that
   // the node does not know makes it give up; else the task loses its parent after kParentPatience.
   // What the tree below this process uses is measured until Finish(), and told with the reports.
-  Tracker(http::Address address, JobTask task, bool parent_required);
+  // Errors: kResourceExhausted (threads, memory, open files): nothing has been registered.
+  static Result<std::unique_ptr<Tracker>> Start(http::Address address, JobTask task,
+                                                bool parent_required);
   Tracker(const Tracker&) = delete;
   Tracker& operator=(const Tracker&) = delete;
 
@@ -42,8 +46,11 @@ class Tracker {
   // `budget`.
   void Finish(const std::string& outcome, std::chrono::milliseconds budget);
 
- private:
   struct State;
+
+ private:
+  explicit Tracker(std::shared_ptr<State> state) : state_(std::move(state)) {}
+
   std::shared_ptr<State> state_;
 };
 

@@ -60,6 +60,8 @@ ResourceReport LookAtTreeUse() {
   siginfo_t any{};
   if (::waitid(P_ALL, 0, &any, WEXITED | WNOHANG | WNOWAIT) != 0) {
     // Most often so at the end: nobody is left.
+  } else if (!ProcIsOwn()) {
+    // Of those who live nothing can be told.
   } else if (auto children = ReadChildren(::getpid())) {
     AddTree(std::move(*children), sum);
   } else if (const auto all = ReadProcesses()) {  // The kernel does not tell who is whose child.

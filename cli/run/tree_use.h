@@ -12,7 +12,8 @@ namespace quell::cli {
 // The tree is one execution: its CPU time is that of all who live in it and of all who were waited
 // for in it, its memory what the living have resident. A look that misses a process shows less than
 // there is, never more. No memory if nothing lives; that of `quell` itself is not the command's: of
-// a nested wrapper, and of the child that is not the command yet.
+// a nested wrapper, and of the child that is not the command yet. Without a /proc of our own pid
+// namespace only those who were waited for are seen.
 ResourceReport LookAtTreeUse();
 
 // When to look, and which looks are worth telling: often enough to see what happens, seldom enough

@@ -22,27 +22,36 @@ void Send(const ExchangePtr& exchange, int status, std::string body) {
   http::Response response;
   response.status = status;
   response.body = std::move(body);
+  if (status == 429) response.headers.push_back({"Retry-After", "1"});
   exchange->Send(std::move(response));
+}
+
+void RenderError(http::JsonWriter& json, const Error& error) {
+  json.Key("error").BeginObject();
+  json.Field("type", ToString(error.code)).Field("reason", error.message).EndObject();
 }
 
 void SendError(const ExchangePtr& exchange, const Error& error, opensearch::Whose whose) {
   const int status = opensearch::RowFor(error.code, whose).status;
   std::string body;
   http::JsonWriter json(body);
-  json.BeginObject().Key("error").BeginObject();
-  json.Field("type", ToString(error.code)).Field("reason", error.message).EndObject();
+  json.BeginObject();
+  RenderError(json, error);
   json.Field("status", status).EndObject();
   Send(exchange, status, std::move(body));
 }
 
-bool RefuseParams(const ExchangePtr& exchange) {
-  const http::Request& request = exchange->request();
-  if (request.query.empty()) return false;
-  SendError(exchange,
-            {ErrorCode::kInvalidArgument, "[" + request.path + "] takes no parameters, but [" +
-                                              request.query.front().name + "] was given"},
-            opensearch::Whose::kService);
+// Everything was read that this route reads. True: it was not all, and the client has been told.
+bool Refuse(const ExchangePtr& exchange, opensearch::Params& params) {
+  const auto problem = params.Finish();
+  if (!problem) return false;
+  SendError(exchange, {ErrorCode::kInvalidArgument, problem->reason}, opensearch::Whose::kService);
   return true;
+}
+
+bool RefuseParams(const ExchangePtr& exchange) {
+  opensearch::Params params(exchange->request());
+  return Refuse(exchange, params);
 }
 
 void Millis(http::JsonWriter& json, std::string_view key, const std::optional<WallTime>& time) {
@@ -102,9 +111,12 @@ void RenderLoad(http::JsonWriter& json, const HostLoad& load) {
 }
 
 // Whole records of tasks, with commas between them.
-class Records final : public TaskSink {
+class Records final : public HeldSink {
  public:
+  explicit Records(std::shared_ptr<http::HeldBytes> held = nullptr) : HeldSink(std::move(held)) {}
   void OnTasks(std::span<const TaskView> page) override {
+    if (Omits(page.size())) return;
+    const std::size_t before = text_.size();
     for (const TaskView& task : page) {
       if (!text_.empty()) text_ += ',';
       http::JsonWriter json(text_);
@@ -137,6 +149,9 @@ class Records final : public TaskSink {
       }
       json.EndObject();
     }
+    if (Keeps(text_.capacity(), page.size())) return;
+    text_.resize(before);
+    text_.shrink_to_fit();
   }
 
   const std::string& text() const { return text_; }
@@ -144,6 +159,44 @@ class Records final : public TaskSink {
  private:
   std::string text_;
 };
+
+// What is known of one task, in an object that is open.
+void RenderFound(http::JsonWriter& json, const TaskSink& sink, const std::string& node_name,
+                 bool ended, const std::optional<Receipt>& receipt) {
+  json.Key("task").Raw(static_cast<const Records&>(sink).text());
+  json.Field("node_name", node_name).Field("ended", ended);
+  json.Key("receipt");
+  if (receipt) {
+    RenderReceipt(json, *receipt);
+  } else {
+    json.Null();
+  }
+}
+
+void RenderAwaited(http::JsonWriter& json, const AwaitedTask& task) {
+  json.BeginObject().Field("id", task.id.ToString());
+  if (task.unknown) {
+    json.Field("result", "unknown").Field("node_name", task.node_name);
+    RenderError(json, *task.unknown);
+  } else {
+    json.Field("result", task.ended ? "ended" : "running");
+    RenderFound(json, *task.sink, task.node_name, task.ended, task.receipt);
+  }
+  json.EndObject();
+}
+
+std::vector<TaskIdText> ReadIds(opensearch::Params& params) {
+  std::vector<TaskIdText> ids;
+  for (const std::string& text : params.List("tasks")) {
+    ids.push_back(params.ParseTaskId(text));
+    if (ids.back().unset) params.Fail("[tasks] has [" + text + "], which names no task");
+  }
+  if (ids.empty() || ids.size() > limits::kAwaitIdsMax) {
+    params.Fail("[tasks] must name at least one task and at most " +
+                std::to_string(limits::kAwaitIdsMax));
+  }
+  return ids;
+}
 
 void RenderSlot(http::JsonWriter& json, const Slot& slot) {
   json.BeginObject().Field("id", slot.node->id.view()).Field("name", slot.node->name);
@@ -153,7 +206,15 @@ void RenderSlot(http::JsonWriter& json, const Slot& slot) {
   json.EndArray().EndObject();
 }
 
-void SendList(const ExchangePtr& exchange, const Gathered& gathered) {
+void RenderFailure(http::JsonWriter& json, const NodeFailure& failure) {
+  json.BeginObject().Field("node", failure.node);
+  if (!failure.name.empty()) json.Field("name", failure.name);
+  json.Field("cause", ToString(failure.cause));
+  Millis(json, "since_millis", failure.since);
+  json.Field("type", failure.cause_type).Field("reason", failure.cause_reason).EndObject();
+}
+
+http::Response RenderList(const Gathered& gathered) {
   http::Response response;
   response.status = 200;
   response.headers.push_back(
@@ -163,15 +224,46 @@ void SendList(const ExchangePtr& exchange, const Gathered& gathered) {
   for (const Slot& slot : gathered.slots) {
     if (!slot.failure) RenderSlot(json, slot);
   }
+  json.EndArray().Key("task_failures").BeginArray();
+  for (const Slot& slot : gathered.slots) {
+    for (const TaskFailure& failure : slot.task_failures) {
+      json.BeginObject().Field("node", failure.node.view());
+      if (failure.number != 0) json.Field("number", failure.number);
+      json.Field("type", opensearch::kUnreadableTask).Field("reason", failure.reason);
+      json.EndObject();
+    }
+  }
   json.EndArray().Key("node_failures").BeginArray();
   for (const Slot& slot : gathered.slots) {
     if (!slot.failure) continue;
-    json.BeginObject().Field("node", slot.failure->node);
-    json.Field("type", slot.failure->cause_type).Field("reason", slot.failure->cause_reason);
-    json.EndObject();
+    RenderFailure(json, *slot.failure);
   }
   json.EndArray().EndObject();
-  exchange->Send(std::move(response));
+  return response;
+}
+
+// A node that was to leave and on which something lives is an error that names it.
+void SendDrained(const ExchangePtr& exchange, DrainQuery::What what, const DrainAnswer& answer) {
+  const bool stays = what == DrainQuery::What::kLeave && !answer.left;
+  std::string body;
+  http::JsonWriter json(body);
+  json.BeginObject();
+  if (stays) {
+    json.Key("error").BeginObject().Field("type", ToString(ErrorCode::kFailedPrecondition));
+    json.Field("reason", "node " + answer.node.name +
+                             " cannot leave: " + std::to_string(answer.live) +
+                             " tasks live there; wait until they have ended, or cancel them");
+    json.EndObject().Field("status", 409);
+  }
+  json.Field("node", answer.node.id.view()).Field("name", answer.node.name);
+  json.Field("draining", answer.draining).Field("left", answer.left);
+  json.Field("live", answer.live).Key("tasks").BeginArray();
+  if (answer.sink != nullptr && !answer.left) {
+    const std::string& tasks = static_cast<const Records&>(*answer.sink).text();
+    if (!tasks.empty()) json.Raw(tasks);
+  }
+  json.EndArray().EndObject();
+  Send(exchange, stays ? 409 : 200, std::move(body));
 }
 
 void Plain(const ExchangePtr& exchange, int status, std::string text) {
@@ -184,8 +276,8 @@ void Plain(const ExchangePtr& exchange, int status, std::string text) {
 
 }  // namespace
 
-Face::Face(Coordinator& coordinator, std::function<bool()> ready)
-    : coordinator_(coordinator), ready_(std::move(ready)) {}
+Face::Face(Coordinator& coordinator, std::function<bool()> ready, Rendering rendering)
+    : coordinator_(coordinator), ready_(std::move(ready)), rendering_(std::move(rendering)) {}
 
 void Face::AddRoutes(http::Router& router) {
   router.Add(Method::kGet, "/livez", Permission::kNone,
@@ -198,10 +290,19 @@ void Face::AddRoutes(http::Router& router) {
              [this](const ExchangePtr& exchange) { GetTask(exchange); });
   router.Add(Method::kGet, "/quell/v1/tasks", Permission::kTaskList,
              [this](const ExchangePtr& exchange) { ListTasks(exchange); });
+  router.Add(Method::kGet, "/quell/v1/wait", Permission::kTaskGet,
+             [this](const ExchangePtr& exchange) { WaitForTasks(exchange); });
   router.Add(Method::kGet, "/quell/v1/nodes", Permission::kTaskList,
              [this](const ExchangePtr& exchange) { ListNodes(exchange); });
   router.Add(Method::kDelete, "/quell/v1/nodes/{id}", Permission::kNodeManage,
              [this](const ExchangePtr& exchange) { ForgetNode(exchange); });
+  const auto drain = [&](Method method, const char* path, DrainQuery::What what) {
+    router.Add(method, path, Permission::kNodeManage,
+               [this, what](const ExchangePtr& exchange) { DrainNode(exchange, what); });
+  };
+  drain(Method::kPost, "/quell/v1/nodes/{id}/drain", DrainQuery::What::kDrain);
+  drain(Method::kDelete, "/quell/v1/nodes/{id}/drain", DrainQuery::What::kTakeAgain);
+  drain(Method::kPost, "/quell/v1/nodes/{id}/leave", DrainQuery::What::kLeave);
 }
 
 void Face::GetTask(const ExchangePtr& exchange) {
@@ -213,15 +314,38 @@ void Face::GetTask(const ExchangePtr& exchange) {
     if (!answer) return SendError(exchange, answer.error(), opensearch::Whose::kService);
     std::string body;
     http::JsonWriter json(body);
-    json.BeginObject().Key("task").Raw(static_cast<const Records&>(*answer->sink).text());
-    json.Field("node_name", answer->node.name).Field("ended", answer->ended);
-    json.Key("receipt");
-    if (answer->receipt) {
-      RenderReceipt(json, *answer->receipt);
-    } else {
-      json.Null();
-    }
+    json.BeginObject();
+    RenderFound(json, *answer->sink, answer->node.name, answer->ended, answer->receipt);
     json.EndObject();
+    Send(exchange, 200, std::move(body));
+  });
+}
+
+void Face::WaitForTasks(const ExchangePtr& exchange) {
+  opensearch::Params params(exchange->request());
+  AwaitQuery query;
+  query.ids = ReadIds(params);
+  query.wait = params.Duration("timeout").value_or(limits::kWaitDefault);
+  if (query.wait < MonoClock::duration::zero() || query.wait > limits::kWaitMax) {
+    params.Fail("[timeout] must be at least [0] and at most [" +
+                std::to_string(std::chrono::seconds(limits::kWaitMax).count()) + "s] but was [" +
+                params.Text("timeout") + "]");
+  }
+  if (const auto problem = params.Finish()) {
+    return SendError(exchange, {ErrorCode::kInvalidArgument, problem->reason},
+                     opensearch::Whose::kService);
+  }
+  query.caller = std::make_shared<Caller>();
+  exchange->OnGone([caller = query.caller] { caller->Leave(); });
+  auto sinks = [](const NodeInfo&) { return std::make_shared<Records>(); };
+  coordinator_.Await(std::move(query), sinks, [exchange](Result<std::vector<AwaitedTask>> answer) {
+    if (!answer) return SendError(exchange, answer.error(), opensearch::Whose::kService);
+    std::string body;
+    http::JsonWriter json(body);
+    json.BeginObject().Key("tasks").BeginArray();
+    for (const AwaitedTask& task : *answer)
+      RenderAwaited(json, task);
+    json.EndArray().EndObject();
     Send(exchange, 200, std::move(body));
   });
 }
@@ -230,23 +354,37 @@ void Face::ListTasks(const ExchangePtr& exchange) {
   opensearch::Params params(exchange->request());
   ListQuery query;
   query.detailed = true;
-  query.nodes.tokens = params.List("nodes");
-  query.filter.actions = params.List("actions");
-  query.filter.parent = opensearch::ParentFilter(params.TaskId("parent_task_id"));
+  opensearch::TaskSelection selection = opensearch::ReadSelection(params);
+  query.nodes.tokens = std::move(selection.nodes);
+  query.filter = std::move(selection.filter);
   const auto within = params.Duration("ended_within");
   if (within) query.ended_within = std::chrono::duration_cast<WallClock::duration>(*within);
   if (within && within->count() < 0) params.Fail("[ended_within] is negative");
   const auto timeout =
       opensearch::ReadTimeoutOnly(params, opensearch::Profile::kDocumented).timeout;
-  if (const auto problem = params.Finish()) {
-    return SendError(exchange, {ErrorCode::kInvalidArgument, problem->reason},
-                     opensearch::Whose::kService);
-  }
-  auto sinks = [](const NodeInfo&) { return std::make_shared<Records>(); };
-  coordinator_.List(std::move(query), timeout, sinks, [exchange](Result<Gathered> gathered) {
+  if (Refuse(exchange, params)) return;
+  const auto held = std::make_shared<http::HeldBytes>(rendering_.held);
+  auto sinks = [held](const NodeInfo&) { return std::make_shared<Records>(held); };
+  auto done = [this, exchange, held](Result<Gathered> gathered) {
     if (!gathered) return SendError(exchange, gathered.error(), opensearch::Whose::kService);
-    SendList(exchange, *gathered);
-  });
+    if (const auto refusal = held->refusal()) {
+      const bool busy = *refusal == http::HeldRefusal::kBusy;
+      return SendError(exchange,
+                       {busy ? ErrorCode::kResourceExhausted : ErrorCode::kInvalidArgument,
+                        http::Describe(*refusal, *held->budget())},
+                       opensearch::Whose::kService);
+    }
+    std::size_t bytes = 0;
+    for (const Slot& slot : gathered->slots) {
+      if (!slot.failure) bytes += static_cast<const Records&>(*slot.sink).text().size();
+    }
+    const auto shared = std::make_shared<Gathered>(std::move(*gathered));
+    opensearch::SendLong(exchange, rendering_.aside, bytes, [shared] {
+      const Gathered all = std::move(*shared);
+      return RenderList(all);
+    });
+  };
+  coordinator_.List(std::move(query), timeout, sinks, std::move(done));
 }
 
 void Face::ListNodes(const ExchangePtr& exchange) {
@@ -259,7 +397,10 @@ void Face::ListNodes(const ExchangePtr& exchange) {
     json.Field("address", member.info.address).Field("version", member.info.version);
     json.Field("incarnation", static_cast<std::uint64_t>(member.info.incarnation));
     json.Field("coordinator", member.is_self).Field("alive", member.alive);
-    json.Field("pending", std::uint64_t{member.pending});
+    json.Field("state", ToString(member.standing.presence));
+    Millis(json, "since_millis", member.standing.since);
+    if (member.live_tasks) json.Field("live_tasks", *member.live_tasks);
+    json.Field("draining", member.draining).Field("pending", std::uint64_t{member.pending});
     if (member.restored) json.Field("restored", true);
     if (member.cancelled_running) {
       json.Key("cancelled_running").BeginObject().Field("now", member.cancelled_running->now);
@@ -272,23 +413,63 @@ void Face::ListNodes(const ExchangePtr& exchange) {
   Send(exchange, 200, std::move(body));
 }
 
-void Face::ForgetNode(const ExchangePtr& exchange) {
-  if (RefuseParams(exchange)) return;
+// Null within: the client has been told what is wrong.
+std::optional<NodeId> Face::NodeOf(const ExchangePtr& exchange) {
   const std::string& text = exchange->request().captures.front();
   const std::optional<NodeId> id = NodeId::Parse(text);
   if (!id) {
-    return SendError(exchange,
-                     {ErrorCode::kInvalidArgument,
-                      "[" + text + "] is no node id: take one of GET /quell/v1/nodes"},
-                     opensearch::Whose::kService);
+    SendError(exchange,
+              {ErrorCode::kInvalidArgument,
+               "[" + text + "] is no node id: take one of GET /quell/v1/nodes"},
+              opensearch::Whose::kService);
   }
-  coordinator_.Forget(*id, [exchange, id = *id](Status forgotten) {
+  return id;
+}
+
+void Face::ForgetNode(const ExchangePtr& exchange) {
+  if (RefuseParams(exchange)) return;
+  const std::optional<NodeId> id = NodeOf(exchange);
+  if (!id) return;
+  coordinator_.Forget(*id, [exchange](Result<Forgotten> forgotten) {
     if (!forgotten) return SendError(exchange, forgotten.error(), opensearch::Whose::kStore);
     std::string body;
     http::JsonWriter json(body);
-    json.BeginObject().Field("forgotten", id.view()).EndObject();
+    json.BeginObject().Field("forgotten", forgotten->node.id.view());
+    json.Field("name", forgotten->node.name);
+    json.Field("pending", std::uint64_t{forgotten->pending});
+    if (forgotten->live_tasks) json.Field("live_tasks", *forgotten->live_tasks);
+    json.EndObject();
     Send(exchange, 200, std::move(body));
   });
+}
+
+void Face::DrainNode(const ExchangePtr& exchange, DrainQuery::What what) {
+  opensearch::Params params(exchange->request());
+  DrainQuery query;
+  query.what = what;
+  query.wait = params.Bool("wait", false);
+  const auto timeout = params.Duration("timeout");
+  if (timeout && timeout->count() < 0) params.Fail("[timeout] is negative");
+  if (const auto problem = params.Finish()) {
+    return SendError(exchange, {ErrorCode::kInvalidArgument, problem->reason},
+                     opensearch::Whose::kService);
+  }
+  const std::optional<NodeId> id = NodeOf(exchange);
+  if (!id) return;
+  query.node = *id;
+  const auto caller = std::make_shared<Caller>();
+  exchange->OnGone([caller] { caller->Leave(); });
+  query.caller = caller;
+  const MonoClock::duration usual =
+      query.wait ? MonoClock::duration(limits::kWaitDefault) : limits::kNodeDeadline;
+  auto sinks = [](const NodeInfo&) { return std::make_shared<Records>(); };
+  coordinator_.Drain(std::move(query), timeout ? MonoClock::duration(*timeout) : usual, sinks,
+                     [exchange, what](const Result<DrainAnswer>& answer) {
+                       if (!answer) {
+                         return SendError(exchange, answer.error(), opensearch::Whose::kService);
+                       }
+                       SendDrained(exchange, what, *answer);
+                     });
 }
 
 }  // namespace quell::native

@@ -3,8 +3,10 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 
 #include "coordinator/coordinator.h"
+#include "coordinator/rendering.h"
 #include "transport/http/router.h"
 
 namespace quell::native {
@@ -14,7 +16,7 @@ namespace quell::native {
 class Face {
  public:
   // `ready`: whether /readyz says so.
-  Face(Coordinator& coordinator, std::function<bool()> ready);
+  Face(Coordinator& coordinator, std::function<bool()> ready, Rendering rendering = {});
 
   void AddRoutes(http::Router& router);
 
@@ -22,12 +24,16 @@ class Face {
   using ExchangePtr = std::shared_ptr<http::Exchange>;
 
   void GetTask(const ExchangePtr& exchange);
+  void WaitForTasks(const ExchangePtr& exchange);
   void ListTasks(const ExchangePtr& exchange);
   void ListNodes(const ExchangePtr& exchange);
   void ForgetNode(const ExchangePtr& exchange);
+  void DrainNode(const ExchangePtr& exchange, DrainQuery::What what);
+  static std::optional<NodeId> NodeOf(const ExchangePtr& exchange);
 
   Coordinator& coordinator_;
   const std::function<bool()> ready_;
+  const Rendering rendering_;
 };
 
 }  // namespace quell::native

@@ -153,6 +153,7 @@ Style ReadStyle(const http::Request& request, Params& params, Profile profile,
                 const StyleRules& rules) {
   Style style;
   style.profile = ReadProfile(request, params, profile);
+  if (style.profile == Profile::kStrict) params.AsRecorded();
   style.pretty = params.Bool("pretty", false);
   style.human = params.Bool("human", false);
   style.trace = params.Bool("error_trace", false);
@@ -163,13 +164,26 @@ Style ReadStyle(const http::Request& request, Params& params, Profile profile,
 
 void Send(const ExchangePtr& exchange, const Style& style, int status, std::string body,
           std::vector<Header> headers) {
+  SendResponse(exchange, Rendered(style, status, std::move(body), std::move(headers)));
+}
+
+http::Response Rendered(const Style& style, int status, std::string body,
+                        std::vector<Header> headers) {
   http::Response response;
   response.status = status;
   response.content_type = ContentType(style.format == Format::kText ? Format::kJson : style.format);
   response.headers = std::move(headers);
   if (style.filter) body = style.filter->Apply(body);
   response.body = InFormat(style, std::move(body));
-  SendResponse(exchange, std::move(response));
+  return response;
+}
+
+void SendLong(const ExchangePtr& exchange, const Aside& aside, std::size_t bytes,
+              std::function<http::Response()> render) {
+  if (!aside || bytes < limits::kAnswerAside) return SendResponse(exchange, render());
+  const auto response = std::make_shared<http::Response>();
+  aside([response, render = std::move(render)] { *response = render(); },
+        [exchange, response] { SendResponse(exchange, std::move(*response)); });
 }
 
 void StartStream(const ExchangePtr& exchange, std::vector<Header> headers) {
@@ -180,11 +194,15 @@ void StartStream(const ExchangePtr& exchange, std::vector<Header> headers) {
 }
 
 void SendText(const ExchangePtr& exchange, std::string body, std::vector<Header> headers) {
+  SendResponse(exchange, RenderedText(std::move(body), std::move(headers)));
+}
+
+http::Response RenderedText(std::string body, std::vector<Header> headers) {
   http::Response response;
   response.content_type = ContentType(Format::kText);
   response.headers = std::move(headers);
   response.body = std::move(body);
-  SendResponse(exchange, std::move(response));
+  return response;
 }
 
 void SendProblem(const ExchangePtr& exchange, const Style& style, const Problem& problem,
@@ -227,11 +245,45 @@ Problem Busy(bool wait) {
       Whose::kService);
 }
 
-std::optional<TaskId> ParentFilter(const TaskIdText& parent) {
-  if (parent.unset) return std::nullopt;
-  // One that cannot be is asked for all the same: nothing matches it. It must be an id, or it does
-  // not travel; 126 zero bits and a 1 are as good as never drawn.
-  return parent.Resolve().value_or(TaskId{*NodeId::Parse("AAAAAAAAAAAAAAAAAAAAAQ"), 1});
+Problem BusyWithCancels() {
+  return ToProblem(
+      {ErrorCode::kResourceExhausted,
+       std::to_string(limits::kCancelsMax) + " cancels are under way already: come back later"},
+      Whose::kService);
+}
+
+Problem HeldTooMuch(const http::HeldBytes& held) {
+  const http::HeldRefusal refusal = held.refusal().value_or(http::HeldRefusal::kBusy);
+  Problem problem = Invalid(http::Describe(refusal, *held.budget()));
+  if (refusal == http::HeldRefusal::kBusy) {
+    problem.status = 429;
+    problem.type = "circuit_breaking_exception";
+  }
+  return problem;
+}
+
+TaskSelection ReadSelection(Params& params) {
+  TaskSelection selection;
+  selection.nodes = params.List("nodes");
+  selection.filter.actions = params.List("actions");
+  if (const TaskIdText parent = params.TaskId("parent_task_id"); !parent.unset) {
+    // One that cannot be is asked for all the same: nothing matches it. It must be an id, or it
+    // does not travel; 126 zero bits and a 1 are as good as never drawn.
+    selection.filter.parent =
+        parent.Resolve().value_or(TaskId{*NodeId::Parse("AAAAAAAAAAAAAAAAAAAAAQ"), 1});
+  }
+  if (params.as_recorded()) return selection;
+  if (selection.nodes.empty() && params.Has("nodes")) {
+    params.Fail("[nodes] is empty: name nodes, or say [nodes=_all] for all of them");
+  }
+  if (selection.filter.actions.empty() && params.Has("actions")) {
+    params.Fail("[actions] is empty: name actions, or say [actions=*] for all of them");
+  }
+  if (!selection.filter.parent && params.Has("parent_task_id")) {
+    params.Fail(
+        "[parent_task_id] names no task: name one, or leave it out for whatever the parent");
+  }
+  return selection;
 }
 
 }  // namespace quell::opensearch

@@ -3,7 +3,9 @@
 #pragma once
 
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -13,6 +15,8 @@
 #include "coordinator/opensearch/params.h"
 #include "coordinator/opensearch/problem.h"
 #include "coordinator/opensearch/profile.h"
+#include "coordinator/rendering.h"
+#include "core/filter.h"
 #include "core/ids.h"
 #include "core/request_tasks.h"
 #include "transport/http/exchange.h"
@@ -57,6 +61,14 @@ Profile ProfileOf(const http::Request& request, Profile otherwise);
 // the style's format.
 void Send(const ExchangePtr& exchange, const Style& style, int status, std::string body,
           std::vector<Header> headers = {});
+// What Send() sends, as a value: to be made beside the executor.
+http::Response Rendered(const Style& style, int status, std::string body,
+                        std::vector<Header> headers = {});
+http::Response RenderedText(std::string body, std::vector<Header> headers = {});
+// Sends what `render` returns; `bytes` say how long about it is. A long one is rendered beside the
+// executor: `render` must own all that it touches.
+void SendLong(const ExchangePtr& exchange, const Aside& aside, std::size_t bytes,
+              std::function<http::Response()> render);
 // Begins a streamed answer, 200, of JSON.
 void StartStream(const ExchangePtr& exchange, std::vector<Header> headers);
 void SendText(const ExchangePtr& exchange, std::string body, std::vector<Header> headers = {});
@@ -72,8 +84,19 @@ Problem Invalid(std::string reason);
 Problem ValidationFailed(const std::string& what);
 // The coordinator is at its capacity of requests, or of those that wait for tasks to end.
 Problem Busy(bool wait);
+Problem BusyWithCancels();
 
-// An id that no task can have matches none, as in OpenSearch.
-std::optional<TaskId> ParentFilter(const TaskIdText& parent);
+// More would be held for this request than may be.
+Problem HeldTooMuch(const http::HeldBytes& held);
+
+// Which tasks a request means.
+struct TaskSelection {
+  std::vector<std::string> nodes;
+  TaskFilter filter;
+};
+// `nodes`, `actions` and `parent_task_id`. One that is there and names nothing is refused, unless
+// answers are as recorded: a real server takes it for everything, so one unset variable in a
+// script, and all tasks of the cluster are gone. A parent that no task can be matches none.
+TaskSelection ReadSelection(Params& params);
 
 }  // namespace quell::opensearch

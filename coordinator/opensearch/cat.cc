@@ -75,11 +75,13 @@ struct Row {
 };
 
 // One node's rows, copied from what the node sent.
-class Rows final : public TaskSink {
+class Rows final : public HeldSink {
  public:
-  explicit Rows(std::shared_ptr<TreeBudget> budget) : budget_(std::move(budget)) {}
+  Rows(std::shared_ptr<TreeBudget> budget, std::shared_ptr<http::HeldBytes> held)
+      : HeldSink(std::move(held)), budget_(std::move(budget)) {}
   void OnTasks(std::span<const TaskView> page) override {
-    if (!budget_->Take(page.size())) return;
+    if (!budget_->Take(page.size()) || Omits(page.size())) return;
+    const std::size_t before = rows.size();
     for (const TaskView& task : page) {
       Row row;
       row.kin = {task.id, task.parent, task.start_wall};
@@ -91,11 +93,14 @@ class Rows final : public TaskSink {
       for (const Header& header : task.headers) {
         if (header.name == "X-Opaque-Id") row.opaque_id = header.value;
       }
+      bytes += row.type.size() + row.action.size() + row.opaque_id.size() + row.description.size();
       rows.push_back(std::move(row));
     }
+    if (!Keeps(bytes + rows.capacity() * sizeof(Row), page.size())) rows.resize(before);
   }
 
   std::vector<Row> rows;
+  std::size_t bytes = 0;  // Of their texts.
 
  private:
   const std::shared_ptr<TreeBudget> budget_;
@@ -164,13 +169,19 @@ std::int64_t NumberOf(const Row& row, std::size_t column) {
 
 std::string FailureLines(const Gathered& gathered) {
   std::string lines;
-  for (const Slot& slot : gathered.slots) {
-    if (!slot.failure) continue;
-    std::string line = "# node [" + slot.failure->node +
-                       "] is missing: " + slot.failure->cause_type + ": " +
-                       slot.failure->cause_reason;
+  const auto add = [&lines](std::string line) {
     std::replace(line.begin(), line.end(), '\n', ' ');
-    lines += line + "\n";
+    lines += "# " + line + "\n";
+  };
+  for (const Slot& slot : gathered.slots) {
+    if (slot.failure) {
+      add("node [" + slot.failure->node + "] is missing: " + slot.failure->cause_type + ": " +
+          slot.failure->cause_reason);
+    }
+    for (const TaskFailure& failure : slot.task_failures) {
+      add("task [" + failure.node.ToString() + ":" + std::to_string(failure.number) +
+          "] is missing: " + failure.reason);
+    }
   }
   if (gathered.running > 0) {
     lines += "# the wait is over: " + std::to_string(gathered.running) + " tasks have not ended\n";
@@ -178,8 +189,8 @@ std::string FailureLines(const Gathered& gathered) {
   return lines;
 }
 
-void SendTasks(const ExchangePtr& exchange, const Style& style, const TableWishes& wishes,
-               const Wait& wait, Gathered& gathered) {
+http::Response RenderTasks(const Style& style, const TableWishes& wishes, const Wait& wait,
+                           Gathered gathered) {
   const std::uint64_t running = gathered.running;
   if (style.profile == Profile::kStrict) FailWhatRanOut(gathered, wait);
   std::vector<Row> rows;
@@ -207,8 +218,8 @@ void SendTasks(const ExchangePtr& exchange, const Style& style, const TableWishe
   std::vector<Header> headers = {{"Quell-Nodes", Coverage(gathered.selected(), gathered.failed())}};
   AddWaitHeader(headers, wait, running);
   const bool documented = style.profile == Profile::kDocumented;
-  SendTable(exchange, style, wishes, table, documented ? FailureLines(gathered) : "",
-            std::move(headers));
+  return RenderedTable(style, wishes, table, documented ? FailureLines(gathered) : "",
+                       std::move(headers));
 }
 
 }  // namespace
@@ -223,7 +234,8 @@ void CatIndex(const ExchangePtr& exchange, Profile profile) {
            "=^.^=\n/_cat/cluster_manager\n/_cat/nodes\n/_cat/tasks\n/_cat/pending_tasks\n");
 }
 
-void CatTasks(Coordinator& coordinator, const ExchangePtr& exchange, Profile profile) {
+void CatTasks(Coordinator& coordinator, const Rendering& rendering, const ExchangePtr& exchange,
+              Profile profile) {
   const http::Request& request = exchange->request();
   Params params(request);
   const Style style = ReadStyle(request, params, profile, {true});
@@ -231,10 +243,9 @@ void CatTasks(Coordinator& coordinator, const ExchangePtr& exchange, Profile pro
   ListQuery query;
   query.detailed = params.Bool("detailed", false);
   if (!help) {
-    query.nodes.tokens = params.List("nodes");
-    query.nodes.unknown_token_fails = style.profile == Profile::kDocumented;
-    query.filter.actions = params.List("actions");
-    query.filter.parent = ParentFilter(params.TaskId("parent_task_id"));
+    TaskSelection selection = ReadSelection(params);
+    query.nodes = {std::move(selection.nodes), style.profile == Profile::kDocumented};
+    query.filter = std::move(selection.filter);
   }
   const Wait wait = help ? ReadTimeoutOnly(params, style.profile) : ReadWait(params, style.profile);
   TableWishes wishes = ReadTableWishes(params, TaskColumns(query.detailed));
@@ -245,8 +256,9 @@ void CatTasks(Coordinator& coordinator, const ExchangePtr& exchange, Profile pro
   if (problem) return SendProblem(exchange, style, *problem);
 
   auto budget = std::make_shared<TreeBudget>();
-  auto sinks = [budget](const NodeInfo&) { return std::make_shared<Rows>(budget); };
-  auto done = [exchange, style, budget, wait,
+  const auto held = std::make_shared<http::HeldBytes>(rendering.held);
+  auto sinks = [budget, held](const NodeInfo&) { return std::make_shared<Rows>(budget, held); };
+  auto done = [exchange, style, budget, held, wait, aside = rendering.aside,
                wishes = std::move(wishes)](Result<Gathered> gathered) {
     if (!gathered) {
       return SendProblem(exchange, style, ToProblem(gathered.error(), Whose::kService));
@@ -259,7 +271,13 @@ void CatTasks(Coordinator& coordinator, const ExchangePtr& exchange, Profile pro
                   std::to_string(budget->tasks()) +
                   "] match: use a filter ([nodes], [actions], [parent_task_id]) or [/_tasks]"));
     }
-    SendTasks(exchange, style, wishes, wait, *gathered);
+    if (held->refusal()) return SendProblem(exchange, style, HeldTooMuch(*held));
+    // Rows are made of several times what is sent of them.
+    const std::size_t bytes = budget->tasks() * sizeof(Row);
+    const auto shared = std::make_shared<Gathered>(std::move(*gathered));
+    SendLong(exchange, aside, bytes, [style, wishes, wait, shared] {
+      return RenderTasks(style, wishes, wait, std::move(*shared));
+    });
   };
   query.wait = wait.wanted;
   query.caller = CallerOf(exchange, wait);

@@ -13,7 +13,8 @@ namespace quell::opensearch {
 void CatIndex(const ExchangePtr& exchange, Profile profile);
 // In the documented profile a node that failed is a line "# ..." at the end of the text; in both it
 // is counted in the header Quell-Nodes.
-void CatTasks(Coordinator& coordinator, const ExchangePtr& exchange, Profile profile);
+void CatTasks(Coordinator& coordinator, const Rendering& rendering, const ExchangePtr& exchange,
+              Profile profile);
 
 // The nodes that are alive. What a real server measures and Quell does not is "-". Only this
 // coordinator serves HTTP, at `http_address`.

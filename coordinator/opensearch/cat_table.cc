@@ -3,7 +3,10 @@
 #include <algorithm>
 #include <utility>
 
+#include "core/limits.h"
+
 namespace quell::opensearch {
+
 TableWishes ReadTableWishes(Params& params, std::vector<Column> columns) {
   TableWishes wishes;
   wishes.columns = std::move(columns);
@@ -15,9 +18,18 @@ TableWishes ReadTableWishes(Params& params, std::vector<Column> columns) {
       return wishes.columns[one.column].name == "timestamp";
     });
   }
-  for (const std::string& text : params.List("s")) {
+  const std::vector<std::string> keys = params.List("s");
+  if (keys.size() > limits::kSortKeysMax) {
+    params.Fail("[s] has more than [" + std::to_string(limits::kSortKeysMax) +
+                "] sort keys: use fewer");
+    return wishes;
+  }
+  for (const std::string& text : keys) {
     if (const std::optional<SortKey> key = ParseSortKey(wishes.columns, text)) {
-      wishes.sort.push_back(*key);
+      // What a column has decided it does not decide again.
+      const bool there = std::any_of(wishes.sort.begin(), wishes.sort.end(),
+                                     [&](const SortKey& one) { return one.column == key->column; });
+      if (!there) wishes.sort.push_back(*key);
     } else if (!wishes.unknown_sort) {
       wishes.unknown_sort = text;
     }
@@ -66,14 +78,20 @@ std::optional<TableRequest> ReadClusterTable(const ExchangePtr& exchange, Profil
   return std::nullopt;
 }
 
-void SendTable(const ExchangePtr& exchange, const Style& style, const TableWishes& wishes,
-               const Table& table, const std::string& after_text, std::vector<Header> headers) {
+http::Response RenderedTable(const Style& style, const TableWishes& wishes, const Table& table,
+                             const std::string& after_text, std::vector<Header> headers) {
   if (style.format != Format::kText) {
-    return Send(exchange, style, 200, RenderJson(table, wishes.shown), std::move(headers));
+    return Rendered(style, 200, RenderJson(table, wishes.shown), std::move(headers));
   }
   const bool documented = style.profile == Profile::kDocumented;
-  SendText(exchange, RenderText(table, wishes.shown, wishes.titles, documented) + after_text,
-           std::move(headers));
+  return RenderedText(RenderText(table, wishes.shown, wishes.titles, documented) + after_text,
+                      std::move(headers));
+}
+
+void SendTable(const ExchangePtr& exchange, const Style& style, const TableWishes& wishes,
+               const Table& table, const std::string& after_text, std::vector<Header> headers) {
+  SendLong(exchange, {}, 0,
+           [&] { return RenderedTable(style, wishes, table, after_text, std::move(headers)); });
 }
 
 std::int64_t PortOf(const std::string& address) {

@@ -20,7 +20,8 @@ struct TableWishes {
   bool titles = false;
 };
 
-// `h`, `s`, `v`, `ts`, `time`; `bytes`, `pri` and `size` without effect.
+// `h`, `s`, `v`, `ts`, `time`; `bytes`, `pri` and `size` without effect. `s` has
+// limits::kSortKeysMax keys at most; of those of one column the first one counts.
 TableWishes ReadTableWishes(Params& params, std::vector<Column> columns);
 std::optional<Problem> UnknownSortKey(const TableWishes& wishes, Profile profile);
 
@@ -36,6 +37,8 @@ std::optional<TableRequest> ReadClusterTable(const ExchangePtr& exchange, Profil
                                              std::vector<Column> columns, bool takes_full_id);
 
 // As text or as JSON. `after_text`: lines that follow the text.
+http::Response RenderedTable(const Style& style, const TableWishes& wishes, const Table& table,
+                             const std::string& after_text, std::vector<Header> headers);
 void SendTable(const ExchangePtr& exchange, const Style& style, const TableWishes& wishes,
                const Table& table, const std::string& after_text, std::vector<Header> headers);
 

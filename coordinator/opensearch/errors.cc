@@ -16,6 +16,7 @@ ErrorRow RowFor(ErrorCode code, Whose whose) {
       if (whose == Whose::kStore) return {507, "insufficient_storage_exception"};
       return {429, "rejected_execution_exception"};
     case ErrorCode::kUnavailable:
+    case ErrorCode::kDraining:  // Said to programs only.
       return {503, "node_disconnected_exception"};
     case ErrorCode::kDeadlineExceeded:
       return {503, "receive_timeout_transport_exception"};

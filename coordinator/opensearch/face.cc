@@ -20,6 +20,8 @@
 #include "coordinator/opensearch/unrouted.h"
 #include "coordinator/opensearch/waiting.h"
 #include "core/limits.h"
+#include "core/utf8.h"
+#include "core/validity.h"
 #include "transport/http/json_writer.h"
 
 namespace quell::opensearch {
@@ -63,32 +65,79 @@ Problem TooManyForFormat() {
                  "[parent_task_id])");
 }
 
+using Held = std::shared_ptr<http::HeldBytes>;
+
 // `drop`: what is beyond the budget will not be shown. `parts`: by nodes, too, each task can be
 // taken alone.
-TaskSinkFactory Sinks(TaskShape shape, const Style& style, const Groups& groups, bool drop,
-                      bool parts = false) {
+TaskSinkFactory Sinks(TaskShape shape, const Style& style, const Groups& groups, const Held& held,
+                      bool drop, bool parts = false) {
   const TaskLook look{shape, style.human, style.profile};
-  return [look, groups, drop, parts](const NodeInfo&) -> std::shared_ptr<TaskSink> {
-    if (groups.grouping == Grouping::kNodes && !parts) return std::make_shared<TasksObject>(look);
-    return std::make_shared<RenderedTasks>(look, groups.budget, drop);
+  return [look, groups, held, drop, parts](const NodeInfo&) -> std::shared_ptr<TaskSink> {
+    if (groups.grouping == Grouping::kNodes && !parts) {
+      return std::make_shared<TasksObject>(look, held);
+    }
+    return std::make_shared<RenderedTasks>(look, groups.budget, drop, held);
   };
 }
 
-void SendGathered(const ExchangePtr& exchange, const Style& style, const Groups& groups,
-                  const Wait& wait, Gathered gathered) {
+struct Totals {
+  std::size_t bytes = 0;
+  std::size_t omitted = 0;  // Tasks.
+};
+
+Totals TotalsOf(const Gathered& gathered, const Groups& groups, bool parts) {
+  Totals totals;
+  for (const Slot& slot : gathered.slots) {
+    if (slot.failure || !slot.sink) continue;
+    totals.omitted += Omitted(slot);
+    totals.bytes += groups.grouping == Grouping::kNodes && !parts
+                        ? static_cast<const TasksObject&>(*slot.sink).size()
+                        : static_cast<const RenderedTasks&>(*slot.sink).size();
+  }
+  return totals;
+}
+
+// What was omitted is missing in the answer, and said in a header: that is for cancels, whose
+// answer says what has been done.
+void SendGathered(const ExchangePtr& exchange, const Aside& aside, const Style& style,
+                  const Groups& groups, const Wait& wait, Gathered gathered) {
   std::vector<Header> headers;
   const std::uint64_t running = gathered.running;
   if (style.profile == Profile::kStrict) FailWhatRanOut(gathered, wait);
+  const Totals totals = TotalsOf(gathered, groups, false);
   headers.push_back({"Quell-Nodes", Coverage(gathered.selected(), gathered.failed())});
   if (gathered.intent) headers.push_back({"Quell-Operation", gathered.intent->ToString()});
+  if (gathered.known) headers.push_back({"Quell-Operation-Known", "true"});
   AddWaitHeader(headers, wait, running);
-  if (groups.grouping == Grouping::kNodes) {
-    return Send(exchange, style, 200, RenderGathered(gathered, style.profile), std::move(headers));
-  }
   const bool flat = groups.budget && groups.budget->met();
   if (flat) headers.push_back({"Quell-Grouping", "flat"});
-  Send(exchange, style, 200, RenderGrouped(gathered, style.profile, groups.grouping, flat),
-       std::move(headers));
+  if (totals.omitted > 0) {
+    headers.push_back({"Quell-Shortened", "omitted=" + std::to_string(totals.omitted)});
+  }
+  const auto shared = std::make_shared<Gathered>(std::move(gathered));
+  SendLong(exchange, aside, totals.bytes,
+           [style, grouping = groups.grouping, flat, shared, headers = std::move(headers)] {
+             const Gathered all = std::move(*shared);  // Goes when it is rendered.
+             const bool promised = all.intent.has_value();
+             http::Response response = Rendered(
+                 style, 200,
+                 grouping == Grouping::kNodes ? RenderGathered(all, style.profile)
+                                              : RenderGrouped(all, style.profile, grouping, flat),
+                 headers);
+             response.promised = promised;
+             return response;
+           });
+}
+
+void SendPage(const ExchangePtr& exchange, const Aside& aside, const Style& style,
+              const Groups& groups, std::size_t size, Gathered gathered) {
+  const Totals totals = TotalsOf(gathered, groups, true);
+  const auto shared = std::make_shared<Gathered>(std::move(gathered));
+  SendLong(exchange, aside, totals.bytes, [style, grouping = groups.grouping, size, shared] {
+    const Gathered all = std::move(*shared);
+    return Rendered(style, 200, RenderPage(all, style.profile, grouping, size),
+                    {{"Quell-Nodes", Coverage(all.selected(), all.failed())}});
+  });
 }
 
 // `size` and `after`, which only the documented profile has. 0: the list is not paged.
@@ -113,6 +162,13 @@ std::optional<Problem> WhyNoPages(const Groups& groups, const Wait& wait) {
   return std::nullopt;
 }
 
+// A task is named once: in the path, or as a parameter.
+void RefuseSecondId(const http::Request& request, Params& params, bool path_id) {
+  if (path_id && params.Has("task_id") && params.Text("task_id") != request.captures.front()) {
+    params.Fail("[task_id] and the path name different tasks: leave [task_id] out");
+  }
+}
+
 // What a cancel says about which tasks.
 struct CancelWords {
   TaskIdText id;
@@ -123,29 +179,19 @@ struct CancelWords {
   std::chrono::nanoseconds grace{0};
 };
 
-// A filter that is there and empty means "everything" to a real server: one unset variable in a
-// script, and all tasks of the cluster are gone.
-void RefuseEmptyFilters(const http::Request& request, Params& params, const CancelWords& words,
-                        bool path_id) {
-  if (path_id && words.id.unset) {
+// Only the documented profile: a real server takes an id that names no task for none, and the path
+// for the better one of two.
+void CheckCancelledId(const http::Request& request, Params& params, const TaskIdText& id,
+                      bool path_id) {
+  if (path_id && id.unset) {
     params.Fail("the task id [" + request.captures.front() +
                 "] names no task: name one, or use POST /_tasks/_cancel without filters to cancel "
                 "everything");
   }
-  if (!path_id && words.id.unset && params.Has("task_id")) {
+  if (!path_id && id.unset && params.Has("task_id")) {
     params.Fail("[task_id] names no task: name one, or leave it out to cancel everything");
   }
-  if (words.nodes.empty() && params.Has("nodes")) {
-    params.Fail("[nodes] is empty: name nodes, or say [nodes=_all] to cancel on all of them");
-  }
-  if (words.filter.actions.empty() && params.Has("actions")) {
-    params.Fail("[actions] is empty: name actions, or say [actions=*] to cancel all of them");
-  }
-  if (!words.filter.parent && params.Has("parent_task_id")) {
-    params.Fail(
-        "[parent_task_id] names no task: name one, or leave it out to cancel whatever the "
-        "parent");
-  }
+  RefuseSecondId(request, params, path_id);
 }
 
 // As a real server describes the task that a cancel is.
@@ -162,8 +208,7 @@ std::string Describe(const CancelWords& words) {
                      "], taskId[" + (words.id.unset ? "unset" : words.id.ToString()) +
                      "], parentTaskId[" + (parent ? parent->ToString() : "unset") + "], nodes" +
                      list(words.nodes) + ", actions" + list(words.filter.actions);
-  if (text.size() > limits::kDescriptionMax) text.resize(limits::kDescriptionMax);
-  return text;
+  return CutUtf8(std::move(text), limits::kDescriptionMax);
 }
 
 CancelWords ReadCancel(const http::Request& request, Params& params, const Style& style,
@@ -171,9 +216,9 @@ CancelWords ReadCancel(const http::Request& request, Params& params, const Style
   CancelWords words;
   words.id = params.TaskId("task_id");
   if (path_id) words.id = params.ParseTaskId(request.captures.front());
-  words.nodes = params.List("nodes");
-  words.filter.actions = params.List("actions");
-  words.filter.parent = ParentFilter(params.TaskId("parent_task_id"));
+  TaskSelection selection = ReadSelection(params);
+  words.nodes = std::move(selection.nodes);
+  words.filter = std::move(selection.filter);
   if (style.profile == Profile::kStrict) {
     words.wait = ReadWaitOnly(params);
     return words;
@@ -181,19 +226,17 @@ CancelWords ReadCancel(const http::Request& request, Params& params, const Style
 
   words.wait = ReadWait(params, style.profile);
   words.reason = params.Text("reason");
-  if (words.reason.size() > limits::kReasonMax) {
-    params.Fail("[reason] has more than [" + std::to_string(limits::kReasonMax) +
-                "] bytes: shorten it");
-  }
+  if (const Status fine = CheckReason(words.reason); !fine) params.Fail(fine.error().message);
   if (const std::optional<std::chrono::nanoseconds> grace = params.Duration("grace")) {
-    const auto most = std::chrono::seconds(limits::kGraceMax).count();
-    if (*grace < std::chrono::nanoseconds(0) || *grace > limits::kGraceMax) {
+    const auto whole = std::chrono::ceil<std::chrono::milliseconds>(*grace);
+    if (*grace < std::chrono::nanoseconds(0) || !CheckGrace(whole)) {
+      const auto most = std::chrono::seconds(limits::kGraceMax).count();
       params.Fail("[grace] must be at least [0] and at most [" + std::to_string(most) +
                   "s] but was [" + params.Text("grace") + "]");
     }
     words.grace = std::max<std::chrono::nanoseconds>(*grace, std::chrono::milliseconds(1));
   }
-  RefuseEmptyFilters(request, params, words, path_id);
+  CheckCancelledId(request, params, words.id, path_id);
   return words;
 }
 
@@ -231,7 +274,9 @@ void Face::AddRoutes(http::Router& router) {
   Add(router, Method::kGet, "/_cat", Permission::kTaskList,
       [profile](const ExchangePtr& exchange) { CatIndex(exchange, profile); });
   Add(router, Method::kGet, "/_cat/tasks", Permission::kTaskList,
-      [this](const ExchangePtr& exchange) { CatTasks(coordinator_, exchange, options_.profile); });
+      [this](const ExchangePtr& exchange) {
+        CatTasks(coordinator_, options_.rendering, exchange, options_.profile);
+      });
   AddClusterRoutes(router);
   router.SetUnrouted([profile](const ExchangePtr& exchange, const std::vector<Method>& allowed) {
     AnswerUnrouted(exchange, allowed, profile);
@@ -293,6 +338,7 @@ std::string Face::ErrorBody(int status, std::string_view type, std::string_view 
   Problem problem;
   problem.status = status;
   problem.type = status == 403   ? "security_exception"
+                 : status == 429 ? "circuit_breaking_exception"
                  : status == 400 ? "illegal_argument_exception"
                                  : std::string(type) + "_exception";
   problem.reason = reason;
@@ -305,10 +351,9 @@ void Face::List(const ExchangePtr& exchange) {
   const Style style = ReadStyle(request, params, options_.profile, {});
   ListQuery query;
   query.detailed = params.Bool("detailed", false);
-  query.nodes.tokens = params.List("nodes");
-  query.nodes.unknown_token_fails = style.profile == Profile::kDocumented;
-  query.filter.actions = params.List("actions");
-  query.filter.parent = ParentFilter(params.TaskId("parent_task_id"));
+  TaskSelection selection = ReadSelection(params);
+  query.nodes = {std::move(selection.nodes), style.profile == Profile::kDocumented};
+  query.filter = std::move(selection.filter);
   const Wait wait = ReadWait(params, style.profile);
   std::optional<Problem> wrong_groups;
   const Groups groups = ReadGroups(params, wrong_groups);
@@ -320,26 +365,26 @@ void Face::List(const ExchangePtr& exchange) {
   if (problem) return SendProblem(exchange, style, *problem);
 
   const TaskShape shape = query.detailed ? TaskShape::kDetailed : TaskShape::kPlain;
-  const TaskSinkFactory sinks = Sinks(shape, style, groups, true, size > 0);
+  const auto held = std::make_shared<http::HeldBytes>(options_.rendering.held);
+  const TaskSinkFactory sinks = Sinks(shape, style, groups, held, true, size > 0);
   query.share = {groups.grouping == Grouping::kParents ? 0 : limits::kListHeld, size};
   query.wait = wait.wanted;
   query.caller = CallerOf(exchange, wait);
   // A page holds tasks of programs alone: a new request would be the last task of its node on each
   // page anew, and the next node's turn would never come.
   if (size == 0) query.as_task = AsTask(request);
-  StreamedList rest{groups.grouping, query, wait.timeout, sinks};
+  StreamedList rest{groups.grouping, query, wait.timeout, sinks, held};
   coordinator_.List(
       std::move(query), wait.timeout, sinks,
-      [this, exchange, style, groups, size, wait,
+      [this, exchange, style, groups, size, wait, held,
        rest = std::move(rest)](Result<Gathered> gathered) {
         if (!gathered) {
           return SendProblem(exchange, style, ToProblem(gathered.error(), Whose::kService));
         }
-        if (size > 0) {
-          return Send(exchange, style, 200,
-                      RenderPage(*gathered, style.profile, groups.grouping, size),
-                      {{"Quell-Nodes", Coverage(gathered->selected(), gathered->failed())}});
-        }
+        const Aside& aside = options_.rendering.aside;
+        const bool whole = size > 0 || wait.wanted || groups.grouping == Grouping::kParents;
+        if (whole && held->refusal()) return SendProblem(exchange, style, HeldTooMuch(*held));
+        if (size > 0) return SendPage(exchange, aside, style, groups, size, std::move(*gathered));
         if (NeedsStream(*gathered)) {
           if (style.format != Format::kJson || style.filter) {
             return SendProblem(exchange, style, TooManyForFormat());
@@ -349,7 +394,7 @@ void Face::List(const ExchangePtr& exchange) {
         if (groups.budget && groups.budget->met()) {
           return SendProblem(exchange, style, TooManyForParents(groups.budget->tasks()));
         }
-        SendGathered(exchange, style, groups, wait, std::move(*gathered));
+        SendGathered(exchange, aside, style, groups, wait, std::move(*gathered));
       });
 }
 
@@ -357,7 +402,8 @@ void Face::Get(const ExchangePtr& exchange) {
   const http::Request& request = exchange->request();
   Params params(request);
   const Style style = ReadStyle(request, params, options_.profile, {});
-  params.Has("task_id");  // The path wins over it.
+  params.Has("task_id");  // The path wins over it, as recorded.
+  if (!params.as_recorded()) RefuseSecondId(request, params, true);
   const TaskIdText id = params.ParseTaskId(request.captures.front());
   const Wait wait = ReadWait(params, style.profile);
   std::optional<Problem> problem = params.Finish();
@@ -388,8 +434,12 @@ void Face::Get(const ExchangePtr& exchange) {
     std::string body;
     http::JsonWriter json(body);
     json.BeginObject().Field("completed", answer->ended);
+    const bool documented = style.profile == Profile::kDocumented;
+    if (answer->ended && documented) json.Field("state", ToString(task.end().state));
     if (ran_out) json.Field("timed_out", true);
-    json.Key("task").Raw(answer->ended ? task.ended() : task.live()).EndObject();
+    json.Key("task").Raw(answer->ended ? task.ended() : task.live());
+    if (answer->ended) RenderEnd(json, task.end(), style.profile);
+    json.EndObject();
     std::vector<Header> headers;
     AddWaitHeader(headers, wait, ran_out ? 1 : 0);
     Send(exchange, style, 200, std::move(body), std::move(headers));
@@ -411,7 +461,7 @@ void Face::Cancel(const ExchangePtr& exchange, bool path_id) {
     problem = ValidationFailed("task id cannot be used together with node ids");
   }
   const Wait wait = words.wait;
-  if (!problem && coordinator_.AtCapacity(wait.wanted)) problem = Busy(wait.wanted);
+  if (!problem && coordinator_.CancelsAtCapacity()) problem = BusyWithCancels();
   if (problem) return SendProblem(exchange, style, *problem);
 
   const bool documented = style.profile == Profile::kDocumented;
@@ -423,20 +473,23 @@ void Face::Cancel(const ExchangePtr& exchange, bool path_id) {
     query.where = words.id;
   }
   query.filter = std::move(words.filter);
+  query.tell_ended = documented;
   query.reason = std::move(words.reason);
   query.grace = std::chrono::ceil<std::chrono::milliseconds>(words.grace);
   query.wait = wait.wanted;
   query.caller = CallerOf(exchange, wait);
   // A cancel that has committed is answered as such however many tasks it hit: an error would say
-  // that nothing was done. Beyond the limit its tasks all stand at the top.
+  // that nothing was done. Beyond the limit its tasks all stand at the top; what may not be held is
+  // omitted.
+  const auto held = std::make_shared<http::HeldBytes>(options_.rendering.held);
   coordinator_.Cancel(
       std::move(query), request.principal, wait.timeout,
-      Sinks(documented ? TaskShape::kCancelAnswer : TaskShape::kPlain, style, groups, false),
-      [exchange, style, groups, wait](Result<Gathered> gathered) {
+      Sinks(documented ? TaskShape::kCancelAnswer : TaskShape::kPlain, style, groups, held, false),
+      [this, exchange, style, groups, wait](Result<Gathered> gathered) {
         if (!gathered) {
           return SendProblem(exchange, style, ToProblem(gathered.error(), Whose::kStore));
         }
-        SendGathered(exchange, style, groups, wait, std::move(*gathered));
+        SendGathered(exchange, options_.rendering.aside, style, groups, wait, std::move(*gathered));
       });
 }
 

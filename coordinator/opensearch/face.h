@@ -10,6 +10,7 @@
 #include "coordinator/opensearch/cluster/identity.h"
 #include "coordinator/opensearch/deprecations.h"
 #include "coordinator/opensearch/profile.h"
+#include "coordinator/rendering.h"
 #include "transport/http/router.h"
 
 namespace quell::opensearch {
@@ -18,6 +19,7 @@ struct FaceOptions {
   Profile profile =
       Profile::kDocumented;  // Unless a request's header Quell-Profile says otherwise.
   Identity identity;
+  Rendering rendering = {};
 };
 
 // Not thread-safe: its handlers run on the coordinator's executor. Coordinator and face must

@@ -84,12 +84,20 @@ bool TreeBudget::met() const {
 
 void RenderedTasks::OnTasks(std::span<const TaskView> page) {
   if (budget_ && !budget_->Take(page.size()) && drop_) return;
+  if (Omits(page.size())) return;
+  const std::size_t bytes_before = text_.size();
+  const std::size_t parts_before = parts_.size();
   for (const TaskView& task : page) {
     const std::size_t begin = text_.size();
     http::JsonWriter json(text_);
     RenderTask(json, task, look_);
     parts_.push_back({{task.id, task.parent, task.start_wall}, begin, text_.size()});
   }
+  if (Keeps(text_.capacity() + parts_.capacity() * sizeof(Part), page.size())) return;
+  text_.resize(bytes_before);
+  text_.shrink_to_fit();
+  parts_.erase(parts_.begin() + static_cast<std::ptrdiff_t>(parts_before), parts_.end());
+  parts_.shrink_to_fit();
 }
 
 std::string RenderGrouped(const Gathered& gathered, Profile profile, Grouping grouping, bool flat) {

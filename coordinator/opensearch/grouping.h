@@ -31,11 +31,12 @@ class TreeBudget {
 };
 
 // One node's tasks, each rendered as it arrives, with what says where it stands.
-class RenderedTasks final : public TaskSink {
+class RenderedTasks final : public HeldSink {
  public:
   // With a budget: what is beyond it is dropped if `drop`.
-  RenderedTasks(TaskLook look, std::shared_ptr<TreeBudget> budget, bool drop)
-      : look_(look), budget_(std::move(budget)), drop_(drop) {}
+  RenderedTasks(TaskLook look, std::shared_ptr<TreeBudget> budget, bool drop,
+                std::shared_ptr<http::HeldBytes> held = nullptr)
+      : HeldSink(std::move(held)), look_(look), budget_(std::move(budget)), drop_(drop) {}
   void OnTasks(std::span<const TaskView> page) override;
 
   struct Part {

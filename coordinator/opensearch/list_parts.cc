@@ -65,7 +65,11 @@ ListPart PartOf(TasksObject& tasks) {
 
 bool HasMore(const Slot& slot) {
   const ListReply* reply = slot.reply ? std::get_if<ListReply>(&*slot.reply) : nullptr;
-  return reply != nullptr && reply->more;
+  return reply != nullptr && (reply->more || Omitted(slot) > 0);
+}
+
+std::size_t Omitted(const Slot& slot) {
+  return slot.sink && !slot.failure ? static_cast<const HeldSink&>(*slot.sink).omitted() : 0;
 }
 
 std::string RenderPage(const Gathered& gathered, Profile profile, Grouping grouping,

@@ -23,8 +23,10 @@ ListPart PartOf(const RenderedTasks& tasks, Grouping grouping, std::size_t most)
 // All of them, for Grouping::kNodes. Once.
 ListPart PartOf(TasksObject& tasks);
 
-// The node has tasks that it did not bring, since a limit was set.
+// The node has tasks that it did not bring, since a limit was set, or that its sink omitted.
 bool HasMore(const Slot& slot);
+// How many tasks of a node that answered are not kept; its sink is a HeldSink.
+std::size_t Omitted(const Slot& slot);
 
 // A page of a list: {"node_failures":[...],"nodes":{...},"next":"ID"}, or "tasks":[...]. The first
 // tasks in the order of nodes and numbers, at most `size`; `next`, which is there if there may be

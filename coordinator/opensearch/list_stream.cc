@@ -4,6 +4,7 @@
 #include <memory>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "coordinator/failures.h"
 #include "coordinator/opensearch/format/pretty.h"
@@ -72,18 +73,22 @@ class Stream : public std::enable_shared_from_this<Stream> {
   // The slot holds a part, which goes out; then it holds nothing. False: somebody has to be waited
   // for, and it goes on by itself.
   bool TakePart() {
-    const std::shared_ptr<TaskSink> sink = std::exchange(slot().sink, nullptr);
+    const bool more = HasMore(slot());
+    const bool no_room = Omitted(slot()) > 0;
+    std::shared_ptr<TaskSink> sink = std::exchange(slot().sink, nullptr);
     const ListPart part = by_node() ? PartOf(static_cast<TasksObject&>(*sink))
                                     : PartOf(static_cast<const RenderedTasks&>(*sink),
                                              list_.grouping, limits::kTasksPerNodeMax);
+    sink = nullptr;  // It is held by the connection from here on.
     if (part.tasks > 0) {
       if (std::exchange(any_task_, true)) text_ += ',';
       text_ += part.text;
+      last_ = part.last;
+      tried_since_.reset();
     }
-    if (part.tasks > 0 && HasMore(slot())) {
-      Flush([self = shared_from_this(), last = TaskId{slot().node->id, part.last}] {
-        self->AskOn(last);
-      });
+    if (part.tasks == 0 && no_room) return WaitForRoom();
+    if (part.tasks > 0 && more) {
+      Flush([self = shared_from_this()] { self->AskOn(); });
       return false;
     }
     EndNode(true);
@@ -92,17 +97,40 @@ class Stream : public std::enable_shared_from_this<Stream> {
     return false;
   }
 
+  // Others hold so much that nothing of the part could be kept. True: it goes on without.
+  bool WaitForRoom() {
+    Executor& executor = coordinator_.executor();
+    const MonoTime now = executor.clock().Now();
+    if (!tried_since_) tried_since_ = now;
+    if (now - *tried_since_ >= limits::kHeldWait) {
+      slot().failure = NodeFailure{slot().node->id.ToString(),
+                                   "circuit_breaking_exception",
+                                   http::Describe(http::HeldRefusal::kBusy, *list_.held->budget()),
+                                   FailureCause::kBusy,
+                                   ErrorCode::kResourceExhausted,
+                                   slot().node->name};
+      EndNode(false);
+      return true;
+    }
+    executor.After(limits::kHeldAgain, [self = shared_from_this()] { self->AskOn(); });
+    return false;
+  }
+
   void EndNode(bool complete) {
     ++index_;
+    last_ = 0;
+    tried_since_.reset();
     if (!by_node()) return;
     text_ += complete || profile_ == Profile::kStrict ? "}}" : R"(},"incomplete":true})";
   }
 
-  void AskOn(const TaskId& after) {
+  void AskOn() {
     if (gone_) return;
+    const NodeId node = slot().node->id;
     ListQuery query = list_.query;
-    query.nodes.tokens = {after.node.ToString()};
-    query.after = after;
+    query.nodes.tokens = {node.ToString()};
+    query.after = std::nullopt;
+    if (last_ > 0) query.after = TaskId{node, last_};
     query.share = {limits::kListPart, limits::kListPart};
     // One node, so one slot.
     coordinator_.List(std::move(query), list_.timeout, list_.sinks,
@@ -117,6 +145,7 @@ class Stream : public std::enable_shared_from_this<Stream> {
     if (gathered && !gathered->slots.front().failure) {
       mine.sink = std::move(gathered->slots.front().sink);
       mine.reply = std::move(gathered->slots.front().reply);
+      AddTaskFailures(mine, gathered->slots.front().task_failures);
       if (TakePart()) GoOn();
       return;
     }
@@ -125,15 +154,21 @@ class Stream : public std::enable_shared_from_this<Stream> {
     } else if (const std::string id = mine.node->id.ToString(); !coordinator_.Knows(id)) {
       mine.failure = NoSuchNode(id);  // It has left meanwhile.
     } else {
-      mine.failure = FailureOf(*mine.node, true, kListAction, gathered.error());
+      mine.failure = FailureOf(*mine.node, {}, kListAction, gathered.error());
     }
     EndNode(false);
     GoOn();
   }
 
+  static void AddTaskFailures(Slot& to, const std::vector<TaskFailure>& from) {
+    for (const TaskFailure& failure : from) {
+      if (to.task_failures.size() <= limits::kTaskFailuresMax) to.task_failures.push_back(failure);
+    }
+  }
+
   void End() {
     text_ += by_node() ? '}' : ']';
-    if (profile_ == Profile::kDocumented || gathered_.failed() > 0) {
+    if (profile_ == Profile::kDocumented || gathered_.failed() > 0 || gathered_.misses_tasks()) {
       std::string failures;
       http::JsonWriter json(failures);
       RenderFailures(json, gathered_, profile_);
@@ -163,8 +198,10 @@ class Stream : public std::enable_shared_from_this<Stream> {
   Prettifier prettifier_;
   const StreamedList list_;
   Gathered gathered_;
-  std::size_t index_ = 0;  // Of the slot whose turn it is.
-  std::string text_;       // Not yet written.
+  std::size_t index_ = 0;                // Of the slot whose turn it is.
+  std::uint64_t last_ = 0;               // The number of its last task so far.
+  std::optional<MonoTime> tried_since_;  // There is no room for its next part since then.
+  std::string text_;                     // Not yet written.
   bool any_node_ = false;
   bool any_task_ = false;
   bool gone_ = false;

@@ -7,12 +7,12 @@
 #include <limits>
 #include <set>
 
+#include <boost/json.hpp>
+
+#include "core/utf8.h"
+
 namespace quell::opensearch {
 namespace {
-
-// What every request may carry besides its own.
-constexpr std::array<std::string_view, 5> kResponseParams = {"error_trace", "filter_path", "format",
-                                                             "human", "pretty"};
 
 Problem NotANumber(std::string reason, std::string_view text) {
   Problem problem;
@@ -62,6 +62,27 @@ constexpr std::array<Unit, 7> kUnits = {{{"nanos", 1},
 
 bool All(std::string_view text, char wanted) {
   return !text.empty() && text.find_first_not_of(wanted) == std::string_view::npos;
+}
+
+// Nothing can have been meant by it: blanks, {}, [] or null.
+bool IsEmptyBody(std::string_view body) {
+  if (Trim(body).empty()) return true;
+  boost::system::error_code error;
+  const boost::json::value value = boost::json::parse(body, error);
+  if (error) return false;
+  return value.is_null() || (value.is_object() && value.get_object().empty()) ||
+         (value.is_array() && value.get_array().empty());
+}
+
+// The members of a body that is a JSON object.
+std::vector<std::string> NamesIn(std::string_view body) {
+  std::vector<std::string> names;
+  boost::system::error_code error;
+  const boost::json::value value = boost::json::parse(body, error);
+  if (error || !value.is_object()) return names;
+  for (const auto& member : value.get_object())
+    names.emplace_back(member.key());
+  return names;
 }
 
 bool IsFraction(std::string_view text) {
@@ -164,9 +185,6 @@ std::vector<std::string> SplitList(std::string_view text) {
   return parts;
 }
 
-Params::Params(const http::Request& request)
-    : request_(request), known_(kResponseParams.begin(), kResponseParams.end()) {}
-
 const http::QueryParam* Params::Find(std::string_view name) {
   known_.push_back(name);
   return request_.Param(name);
@@ -187,12 +205,11 @@ bool Params::Bool(std::string_view name, bool otherwise) {
 
 std::string Params::Text(std::string_view name) {
   const http::QueryParam* param = Find(name);
-  return param == nullptr ? std::string() : param->value;
+  return param == nullptr ? std::string() : ToUtf8(param->value);
 }
 
 std::vector<std::string> Params::List(std::string_view name) {
-  const http::QueryParam* param = Find(name);
-  return SplitList(param == nullptr ? std::string_view() : param->value);
+  return SplitList(Text(name));
 }
 
 std::optional<std::chrono::nanoseconds> Params::Duration(std::string_view name) {
@@ -250,6 +267,12 @@ void Params::Fail(std::string reason) {
 
 std::optional<Problem> Params::Finish() {
   if (problem_) return problem_;
+  if (std::optional<Problem> problem = UnknownNames()) return problem;
+  if (std::optional<Problem> problem = UnreadValues()) return problem;
+  return UnreadBody();
+}
+
+std::optional<Problem> Params::UnknownNames() const {
   std::set<std::string_view> unknown;
   for (const http::QueryParam& param : request_.query) {
     if (std::find(known_.begin(), known_.end(), param.name) == known_.end()) {
@@ -259,6 +282,44 @@ std::optional<Problem> Params::Finish() {
   if (unknown.empty()) return std::nullopt;
   Problem problem;
   problem.reason = Unrecognized(request_.path, "parameter", unknown, known_);
+  return problem;
+}
+
+std::optional<Problem> Params::UnreadValues() const {
+  if (as_recorded_) return std::nullopt;
+  Problem problem;
+  for (const http::QueryParam& param : request_.query) {
+    if (!IsUtf8(param.value)) {
+      problem.reason = "[" + param.name + "] is not UTF-8: percent-encode its characters so";
+      return problem;
+    }
+    if (param.value != request_.Param(param.name)->value) {
+      problem.reason =
+          "[" + param.name + "] is given twice: give it once, with commas if it may name several";
+      return problem;
+    }
+  }
+  return std::nullopt;
+}
+
+std::optional<Problem> Params::UnreadBody() const {
+  using http::Method;
+  const bool changes = request_.method != Method::kGet && request_.method != Method::kHead;
+  if ((as_recorded_ && !changes) || IsEmptyBody(request_.body)) return std::nullopt;
+  std::string names;
+  for (const std::string& name : NamesIn(request_.body)) {
+    if (std::find(known_.begin(), known_.end(), name) == known_.end()) continue;
+    names += (names.empty() ? "[" : ", [") + name + "]";
+  }
+  Problem problem;
+  problem.reason = "request [" + request_.path + "] does not support having a body" +
+                   (changes ? ", and nothing was changed" : "");
+  if (!names.empty()) {
+    problem.reason += ": " + names + " must stand in the query, as in [" + request_.path + "?" +
+                      names.substr(1, names.find(']') - 1) + "=...]";
+  } else if (!known_.empty()) {
+    problem.reason += ": what it reads must stand in the query, after [" + request_.path + "?]";
+  }
   return problem;
 }
 

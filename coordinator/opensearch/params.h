@@ -1,5 +1,6 @@
-// Query parameters, as strict as OpenSearch takes them: values first, in the order in which they
-// are read, then names that nobody has read.
+// What a request says, as strict as OpenSearch takes it: values first, in the order in which they
+// are read, then what nobody has read: names, earlier values of a name, the body. Input that was
+// not read would count as a filter that was not given.
 #pragma once
 
 #include <chrono>
@@ -17,10 +18,15 @@
 namespace quell::opensearch {
 
 // Over one request, which must outlive it. The first problem is kept; what is read after it gives
-// defaults. Of a parameter that is given twice the last one counts.
+// defaults. Values that are read are UTF-8.
 class Params {
  public:
-  explicit Params(const http::Request& request);
+  explicit Params(const http::Request& request) : request_(request) {}
+
+  // As a real server: of a parameter that is given twice the last one counts, filters may be empty,
+  // text need not be UTF-8, and the body of a request that changes nothing is not looked at.
+  void AsRecorded() { as_recorded_ = true; }
+  bool as_recorded() const { return as_recorded_; }
 
   // In the query. Reading is what makes a name known.
   bool Has(std::string_view name);
@@ -40,13 +46,17 @@ class Params {
   void Fail(Problem problem);
   void Fail(std::string reason);
 
-  // After everything was read: the first problem; or the names that are left.
+  // After everything was read: the first problem; or what was not read.
   std::optional<Problem> Finish();
 
  private:
   const http::QueryParam* Find(std::string_view name);
+  std::optional<Problem> UnknownNames() const;
+  std::optional<Problem> UnreadValues() const;
+  std::optional<Problem> UnreadBody() const;
 
   const http::Request& request_;
+  bool as_recorded_ = false;
   std::vector<std::string_view> known_;
   std::optional<Problem> problem_;
 };

@@ -105,9 +105,16 @@ void RenderTask(http::JsonWriter& json, const TaskView& task, const TaskLook& lo
 }
 
 void TasksObject::OnTasks(std::span<const TaskView> page) {
+  if (Omits(page.size())) return;
+  const std::size_t before = text_.size();
   for (const TaskView& task : page) {
     json_.Key(IdText(task.id).view());
     RenderTask(json_, task, look_);
+  }
+  if (!Keeps(text_.capacity(), page.size())) {
+    text_.resize(before);
+    text_.shrink_to_fit();
+    return;
   }
   count_ += page.size();
   if (!page.empty()) last_ = page.back().id.number;
@@ -124,6 +131,54 @@ void OneTask::OnTasks(std::span<const TaskView> page) {
     RenderTask(live, task, {TaskShape::kDetailed, look_.human, look_.profile});
     http::JsonWriter ended(ended_);
     RenderTask(ended, task, {TaskShape::kEnded, look_.human, look_.profile});
+    end_ = {task.state, std::string(task.cancel_reason), task.running};
+  }
+}
+
+namespace {
+
+void RenderError(http::JsonWriter& json, std::string_view type, std::string_view reason) {
+  json.Key("error").BeginObject().Field("type", type).Field("reason", reason).EndObject();
+}
+
+// As a real server has it of what was cancelled. Typed clients want every member; there is nothing
+// to count here.
+void RenderCancelledResponse(http::JsonWriter& json, const TaskEnd& end) {
+  json.Key("response").BeginObject();
+  json.Field("took", std::chrono::duration_cast<std::chrono::milliseconds>(end.ran).count());
+  json.Field("timed_out", false);
+  for (const char* name :
+       {"total", "updated", "created", "deleted", "batches", "version_conflicts", "noops"}) {
+    json.Field(name, std::int64_t{0});
+  }
+  json.Key("retries").BeginObject().Field("bulk", std::int64_t{0});
+  json.Field("search", std::int64_t{0}).EndObject();
+  json.Field("throttled", "0s").Field("throttled_millis", std::int64_t{0});
+  json.Key("requests_per_second").Raw("-1.0");
+  json.Field("canceled", end.cancel_reason.empty() ? "by user request" : end.cancel_reason);
+  json.Field("throttled_until", "0s").Field("throttled_until_millis", std::int64_t{0});
+  json.Key("failures").BeginArray().EndArray().EndObject();
+}
+
+}  // namespace
+
+void RenderEnd(http::JsonWriter& json, const TaskEnd& end, Profile profile) {
+  switch (end.state) {
+    case TaskState::kFailed:
+      return RenderError(json, "task_failed_exception", "the task reported that it failed");
+    case TaskState::kExpired:
+      return RenderError(json, "task_expired_exception", "the task ended because of its deadline");
+    case TaskState::kLost:
+      return RenderError(json, "task_lost_exception",
+                         "the task's program went away without a report: how the work ended is not "
+                         "known");
+    case TaskState::kRejected:
+      return RenderError(json, "task_rejected_exception", "the task was never taken");
+    case TaskState::kCancelled:
+      if (profile == Profile::kStrict) RenderCancelledResponse(json, end);
+      return;
+    default:
+      return;
   }
 }
 
@@ -135,6 +190,8 @@ void RenderFailure(http::JsonWriter& json, const NodeFailure& failure) {
   if (failure.cause_type == "no_such_node_exception") json.Field("node_id", failure.node);
   json.EndObject().EndObject();
 }
+
+namespace {
 
 // As a real server has it: what was selected, and could not be done.
 void RenderSpared(http::JsonWriter& json, const TaskId& task) {
@@ -149,13 +206,30 @@ void RenderSpared(http::JsonWriter& json, const TaskId& task) {
   json.EndObject().EndObject();
 }
 
-void RenderFailures(http::JsonWriter& json, const Gathered& gathered, Profile profile) {
-  if (!gathered.doubtful.empty()) {
-    json.Key("task_failures").BeginArray();
-    for (const TaskId& task : gathered.doubtful)
-      RenderSpared(json, task);
-    json.EndArray();
+void RenderUnreadable(http::JsonWriter& json, const TaskFailure& failure) {
+  json.BeginObject().Field("task_id", failure.number);
+  json.Field("node_id", failure.node.view()).Field("status", "INTERNAL_SERVER_ERROR");
+  json.Key("reason").BeginObject().Field("type", kUnreadableTask);
+  json.Field("reason", failure.reason).EndObject().EndObject();
+}
+
+// The key is there only if there are any, as a real server has it.
+void RenderTaskFailures(http::JsonWriter& json, const Gathered& gathered) {
+  if (!gathered.misses_tasks() && gathered.doubtful.empty()) return;
+  json.Key("task_failures").BeginArray();
+  for (const TaskId& task : gathered.doubtful)
+    RenderSpared(json, task);
+  for (const Slot& slot : gathered.slots) {
+    for (const TaskFailure& failure : slot.task_failures)
+      RenderUnreadable(json, failure);
   }
+  json.EndArray();
+}
+
+}  // namespace
+
+void RenderFailures(http::JsonWriter& json, const Gathered& gathered, Profile profile) {
+  RenderTaskFailures(json, gathered);
   if (profile == Profile::kStrict && gathered.failed() == 0) return;
   json.Key("node_failures").BeginArray();
   for (const Slot& slot : gathered.slots) {
@@ -196,7 +270,9 @@ std::string RenderGathered(const Gathered& gathered, Profile profile) {
     if (profile == Profile::kStrict && tasks.count() == 0) continue;
     json.Key(slot.node->id.view()).BeginObject();
     RenderNodeFields(json, *slot.node, profile);
-    json.Key("tasks").Raw(tasks.Close()).EndObject();
+    json.Key("tasks").Raw(tasks.Close());
+    if (tasks.omitted() > 0 && profile == Profile::kDocumented) json.Field("incomplete", true);
+    json.EndObject();
   }
   json.EndObject().EndObject();
   return body;

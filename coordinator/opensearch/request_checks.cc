@@ -13,6 +13,9 @@ namespace quell::opensearch {
 namespace {
 
 constexpr std::array<const char*, 2> kIds = {"X-Request-Id", "X-Opaque-Id"};
+// Of two that differ one would not be read.
+constexpr std::array<const char*, 4> kSingle = {"X-Request-Id", "X-Opaque-Id", "Quell-Profile",
+                                                "Quell-Requests"};
 
 std::vector<std::string_view> Values(const http::Request& request, std::string_view name) {
   std::vector<std::string_view> values;
@@ -70,7 +73,7 @@ std::optional<Problem> CheckHeaders(const http::Request& request) {
   if (!types.empty() && !IsMediaType(MediaType(types.front()))) {
     return WrongContentType("invalid Content-Type header [" + std::string(types.front()) + "]");
   }
-  for (const char* name : kIds) {
+  for (const char* name : kSingle) {
     const std::vector<std::string_view> values = Values(request, name);
     for (std::string_view value : values) {
       if (value != values.front()) {

@@ -8,11 +8,12 @@
 
 namespace quell::opensearch {
 
-// Headers that can be read in one way only: Content-Type, X-Opaque-Id, X-Request-Id.
+// Headers that can be read in one way only: Content-Type, X-Opaque-Id, X-Request-Id, Quell-Profile,
+// Quell-Requests.
 std::optional<Problem> CheckHeaders(const http::Request& request);
 
-// Of a request that has a route. Bodies are not looked at, but must have a type that is known; the
-// ids must fit into a task.
+// Of a request that has a route. A body must have a type that is known (Params refuses what is in
+// it); the ids must fit into a task.
 std::optional<Problem> CheckRequest(const http::Request& request);
 
 }  // namespace quell::opensearch

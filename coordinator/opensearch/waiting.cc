@@ -70,13 +70,12 @@ void FailWhatRanOut(Gathered& gathered, const Wait& wait) {
     const auto* await = slot.reply ? std::get_if<AwaitReply>(&*slot.reply) : nullptr;
     if (await == nullptr || await->running == 0) continue;
     if (wait.told) {
-      slot.failure = FailureOf(*slot.node, true, action,
+      slot.failure = FailureOf(*slot.node, {}, action,
                                {ErrorCode::kDeadlineExceeded,
                                 "request_id [" + std::to_string(i + 1) + "] timed out after [" +
                                     std::to_string(millis.count()) + "ms]"});
     } else {
-      slot.failure = NodeFailure{slot.node->id.ToString(), "timeout_exception",
-                                 TimedOut(std::to_string(await->running) + " tasks")};
+      slot.failure = WaitRanOut(*slot.node, TimedOut(std::to_string(await->running) + " tasks"));
     }
     slot.reply.reset();
     slot.sink.reset();

@@ -13,12 +13,17 @@
 // The rules of the library hold (sdk/include/quell/quell.h): nothing waits for the network but the
 // first start of the process, and that for at most 250 ms; without a node daemon the work goes on
 // untracked and is registered late, with its true start time. What the library keeps open never keeps
-// the process alive.
+// the process alive. What goes wrong is never an exception in the program: it is a warning
+// (`process.on('warning')`) of the type QuellWarning, once.
+//
+// process.exit() within run() ends that task, and those around it: as success with code 0, else as
+// failure. A task that is open when its program ends in another way is lost.
 
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { randomBytes } from 'node:crypto';
-import { readFileSync } from 'node:fs';
+import fs from 'node:fs';
 import http from 'node:http';
+import { isMainThread } from 'node:worker_threads';
 
 export const version = '0.1.0';
 
@@ -32,17 +37,62 @@ const LOOK_MS = 10000;
 const LOOK_CANCELLED_MS = 1000;  // Somebody waits for it.
 const LOOKS_A_SECOND = 100;
 const MEASURE_MS = 1000;  // Figures that travel alone.
+const BUSY_MS = 2000;  // The node has no room now.
 const BATCH = 500;
+const BATCH_BYTES = 512 * 1024;
+const STATUS_BYTES = 16 * 1024;
+const STATUS_MEMBERS = 64;
 const ENDED_UNTRACKED = 1000;
 
-const TASK_ID = /^[A-Za-z0-9_-]{22}:[1-9][0-9]{0,15}$/;
+const TASK_ID = /^(?!-|A{22})[A-Za-z0-9_-]{21}[AQgw]:[1-9][0-9]{0,15}$/;
+/** As the node has it: whatever it would refuse must not cost the program its tasks. */
+const isTaskId = (text) => TASK_ID.test(text) && Number(text.slice(23)) <= Number.MAX_SAFE_INTEGER;
+const CONTROL = /[\u0000-\u001f\u007f-\u009f]/g;
 const TRACEPARENT = /^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/;
 const OUTCOMES = ['success', 'failure', 'cancelled', 'timeout'];
 
 const current = new AsyncLocalStorage();
 
+/** The daemon has no room for this now; all that it knows already it still knows. */
+const isBusy = (status) => status === 429 || status === 507;
 /** It may be another status the next time. */
-const isAway = (status) => status === 408 || status === 429 || status >= 500;
+const isAway = (status) => status === 408 || (status >= 500 && !isBusy(status));
+
+class Busy extends Error {}
+
+// A clock that nobody sets.
+const monotonic = () => performance.now();
+
+const said = new Set();
+function warnOnce(key, text) {
+  if (said.has(key) || said.size >= 1000) return;
+  said.add(key);
+  process.emitWarning(text, 'QuellWarning');
+}
+
+const bytesOf = (text) => Buffer.byteLength(text);
+
+/** An object of members that are JSON already. */
+const objectOf = (members) => `{${Object.entries(members).map(([name, json]) => `${JSON.stringify(name)}:${json}`).join(',')}}`;
+
+/** JSON.stringify() that throws where it would write something else: for NaN, functions and the like. */
+function jsonOf(value) {
+  const json = JSON.stringify(value, (_, part) => {
+    if (typeof part === 'number' && !Number.isFinite(part)) throw new RangeError(`${part} is no number in JSON`);
+    return typeof part === 'string' ? Buffer.from(part).toString() : part;  // Half a surrogate is no Unicode.
+  });
+  if (json === undefined) throw new TypeError(`${typeof value} is no JSON value`);
+  return json;
+}
+
+/** What a text means as JSON, if it means something. */
+function parsed(text) {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
 
 /** What task.signal is aborted with, and what throwIfCancelled() throws. */
 export class Cancelled extends Error {
@@ -65,7 +115,11 @@ export class Context {
   };
 
   constructor({ task = '', ancestors = [], opaqueId = '', traceparent = '' } = {}) {
-    Object.assign(this, { task, ancestors, opaqueId, traceparent });
+    this.task = isTaskId(task) ? task : '';
+    const chain = ancestors.slice(0, 15);
+    this.ancestors = this.task && chain.every(isTaskId) ? chain : [];
+    this.opaqueId = /^[ -~]{1,1024}$/.test(opaqueId) ? opaqueId : '';
+    this.traceparent = TRACEPARENT.test(traceparent) ? traceparent : '';
   }
 
   /** From headers (an object, a Map or a Headers), names in any case. */
@@ -81,15 +135,7 @@ export class Context {
 
   static #from(names, carrier) {
     const [task, ancestors, opaqueId, traceparent] = names.map((name) => String(carrier[name] ?? ''));
-    const context = new Context();
-    if (TASK_ID.test(task)) {
-      context.task = task;
-      const chain = ancestors.split(',').filter((id) => id).slice(0, 15);
-      if (chain.every((id) => TASK_ID.test(id))) context.ancestors = chain;
-    }
-    if (TRACEPARENT.test(traceparent)) context.traceparent = traceparent;
-    if (/^[ -~]{1,1024}$/.test(opaqueId)) context.opaqueId = opaqueId;
-    return context;
+    return new Context({ task, ancestors: ancestors.split(',').filter((id) => id), opaqueId, traceparent });
   }
 
   /** As an object, for 'http', 'grpc' or 'environment'. */
@@ -110,7 +156,7 @@ export class Context {
 // it. Undefined where there is no /proc.
 function sinceBootMicros() {
   try {
-    return Math.round(Number(readFileSync('/proc/uptime', 'ascii').split(' ')[0]) * 1e6);
+    return Math.round(Number(fs.readFileSync('/proc/uptime', 'ascii').split(' ')[0]) * 1e6);
   } catch {
     return undefined;
   }
@@ -148,7 +194,7 @@ export class Task {
   #controller = new AbortController();
 
   constructor(action, { description = '', context, parent, cancellable = true, cancelOnParentLost = false } = {}) {
-    this.action = cut(action || 'unnamed', 128);
+    this.action = cut(String(action || 'unnamed').replace(CONTROL, ' '), 128);
     this.description = cut(description, 4096);
     this.cancellable = cancellable;
     this.cancelOnParentLost = cancelOnParentLost;
@@ -156,13 +202,15 @@ export class Task {
     this._ = {
       startMs: Date.now(), startBootUs: sinceBootMicros(), origin: context ?? new Context(), parent, id: '', ancestors: [],
       registered: false, refused: false, outcome: undefined, toldEnd: false,
-      fields: {}, fieldsDirty: false, fieldsTold: 0, shields: [], cancel: undefined,
+      fields: Object.create(null),  // As JSON.
+      fieldsDirty: false, fieldsTold: -COALESCE_MS, shields: [], cancel: undefined,
       tellDeferred: false, toldStopping: false,
       key: '',  // Names the registration, should its answer be lost.
       knows: false,  // The program has seen that it is cancelled.
       running: new Set(),  // Measures under way.
       figures: { total: 0, least: 0, most: 0, count: 0 },  // Of those that have ended.
       figuresTold: undefined, figuresToldAt: 0,
+      inRun: false,  // Of run().
       signalTaken: false, looked: 0, lookTold: 0, lookToldAt: 0,
     };
   }
@@ -190,21 +238,49 @@ export class Task {
     return signal;
   }
 
-  progress(done, total, unit) { this.field('progress', unit ? { done, total, unit } : { done, total }); }
-  phase(text) { this.field('phase', String(text)); }
+  progress(done, total, unit) { this.field('progress', unit ? { done, total, unit: cut(unit, 64) } : { done, total }); }
+  phase(text) { this.field('phase', cut(text, 1024)); }
 
-  /** One more member of the status; any JSON value. Only the last one within 100 ms travels. */
+  /**
+   * One more member of the status; any JSON value. Only the last one within 100 ms travels. A value that is no
+   * JSON (NaN, say), and one for which the status has no room (64 members, 16 KiB in all), leaves the status
+   * without this member; a warning names it.
+   */
   field(name, value) {
-    const json = JSON.stringify(value);
-    if (json === undefined) throw new TypeError(`status field ${name} is no JSON value`);
     const state = this._;
-    if (state.outcome !== undefined || JSON.stringify(state.fields[name]) === json) return;
-    if (Object.keys(state.fields).length >= 64 && !(name in state.fields)) return;
-    state.fields[name] = value;
-    if (!state.fieldsDirty) {
+    if (state.outcome !== undefined) return;
+    const before = state.fields[name];
+    let json;
+    try {
+      json = jsonOf(value);
+      if (json === before) return;
+      this.#checkRoom(name, json);
+    } catch (error) {
+      json = undefined;
+      this._warnOfMember(name, error.message);
+    }
+    if (json !== undefined) state.fields[name] = json;
+    else delete state.fields[name];
+    if (json !== before && !state.fieldsDirty) {
       state.fieldsDirty = true;
       engine().wake();
     }
+  }
+
+  #checkRoom(name, json) {
+    const { fields } = this._;
+    const names = Object.keys(fields);
+    if (!(name in fields) && names.length >= STATUS_MEMBERS) {
+      throw new RangeError(`a status has at most ${STATUS_MEMBERS} members`);
+    }
+    const rough = names.reduce((sum, one) => sum + one.length + fields[one].length + 4, name.length + json.length);
+    if (rough > 2000 && bytesOf(objectOf({ ...fields, [name]: json })) > STATUS_BYTES) {
+      throw new RangeError(`the status would have more than ${STATUS_BYTES} bytes`);
+    }
+  }
+
+  _warnOfMember(name, why) {
+    warnOnce(`member ${this.action} ${name}`, `the status of the task ${this.action} has no member ${cut(name, 128)}: ${why}`);
   }
 
   child(action, options = {}) {
@@ -282,7 +358,9 @@ export class Task {
 
   _newJson() {
     const { id, key, startMs, startBootUs, origin, parent } = this._;
-    const out = { action: this.action, description: this.description, pid: process.pid, start_time_in_millis: startMs };
+    const out = { action: this.action, description: this.description };
+    if (isMainThread) out.pid = process.pid;  // The process may outlive its worker: that one lives by its stream.
+    out.start_time_in_millis = Math.min(startMs, Date.now());  // The clock may have been set back.
     if (startBootUs !== undefined) out.start_since_boot_in_micros = startBootUs;
     if (id) out.id = id;
     else out.key = key;
@@ -290,15 +368,15 @@ export class Task {
     if (!this.cancellable) out.cancellable = false;
     if (parent?.id) {
       out.parent = parent.id;
-    } else if (origin.task) {
+    } else if (TASK_ID.test(origin.task)) {
       out.parent = origin.task;
       if (origin.ancestors.length) out.ancestors = origin.ancestors;
     }
     const headers = {};
-    if (origin.opaqueId) headers['X-Opaque-Id'] = origin.opaqueId;
-    if (origin.traceparent) headers.traceparent = origin.traceparent;
+    if (origin.opaqueId) headers['X-Opaque-Id'] = cut(origin.opaqueId, 1024);
+    if (origin.traceparent) headers.traceparent = cut(origin.traceparent, 1024);
     if (Object.keys(headers).length) out.headers = headers;
-    return out;
+    return JSON.stringify(out);
   }
 }
 
@@ -306,12 +384,15 @@ export class Task {
 class Engine {
   #path = process.env.QUELL_SOCKET || '/run/quell/node.sock';
   #agent = new http.Agent({ keepAlive: true, maxSockets: 1 });
+  #socket;  // That the calls use.
   #tasks = new Set();
   #session = '';
   #stream;
   #streamBroken = false;
+  #streamPause = BACKOFF_MIN_MS;
   #backoff = 0;
   #retryAt = 0;
+  #fullUntil = 0;  // No room for more tasks.
   #running = false;
   #again = false;
   #timer;
@@ -324,11 +405,17 @@ class Engine {
   #keyPrefix = randomBytes(12).toString('hex');
   #added = 0;
 
+  constructor() {
+    process.on('exit', (code) => this.#atExit(code));
+  }
+
   add(task) {
-    if (!task._.key) task._.key = `${this.#keyPrefix}-${++this.#added}`;
+    if (!task._.key) task._.key = this.#newKey();
     this.#tasks.add(task);
     this.wake();
   }
+
+  #newKey() { return `${this.#keyPrefix}-${++this.#added}`; }
 
   /** Resolves once the first attempt of the process is over, after 250 ms at most. */
   firstTry() {
@@ -349,9 +436,9 @@ class Engine {
   }
 
   async flush(timeoutMs) {
-    const until = Date.now() + timeoutMs;
+    const until = monotonic() + timeoutMs;
     while (this.#running || this.#pending()) {
-      if (Date.now() >= until) return false;
+      if (monotonic() >= until) return false;
       this.wake();
       await new Promise((resolve) => setTimeout(resolve, 5));
     }
@@ -369,23 +456,34 @@ class Engine {
       this.#again = false;
       try {
         await this.#step();
-      } catch {
-        this.#disconnect();
+      } catch (error) {
+        if (error instanceof Busy) this.#later(BUSY_MS);
+        else this.#disconnect();
       }
       for (const done of this.#waiting.splice(0)) done();
     } while (this.#again);
     this.#running = false;
   }
 
-  #later(ms) {
-    clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => this.wake(), ms);
-    this.#timer.unref();
+  #later(ms) { this.#timer = this.#sooner(this.#timer, ms, () => { this.#timer = undefined; }); }
+  #lookLater(ms) { this.#lookTimer = this.#sooner(this.#lookTimer, ms, () => { this.#lookTimer = undefined; }); }
+
+  // The one that rings first: `set`, or a new one after `ms`.
+  #sooner(set, ms, rung) {
+    const at = monotonic() + ms;
+    if (set && set.at <= at) return set;
+    clearTimeout(set?.timer);
+    const timer = setTimeout(() => {
+      rung();
+      this.wake();
+    }, ms);
+    timer.unref();
+    return { at, timer };
   }
 
   async #step() {
     if (this.#tasks.size === 0) return;
-    const left = this.#retryAt - Date.now();
+    const left = this.#retryAt - monotonic();
     if (left > 0) {
       this.#later(left);
       return;
@@ -396,15 +494,15 @@ class Engine {
     await this.#end();
   }
 
-  #post(target, body) {
+  #post(target, data) {
     const headers = { 'Content-Type': 'application/json' };
     if (this.#session) headers['Quell-Session'] = this.#session;
     return new Promise((resolve, reject) => {
-      const data = JSON.stringify(body);
-      headers['Content-Length'] = Buffer.byteLength(data);
+      headers['Content-Length'] = bytesOf(data);
       const request = http.request({
         socketPath: this.#path, path: target, method: 'POST', headers, agent: this.#agent, timeout: CALL_MS,
       });
+      request.on('socket', (socket) => { this.#socket = socket; });
       request.on('timeout', () => request.destroy(new Error('no answer')));
       request.on('error', reject);
       request.on('response', (response) => {
@@ -419,7 +517,8 @@ class Engine {
             return;
           }
           try {
-            resolve({ status, answer: JSON.parse(text || '{}') });
+            const answer = JSON.parse(text || '{}');
+            resolve({ status, answer, type: answer?.error?.type, reason: answer?.error?.reason ?? `status ${status}` });
           } catch (error) {
             reject(error);
           }
@@ -431,35 +530,87 @@ class Engine {
 
   async #register() {
     for (;;) {
-      const batch = [...this.#tasks].filter(({ _: s }) =>
-        !s.registered && !s.refused && (!s.parent || s.parent._.id || s.parent._.refused)).slice(0, BATCH);
+      const left = this.#fullUntil - monotonic();
+      if (left > 0) {
+        this.#later(left);
+        return;
+      }
+      const batch = this.#nextBatch();
       if (batch.length === 0) return;
       await this.#registerBatch(batch);
     }
   }
 
+  #nextBatch() {
+    const settled = ({ _: s }) => s.registered || s.refused || s.toldEnd;
+    const waiting = [...this.#tasks].filter(({ _: s }) => !s.registered && !s.refused && (!s.parent || settled(s.parent)));
+    // What the node knows, or should know, comes back first.
+    waiting.sort((a, b) => Number(b.tracked) - Number(a.tracked));
+    const batch = [];
+    let size = 0;
+    for (const task of waiting) {
+      const json = task._newJson();
+      size += bytesOf(json);
+      const full = size > BATCH_BYTES || batch.length === BATCH;
+      if (batch.length && (full || task.tracked !== batch[0].task.tracked)) break;
+      batch.push({ task, json });
+    }
+    return batch;
+  }
+
   async #registerBatch(batch) {
-    const { status, answer } = await this.#post('/v1/tasks', batch.map((task) => task._newJson()));
-    if (status === 404 && this.#session) throw new Error('away');  // The session is over: begin anew.
-    if (status !== 200) {
-      // One bad task spoils its batch: find it by asking for each alone.
-      if (batch.length > 1) for (const task of batch) await this.#registerBatch([task]);
-      else batch[0]._.refused = true;
+    const { status, answer, type, reason } = await this.#post('/v1/tasks', `[${batch.map(({ json }) => json).join()}]`);
+    if (type === 'session_not_found') throw new Error('away');  // Begin anew.
+    if (status !== 200 && batch.length > 1) {
+      // One bad task spoils its batch; some may have room where all have none.
+      const half = batch.length >> 1;
+      await this.#registerBatch(batch.slice(0, half));
+      if (monotonic() >= this.#fullUntil) await this.#registerBatch(batch.slice(half));
+    } else if (isBusy(status)) {
+      this.#fullUntil = monotonic() + BUSY_MS;
+      warnOnce(`full ${reason}`, `the node takes no more tasks now: ${reason}`);
+    } else if (status !== 200) {
+      this.#refuse(batch[0].task, reason);
+    } else {
+      this.#session = answer.session;
+      this.#backoff = 0;
+      batch.forEach(({ task }, i) => this.#take(task, answer.tasks[i]));
+      if (!this.#stream) this.#listen();
+    }
+  }
+
+  #take(task, registered) {
+    Object.assign(task._, {
+      registered: true, id: registered.id, ancestors: registered.ancestors ?? [],
+      fieldsDirty: Object.keys(task._.fields).length > 0, fieldsTold: -COALESCE_MS,
+      toldStopping: false, figuresTold: undefined, figuresToldAt: monotonic(), lookTold: 0, lookToldAt: monotonic(),
+    });
+    const { warning } = registered;
+    if (warning) warnOnce(`${warning.type} ${task.action}`, `task ${task.action}: ${warning.reason}`);
+    if (registered.cancel) task._.cancel = registered.cancel;
+    task._deliver();
+  }
+
+  // What it does not take: a context from elsewhere, an id of before. Else the task stays untracked.
+  #refuse(task, reason) {
+    const state = task._;
+    const { task: parent, opaqueId, traceparent } = state.origin;
+    let what;
+    if (state.id && state.outcome !== undefined) {
+      state.refused = true;  // It has heard of the end, and its answer was lost.
       return;
     }
-    this.#session = answer.session;
-    this.#backoff = 0;
-    batch.forEach((task, i) => {
-      const registered = answer.tasks[i];
-      Object.assign(task._, {
-        registered: true, id: registered.id, ancestors: registered.ancestors ?? [],
-        fieldsDirty: Object.keys(task._.fields).length > 0, fieldsTold: 0,
-        toldStopping: false, figuresTold: undefined, figuresToldAt: Date.now(), lookTold: 0, lookToldAt: Date.now(),
-      });
-      if (registered.cancel) task._.cancel = registered.cancel;
-      task._deliver();
-    });
-    if (!this.#stream) this.#listen();
+    if (state.id) {
+      what = `the node does not give the task ${task.action} its id back, it gets another one`;
+      Object.assign(state, { id: '', ancestors: [], key: this.#newKey() });
+    } else if (parent || opaqueId || traceparent) {
+      what = `the task ${task.action} is registered without its context`;
+      state.origin = new Context();
+    } else {
+      what = `the node refuses the task ${task.action}, it stays untracked`;
+      state.refused = true;
+    }
+    warnOnce(what, `${what}: ${reason}`);
   }
 
   async #report(task) {
@@ -467,35 +618,76 @@ class Engine {
     if (!state.registered || state.toldEnd) return;
     const body = {};
     if (state.fieldsDirty) {
-      const due = state.fieldsTold + COALESCE_MS - Date.now();
+      const due = state.fieldsTold + COALESCE_MS - monotonic();
       if (due <= 0 || state.outcome !== undefined) {
-        body.status = { ...state.fields };
+        body.status = objectOf(state.fields);
         state.fieldsDirty = false;
-        state.fieldsTold = Date.now();
+        state.fieldsTold = monotonic();
       } else {
         this.#later(due);
       }
     }
-    if (state.tellDeferred && state.shields.length) body.deferred = state.shields.at(-1);
-    if (state.knows && !state.toldStopping) body.stopping = state.toldStopping = true;
+    const { tellDeferred } = state;
+    if (tellDeferred && state.shields.length) body.deferred = jsonOf(state.shields.at(-1));
     state.tellDeferred = false;
+    const stopping = state.knows && !state.toldStopping;
+    if (stopping) {
+      body.stopping = 'true';
+      state.toldStopping = true;
+    }
     if (this.#isLookDue(state, Object.keys(body).length > 0)) {
-      body.last_check_millis = state.looked;
+      body.last_check_millis = String(state.looked);
       state.lookTold = state.looked;
-      state.lookToldAt = Date.now();
+      state.lookToldAt = monotonic();
     }
     const resources = this.#newFigures(state, Object.keys(body).length > 0);
-    await this.#sendReport(`/v1/tasks/${state.id}/report`, body, resources);
+    if (resources && !this.#resourcesRefused) body.resources = JSON.stringify(resources);
+    try {
+      await this.#sendReport(task, body);
+    } catch (error) {
+      if (error instanceof Busy) {  // All of it once more.
+        state.fieldsDirty ||= body.status !== undefined;
+        state.tellDeferred ||= tellDeferred;
+        if (stopping) state.toldStopping = false;
+      }
+      throw error;
+    }
   }
 
-  // An older node refuses a report with what it does not know: the rest must get through.
-  async #sendReport(target, body, resources) {
-    if (resources && !this.#resourcesRefused) {
-      const { status } = await this.#post(target, { ...body, resources });
-      if (status !== 400) return;
-      this.#resourcesRefused = true;
+  async #sendReport(task, body) {
+    if (!Object.keys(body).length || await this.#reportRefused(task, body) === undefined) return;
+    // Something of it is bad: that must cost itself and nothing else.
+    const { status, resources, ...others } = body;
+    for (const [name, json] of Object.entries(others)) await this.#reportRefused(task, { [name]: json });
+    if (status) await this.#sendMembers(task);
+    if (resources && await this.#reportRefused(task, { resources }) !== undefined) this.#resourcesRefused = true;
+  }
+
+  // One by one: those that the node does not take leave the status.
+  async #sendMembers(task) {
+    const { fields } = task._;
+    const kept = {};
+    for (const [name, json] of Object.entries(fields)) {
+      const reason = await this.#reportRefused(task, { status: objectOf({ ...kept, [name]: json }) });
+      if (reason === undefined) {
+        kept[name] = json;
+        continue;
+      }
+      if (fields[name] === json) delete fields[name];
+      task._warnOfMember(name, reason);
     }
-    if (Object.keys(body).length) await this.#post(target, body);
+    await this.#reportRefused(task, { status: objectOf(kept) });
+  }
+
+  // Why the node does not take it, if it is malformed.
+  async #reportRefused(task, body) {
+    const { status, answer, reason } = await this.#post(`/v1/tasks/${task.id}/report`, objectOf(body));
+    if (isBusy(status)) throw new Busy();
+    if (status === 200 && answer.cancel && !task._.cancel) {
+      task._.cancel = answer.cancel;
+      task._deliver();
+    }
+    return status === 400 || status === 413 ? reason : undefined;
   }
 
   // What is to be told now of what the task uses: with something else, or for its own sake. The last figures go
@@ -505,12 +697,12 @@ class Engine {
     const told = state.figuresTold;
     const ended = told ? told.executions - told.active : 0;
     if (state.running.size === 0 && state.figures.count === ended) return undefined;
-    const left = state.figuresToldAt + MEASURE_MS - Date.now();
+    const left = state.figuresToldAt + MEASURE_MS - monotonic();
     if (left > 0 && !together) {
       this.#lookLater(left);
       return undefined;
     }
-    state.figuresToldAt = Date.now();
+    state.figuresToldAt = monotonic();
     state.figuresTold = figuresOf(state);
     if (state.running.size) this.#lookLater(MEASURE_MS);
     return state.figuresTold;
@@ -518,7 +710,7 @@ class Engine {
 
   // Whether the last look, if it is new, is to be told now: with something else, or for its own sake.
   #isLookDue(state, together) {
-    const now = Date.now();
+    const now = monotonic();
     if (now - this.#looksSince >= 1000) {
       this.#looksSince = now;
       this.#looks = 0;
@@ -538,18 +730,6 @@ class Engine {
     return tell;
   }
 
-  #lookLater(ms) {
-    const at = Date.now() + ms;
-    if (this.#lookTimer && this.#lookTimer.at <= at) return;
-    clearTimeout(this.#lookTimer?.timer);
-    const timer = setTimeout(() => {
-      this.#lookTimer = undefined;
-      this.wake();
-    }, ms);
-    timer.unref();
-    this.#lookTimer = { at, timer };
-  }
-
   async #end() {
     const ended = [...this.#tasks].filter(({ _: s }) => s.outcome !== undefined && (s.registered || s.refused));
     for (const task of ended.filter(({ _: s }) => s.refused)) this.#over(task);
@@ -557,19 +737,52 @@ class Engine {
     for (let i = 0; i < told.length; i += BATCH) await this.#endBatch(told.slice(i, i + BATCH));
   }
 
-  async #endBatch(batch) {
-    const { status, answer } = await this.#post('/v1/tasks/finish',
-      batch.map(({ _: s }) => ({ id: s.id, outcome: s.outcome, resources: figuresOf(s) })));
-    if (status !== 200) throw new Error('away');
-    batch.forEach((task, i) => {
-      if (isAway(answer.tasks[i].status ?? 200)) this.#later(BACKOFF_MAX_MS);  // Its disk is full, say.
-      else this.#over(task);
-    });
+  #endOf({ _: s }, bare = this.#resourcesRefused) {
+    return { id: s.id, outcome: s.outcome, resources: bare ? undefined : figuresOf(s) };
+  }
+
+  async #endBatch(batch, bare) {
+    const body = JSON.stringify(batch.map((task) => this.#endOf(task, bare)));
+    const { status, answer, reason } = await this.#post('/v1/tasks/finish', body);
+    if (isBusy(status)) throw new Busy();
+    if (status !== 200 && batch.length > 1) {
+      for (const task of batch) await this.#endBatch([task]);  // One bad end spoils its batch.
+    } else if (status !== 200 && !bare) {
+      await this.#endBatch(batch, true);  // An older node does not know the figures, say.
+    } else if (status !== 200) {
+      const [task] = batch;
+      warnOnce(`end ${task.action}`, `the node does not take the end of the task ${task.action}: ${reason}`);
+      this.#over(task);
+    } else {
+      batch.forEach((task, i) => {
+        const again = answer.tasks[i].status ?? 200;
+        if (isBusy(again) || isAway(again)) this.#later(BUSY_MS);  // Its disk is full, say.
+        else this.#over(task);
+      });
+    }
   }
 
   #over(task) {
     task._.toldEnd = true;
     this.#tasks.delete(task);
+  }
+
+  // Nothing asynchronous happens any more: what can still be said is written to the open connection.
+  #atExit(code) {
+    for (let task = current.getStore(); task; task = task._.parent) {
+      if (task._.inRun && task._.outcome === undefined) task._.outcome = code ? 'failure' : 'success';
+    }
+    const ended = [...this.#tasks].filter(({ _: s }) => s.outcome !== undefined && s.registered);
+    const fd = this.#socket?._handle?.fd;
+    if (ended.length === 0 || !(fd >= 0) || this.#socket.destroyed) return;
+    const body = JSON.stringify(ended.map((task) => this.#endOf(task)));
+    const head = `POST /v1/tasks/finish HTTP/1.1\r\nHost: quell\r\nContent-Type: application/json\r\n`
+      + `Quell-Session: ${this.#session}\r\nContent-Length: ${bytesOf(body)}\r\n\r\n`;
+    try {
+      fs.writeSync(fd, head + body);
+    } catch {
+      // The node is away, or its socket is full.
+    }
   }
 
   #listen() {
@@ -583,34 +796,40 @@ class Engine {
       this.#streamBroken = true;
       this.wake();
     };
+    // The session is not over: only this request was refused.
+    const refused = () => {
+      const timer = setTimeout(() => { if (this.#stream === request) this.#listen(); }, this.#streamPause);
+      timer.unref();
+      this.#streamPause = Math.min(this.#streamPause * 2, BACKOFF_MAX_MS);
+    };
     request.on('socket', (socket) => socket.unref());
     request.on('error', broken);
     request.on('response', (response) => {
+      const isStream = response.statusCode === 200;
+      if (isStream) this.#streamPause = BACKOFF_MIN_MS;
       let text = '';
       response.setEncoding('utf8');
       response.on('error', broken);
-      response.on('end', broken);
+      response.on('end', () => {
+        if (isStream || parsed(text)?.error?.type === 'session_not_found') broken();
+        else refused();
+      });
       response.on('data', (part) => {
         text += part;
+        if (!isStream) return;
         const lines = text.split('\n');
         text = lines.pop();
-        for (const line of lines) this.#command(line);
+        for (const line of lines) this.#command(parsed(line)?.cancel);
       });
     });
     request.end();
   }
 
-  #command(line) {
-    if (!line.trim()) return;
-    let command;
-    try {
-      command = JSON.parse(line);
-    } catch {
-      return;  // Of a newer node.
-    }
+  #command(cancel) {
+    if (!cancel) return;  // Of a newer node, or a sign of life.
     for (const task of this.#tasks) {
-      if (command.cancel && task.id === command.cancel.task) {
-        task._.cancel = command.cancel;
+      if (task.id && task.id === cancel.task) {
+        task._.cancel = cancel;
         task._deliver();
         this.wake();
       }
@@ -624,15 +843,19 @@ class Engine {
     stream?.destroy();
     this.#session = '';  // A daemon that was restarted does not know it.
     this.#resourcesRefused = false;
+    this.#fullUntil = 0;
     this.#backoff = Math.min(Math.max(this.#backoff * 2, BACKOFF_MIN_MS), BACKOFF_MAX_MS);
-    this.#retryAt = Date.now() + this.#backoff;
+    this.#retryAt = monotonic() + this.#backoff;
     this.#later(this.#backoff);
     const ended = [];
     for (const task of this.#tasks) {
       task._.registered = false;
       if (task._.outcome !== undefined && !task._.id) ended.push(task);
     }
-    for (const task of ended.slice(0, -ENDED_UNTRACKED)) this.#tasks.delete(task);
+    for (const task of ended.slice(0, -ENDED_UNTRACKED)) {
+      task._.refused = true;  // Its children wait for it no longer.
+      this.#tasks.delete(task);
+    }
   }
 }
 
@@ -660,6 +883,7 @@ export async function start(action, options = {}) {
 export async function run(action, options, work) {
   if (typeof options === 'function') [options, work] = [{}, options];
   const task = await start(action, options);
+  task._.inRun = true;
   try {
     const result = await current.run(task, () => work(task));
     task.finish('success');

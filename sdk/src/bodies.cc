@@ -1,5 +1,7 @@
 #include "bodies.h"
 
+#include <algorithm>
+#include <chrono>
 #include <unistd.h>
 
 #include "json.h"
@@ -19,7 +21,10 @@ std::string NewTaskJson(const Record& record, const std::string& parent,
   AppendField(out, "action", record.action);
   AppendField(out, "description", record.description);
   out += ",\"pid\":" + std::to_string(::getpid());
-  out += ",\"start_time_in_millis\":" + std::to_string(record.start_ms);
+  // The clock may have been set back since it began.
+  const auto now = std::chrono::system_clock::now().time_since_epoch();
+  const std::int64_t now_ms = std::chrono::duration_cast<std::chrono::milliseconds>(now).count();
+  out += ",\"start_time_in_millis\":" + std::to_string(std::min(record.start_ms, now_ms));
   out += ",\"start_since_boot_in_micros\":" + std::to_string(record.start_boot_us);
   if (!record.id.empty()) AppendField(out, "id", record.id);
   if (record.id.empty()) AppendField(out, "key", record.key);
@@ -53,9 +58,9 @@ std::string ResourcesJson(const CpuFigures& figures) {
          ",\"active\":" + std::to_string(figures.active) + "}";
 }
 
-std::string StatusJson(const Record& record) {
+std::string ObjectJson(const std::map<std::string, std::string>& members) {
   std::string out = "{";
-  for (const auto& [name, json] : record.fields) {
+  for (const auto& [name, json] : members) {
     if (out.size() > 1) out += ',';
     AppendQuoted(out, name);
     out += ':';

@@ -34,11 +34,6 @@ bool IsTraceparent(std::string_view text) {
   });
 }
 
-bool IsOpaqueId(std::string_view text) {
-  return !text.empty() && text.size() <= 1024 &&
-         std::all_of(text.begin(), text.end(), [](char c) { return c >= ' ' && c <= '~'; });
-}
-
 std::vector<std::string> SplitIds(std::string_view text) {
   std::vector<std::string> ids;
   while (!text.empty() && ids.size() < kAncestorsMax - 1) {
@@ -66,10 +61,23 @@ Context ExtractAs(const Names& names, const Context::Get& get) {
 
 }  // namespace
 
+bool IsOpaqueId(std::string_view text) {
+  return !text.empty() && text.size() <= 1024 &&
+         std::all_of(text.begin(), text.end(), [](char c) { return c >= ' ' && c <= '~'; });
+}
+
+// As the node has it (core/ids.h): whatever it would refuse must not cost the program its tasks.
 bool IsTaskId(std::string_view text) {
   if (text.size() < 24 || text.size() > 22 + 1 + 16 || text[22] != ':') return false;
-  return std::all_of(text.begin(), text.begin() + 22, IsNodeChar) && text[23] != '0' &&
-         std::all_of(text.begin() + 23, text.end(), [](char c) { return c >= '0' && c <= '9'; });
+  const std::string_view node = text.substr(0, 22);
+  const bool fine = std::all_of(node.begin(), node.end(), IsNodeChar) && node.front() != '-' &&
+                    std::string_view("AQgw").find(node.back()) != std::string_view::npos &&
+                    node.find_first_not_of('A') != std::string_view::npos;
+  const std::string_view digits = text.substr(23);
+  constexpr std::string_view kNumberMax = "9007199254740991";
+  return fine && digits.front() != '0' &&
+         std::all_of(digits.begin(), digits.end(), [](char c) { return c >= '0' && c <= '9'; }) &&
+         (digits.size() < kNumberMax.size() || digits <= kNumberMax);
 }
 
 Context Context::Extract(const Get& get) {

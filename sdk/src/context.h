@@ -28,5 +28,7 @@ struct Context {
 };
 
 bool IsTaskId(std::string_view text);
+// Printable ASCII, 1024 bytes at most: it can be a header anywhere.
+bool IsOpaqueId(std::string_view text);
 
 }  // namespace quell::sdk

@@ -7,7 +7,10 @@
 #include <poll.h>
 #include <sys/socket.h>
 #include <sys/un.h>
-#include <unistd.h>
+#include <utility>
+
+#include "descriptors.h"
+#include "json.h"
 
 namespace quell::sdk {
 namespace {
@@ -67,6 +70,28 @@ std::string_view Field(std::string_view head, std::string_view name) {
   return {};
 }
 
+// What follows a head; `rest` is what has arrived of it. nullopt: too late, too long, or no HTTP.
+std::optional<Reply> ReadBody(Socket& socket, std::string_view head, std::string rest,
+                              Deadline deadline) {
+  Reply reply{StatusOf(head), std::move(rest), Field(head, "Connection") != "close"};
+  const std::string_view length_text = Field(head, "Content-Length");
+  std::size_t length = 0;
+  std::from_chars(length_text.data(), length_text.data() + length_text.size(), length);
+  if (reply.status == 0 || length_text.empty() || length > kBodyMax) return std::nullopt;
+  while (reply.body.size() < length) {
+    if (!socket.Receive(reply.body, deadline)) return std::nullopt;
+  }
+  reply.body.resize(length);
+  return reply;
+}
+
+std::optional<Reply> ReadReply(Socket& socket, Deadline deadline) {
+  std::string head;
+  std::string rest;
+  if (!ReadHead(socket, head, rest, deadline)) return std::nullopt;
+  return ReadBody(socket, head, std::move(rest), deadline);
+}
+
 }  // namespace
 
 Socket& Socket::operator=(Socket&& other) noexcept {
@@ -79,8 +104,7 @@ Socket& Socket::operator=(Socket&& other) noexcept {
 }
 
 void Socket::Close() {
-  if (fd_ >= 0) ::close(fd_);
-  fd_ = -1;
+  CloseDescriptor(std::exchange(fd_, -1));
 }
 
 Socket Socket::Connect(const std::string& path, Deadline deadline) {
@@ -88,7 +112,8 @@ Socket Socket::Connect(const std::string& path, Deadline deadline) {
   address.sun_family = AF_UNIX;
   if (path.empty() || path.size() >= sizeof(address.sun_path)) return {};
   std::memcpy(address.sun_path, path.data(), path.size());
-  Socket socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+  Socket socket(OpenDescriptor(
+      [] { return ::socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0); }));
   if (!socket) return {};
   for (;;) {
     if (::connect(socket.fd(), reinterpret_cast<sockaddr*>(&address), sizeof(address)) == 0)
@@ -148,32 +173,14 @@ std::optional<Reply> Door::Post(const std::string& target, const std::string& se
   if (!socket_) socket_ = Socket::Connect(path_, deadline);
   if (!socket_) return std::nullopt;
 
-  Reply reply;
-  std::string head;
-  if (!socket_.SendAll(request, deadline) || !ReadHead(socket_, head, reply.body, deadline)) {
-    socket_.Close();
-    return std::nullopt;
-  }
-  reply.status = StatusOf(head);
-  const std::string_view length_text = Field(head, "Content-Length");
-  std::size_t length = 0;
-  std::from_chars(length_text.data(), length_text.data() + length_text.size(), length);
-  if (reply.status == 0 || length_text.empty() || length > kBodyMax) {
-    socket_.Close();
-    return std::nullopt;
-  }
-  while (reply.body.size() < length) {
-    if (!socket_.Receive(reply.body, deadline)) {
-      socket_.Close();
-      return std::nullopt;
-    }
-  }
-  reply.body.resize(length);
-  if (Field(head, "Connection") == "close") socket_.Close();
+  std::optional<Reply> reply;
+  if (socket_.SendAll(request, deadline)) reply = ReadReply(socket_, deadline);
+  if (!reply || !reply->kept) socket_.Close();
   return reply;
 }
 
-bool CommandStream::Open(const std::string& path, const std::string& session, Deadline deadline) {
+CommandStream::Opened CommandStream::Open(const std::string& path, const std::string& session,
+                                          Deadline deadline) {
   Close();
   socket_ = Socket::Connect(path, deadline);
   std::string head;
@@ -182,12 +189,19 @@ bool CommandStream::Open(const std::string& path, const std::string& session, De
                            "/commands HTTP/1.1\r\nHost: quell\r\nQuell-Session: " + session +
                            "\r\n\r\n",
                        deadline) ||
-      !ReadHead(socket_, head, raw_, deadline) || StatusOf(head) != 200 ||
-      Field(head, "Transfer-Encoding") != "chunked") {
+      !ReadHead(socket_, head, raw_, deadline)) {
     Close();
-    return false;
+    return Opened::kOver;
   }
-  return Unchunk();
+  if (StatusOf(head) != 200) {
+    const std::optional<Reply> reply = ReadBody(socket_, head, raw_, deadline);
+    Close();
+    const bool known = reply && ParseRefusal(reply->body).type != "session_not_found";
+    return known ? Opened::kRefused : Opened::kOver;
+  }
+  if (Field(head, "Transfer-Encoding") == "chunked" && Unchunk()) return Opened::kYes;
+  Close();
+  return Opened::kOver;
 }
 
 void CommandStream::Close() {

@@ -11,7 +11,7 @@ namespace quell::sdk {
 
 using Deadline = std::chrono::steady_clock::time_point;
 
-// Owns a descriptor.
+// Owns a descriptor of the library: see descriptors.h.
 class Socket {
  public:
   Socket() = default;
@@ -37,7 +37,13 @@ class Socket {
 struct Reply {
   int status = 0;
   std::string body;
+  bool kept = true;  // The connection.
 };
+
+// The node has no room for this now; what it knows already it still knows.
+inline bool IsBusy(int status) {
+  return status == 429 || status == 507;
+}
 
 // Calls, one at a time, on one kept connection.
 class Door {
@@ -57,7 +63,12 @@ class Door {
 // The stream of commands. Non-blocking after Open().
 class CommandStream {
  public:
-  bool Open(const std::string& path, const std::string& session, Deadline deadline);
+  enum class Opened {
+    kYes,
+    kRefused,  // This request; the session may be well.
+    kOver,     // The node does not know the session, or is away.
+  };
+  Opened Open(const std::string& path, const std::string& session, Deadline deadline);
   void Close();
   int fd() const { return socket_.fd(); }
   bool open() const { return static_cast<bool>(socket_); }

@@ -15,6 +15,9 @@
 #include <utility>
 
 #include "bodies.h"
+#include "descriptors.h"
+#include "guard.h"
+#include "notices.h"
 
 namespace quell::sdk {
 namespace {
@@ -24,15 +27,13 @@ using std::chrono::milliseconds;
 constexpr milliseconds kFirstStart{250};
 constexpr milliseconds kExit{250};
 constexpr milliseconds kCall{5000};
-constexpr milliseconds kCoalesce{100};
 constexpr milliseconds kBackoffMin{100};
 constexpr milliseconds kBackoffMax{2000};
-// When the program last looked for a cancel travels with other reports; alone, only so often.
-constexpr milliseconds kLook{10'000};
-constexpr milliseconds kLookCancelled{1000};  // Somebody waits for it.
-constexpr std::size_t kLooksASecond = 100;
-constexpr milliseconds kMeasure{1000};  // Figures that travel alone.
+constexpr milliseconds kBusy{2000};        // The node has no room now.
+constexpr milliseconds kStartAgain{1000};  // No thread could be made.
+constexpr milliseconds kWithoutWake{50};   // No descriptor was left to wake the thread by.
 constexpr std::size_t kBatch = 500;
+constexpr std::size_t kBatchBytes = 512 * 1024;
 constexpr std::size_t kEndedUntracked = 1000;  // Kept for a daemon that may come back.
 
 Steady Now() {
@@ -46,15 +47,7 @@ std::string SocketPath() {
 
 // The daemon will not say otherwise however often it is asked.
 bool IsFinal(int status) {
-  return status >= 400 && status < 500 && status != 408 && status != 429;
-}
-
-// When a coarse moment was, in milliseconds since 1970.
-std::int64_t WallMillisOf(std::int64_t coarse) {
-  const auto wall = std::chrono::system_clock::now().time_since_epoch();
-  return std::chrono::duration_cast<milliseconds>(wall -
-                                                  std::chrono::nanoseconds(CoarseNow() - coarse))
-      .count();
+  return status >= 400 && status < 500 && status != 408 && !IsBusy(status);
 }
 
 // Differs from that of any other process.
@@ -78,10 +71,16 @@ std::string RandomPrefix() {
 }  // namespace
 
 void Subscription::Run() {
-  std::lock_guard lock(mutex_);
-  if (done_) return;
-  done_ = true;
-  fn_(arg_);
+  std::string thrown;
+  {
+    std::lock_guard lock(mutex_);
+    if (done_) return;
+    done_ = true;
+    thrown = Survives([this] { fn_(arg_); });
+  }
+  if (thrown.empty()) return;
+  WarnOnce("callback " + record_->action,
+           "a callback of the task " + record_->action + " has thrown: " + thrown);
 }
 
 void Subscription::Stop() {
@@ -93,37 +92,38 @@ void Subscription::Stop() {
 static std::atomic<Engine*> g_engine{nullptr};
 static std::mutex g_engine_mutex;
 
-struct ForkHooks {
-  static void Prepare() {
-    g_engine_mutex.lock();
-    if (Engine* engine = g_engine.load()) engine->mutex_.lock();
-  }
-  static void Parent() {
-    if (Engine* engine = g_engine.load()) engine->mutex_.unlock();
-    g_engine_mutex.unlock();
-  }
-  // The engine's thread is not there: its copy is left as it is, and the child begins anew. Its
-  // sockets must go, or the parent's streams would outlive the parent.
-  static void Child() {
-    if (Engine* engine = g_engine.load()) {
-      for (const auto& record : engine->records_)
-        record->inert.store(true);
-      if (engine->door_.fd() >= 0) ::close(engine->door_.fd());
-      if (engine->stream_.fd() >= 0) ::close(engine->stream_.fd());
-      ::close(engine->wake_fd_);
-      engine->mutex_.unlock();
-      g_engine.store(nullptr);
-    }
-    g_engine_mutex.unlock();
-  }
-};
+namespace {
+
+void BeforeFork() {
+  g_engine_mutex.lock();
+  LockNotices();
+  LockDescriptors();
+}
+
+void AfterForkInParent() {
+  UnlockDescriptors();
+  UnlockNotices();
+  g_engine_mutex.unlock();
+}
+
+// The engine's thread is not there: its copy is left as it is, whatever it was about, and the child
+// begins anew.
+void AfterForkInChild() {
+  present_generation.fetch_add(1);
+  g_engine.store(nullptr);
+  CloseAllDescriptors();
+  UnlockNotices();
+  g_engine_mutex.unlock();
+}
+
+}  // namespace
 
 Engine& Engine::Get() {
   if (Engine* engine = g_engine.load()) return *engine;
   std::lock_guard lock(g_engine_mutex);
   if (Engine* engine = g_engine.load()) return *engine;
   static const bool hooked = [] {
-    pthread_atfork(&ForkHooks::Prepare, &ForkHooks::Parent, &ForkHooks::Child);
+    pthread_atfork(&BeforeFork, &AfterForkInParent, &AfterForkInChild);
     std::atexit([] {
       if (Engine* engine = g_engine.load()) engine->Flush(kExit);
     });
@@ -136,43 +136,79 @@ Engine& Engine::Get() {
 
 Engine::Engine()
     : socket_path_(SocketPath()),
-      wake_fd_(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)),
+      wake_fd_(OpenDescriptor([] { return ::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC); })),
       key_prefix_(RandomPrefix()),
       door_(socket_path_) {}
 
 void Engine::Add(const std::shared_ptr<Record>& record) {
-  std::unique_lock lock(mutex_);
-  record->key = key_prefix_ + std::to_string(++added_);
-  records_.push_back(record);
-  ++asked_;
-  const bool first = !started_;
-  if (first) {
-    started_ = true;
-    // The program's signal handlers must not run on this thread.
-    sigset_t all;
-    sigset_t before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
+  {
+    std::unique_lock lock(mutex_);
+    record->key = NewKey();
+    records_.push_back(record);
+    ++asked_;
+    const bool first = !started_;
+    if (StartThread()) {
+      eventfd_write(wake_fd_, 1);
+      if (first) changed_.wait_for(lock, kFirstStart, [this] { return tried_; });
+      return;
+    }
+  }
+  TrimUntracked();
+  WarnOnce("thread",
+           "no thread can be made: the tasks of this program stay untracked until one can");
+}
+
+std::string Engine::NewKey() {
+  return key_prefix_ + std::to_string(++added_);
+}
+
+bool Engine::StartThread() {
+  if (started_ || Now() < start_at_) return started_;
+  start_at_ = Now() + kStartAgain;
+  // The program's signal handlers must not run on this thread.
+  sigset_t all;
+  sigset_t before;
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &before);
+  try {
     // lint: allow(detached): the engine is never destroyed, and must not hold up a program's exit
     std::thread(&Engine::Run, this).detach();
-    pthread_sigmask(SIG_SETMASK, &before, nullptr);
+    started_ = true;
+  } catch (const std::exception&) {
+    // No more threads, or no memory for one.
   }
-  eventfd_write(wake_fd_, 1);
-  if (first) changed_.wait_for(lock, kFirstStart, [this] { return tried_; });
+  pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  return started_;
 }
 
 void Engine::Wake(const std::shared_ptr<Record>&) {
   std::lock_guard lock(mutex_);
   ++asked_;
-  eventfd_write(wake_fd_, 1);
+  if (StartThread()) eventfd_write(wake_fd_, 1);
 }
 
 bool Engine::Flush(milliseconds timeout) {
   std::unique_lock lock(mutex_);
-  if (!started_) return true;
+  if (records_.empty()) return true;
+  if (!StartThread()) return false;
   const std::uint64_t until = asked_;
   eventfd_write(wake_fd_, 1);
   return changed_.wait_for(lock, timeout, [&] { return served_ >= until; });
+}
+
+// Work that began and ended without a daemon must not pile up.
+void Engine::TrimUntracked() {
+  std::vector<std::shared_ptr<Record>> ended;
+  for (const auto& record : Snapshot()) {
+    std::lock_guard lock(record->mutex);
+    if (record->outcome && record->id.empty()) ended.push_back(record);
+  }
+  ended.resize(ended.size() - std::min(ended.size(), kEndedUntracked));
+  for (const auto& record : ended) {
+    std::lock_guard lock(record->mutex);
+    record->refused = true;  // Its children wait for it no longer.
+  }
+  Forget(ended);
 }
 
 void Engine::Deliver(const std::shared_ptr<Record>& record) {
@@ -225,9 +261,14 @@ bool Engine::Step() {
   if (Snapshot().empty() && !connected_) return true;
   if (!connected_ && !Connect()) return false;
   if (stream_.open()) HearCommands();
-  if (RegisterNew() && TellReports() && TellEnds()) return true;
-  Disconnect();
-  return false;
+  for (const auto part : {&Engine::RegisterNew, &Engine::Listen, &Engine::TellReports,
+                          static_cast<Told (Engine::*)()>(&Engine::TellEnds)}) {
+    const Told told = (this->*part)();
+    if (told == Told::kAway) Disconnect();
+    if (told == Told::kBusy) DueAt(Now() + kBusy);
+    if (told != Told::kYes) return false;
+  }
+  return true;
 }
 
 bool Engine::Connect() {
@@ -248,207 +289,190 @@ void Engine::Disconnect() {
   backoff_ = std::clamp(backoff_ * 2, kBackoffMin, kBackoffMax);
   retry_at_ = Now() + backoff_;
   next_due_ = retry_at_;
-  std::vector<std::shared_ptr<Record>> ended;
+  full_until_ = {};
+  listen_at_.reset();
   for (const auto& record : Snapshot()) {
     std::lock_guard lock(record->mutex);
     record->registered = false;
-    if (record->outcome && record->id.empty()) ended.push_back(record);
   }
-  // Work that began and ended without a daemon must not pile up.
-  ended.resize(ended.size() - std::min(ended.size(), kEndedUntracked));
-  Forget(ended);
+  TrimUntracked();
 }
 
-bool Engine::RegisterNew() {
+Engine::Told Engine::RegisterNew() {
   for (;;) {
-    std::vector<std::shared_ptr<Record>> batch;
-    for (const auto& record : Snapshot()) {
-      if (record->parent) {
-        std::lock_guard parent_lock(record->parent->mutex);
-        // A parent that has an id, or never will have one, holds nobody up.
-        if (record->parent->id.empty() && !record->parent->refused) continue;
-      }
-      std::lock_guard lock(record->mutex);
-      if (record->registered || record->refused) continue;
-      if (record->outcome && record->told_end) continue;
-      batch.push_back(record);
-      if (batch.size() == kBatch) break;
+    if (Now() < full_until_) {
+      DueAt(full_until_);
+      return Told::kYes;
     }
-    if (batch.empty()) return true;
-    if (!RegisterBatch(batch)) return false;
+    const std::vector<Entry> batch = NextBatch();
+    if (batch.empty()) return Told::kYes;
+    const Told told = RegisterBatch(batch);
+    if (told != Told::kYes) return told;
   }
 }
 
-bool Engine::RegisterBatch(const std::vector<std::shared_ptr<Record>>& batch) {
-  std::string body = "[";
-  for (const auto& record : batch) {
-    std::string parent = record->origin.task;
-    std::vector<std::string> chain = record->origin.ancestors;
-    if (record->parent) {
-      std::lock_guard parent_lock(record->parent->mutex);
-      parent = record->parent->id;
-      chain.clear();  // The node knows it.
+// What the node knows, or should know, comes back first, in batches of its own.
+std::vector<Engine::Entry> Engine::NextBatch() {
+  std::vector<Entry> batch;
+  std::size_t bytes = 0;
+  const std::vector<RecordPtr> records = Snapshot();
+  for (const bool known : {true, false}) {
+    for (const RecordPtr& record : records) {
+      std::optional<Entry> entry = EntryOf(record, known);
+      if (!entry) continue;
+      bytes += entry->json.size();
+      if (!batch.empty() && bytes > kBatchBytes) return batch;
+      batch.push_back(std::move(*entry));
+      if (batch.size() == kBatch) return batch;
     }
-    std::lock_guard lock(record->mutex);
-    if (body.size() > 1) body += ',';
-    body += NewTaskJson(*record, parent, chain);
+    if (!batch.empty()) break;
   }
-  body += ']';
-  const auto reply = door_.Post("/v1/tasks", session_, body, Now() + kCall);
-  if (!reply) return false;
-  if (reply->status == 404 && !session_.empty()) return false;  // The session is over: begin anew.
-  if (IsFinal(reply->status)) {
-    // One bad task spoils its batch: find it by asking for each alone.
-    if (batch.size() > 1) {
-      return std::all_of(batch.begin(), batch.end(),
-                         [this](const auto& record) { return RegisterBatch({record}); });
-    }
-    std::lock_guard lock(batch.front()->mutex);
-    batch.front()->refused = true;
-    return true;
-  }
-  const auto answer = reply->status == 200 ? ParseRegisterAnswer(reply->body) : std::nullopt;
-  if (!answer || answer->tasks.size() != batch.size()) return false;
+  return batch;
+}
 
+// How it is registered, if it is to be, and the node knows it or not.
+std::optional<Engine::Entry> Engine::EntryOf(const RecordPtr& record, bool known) {
+  std::string parent;
+  if (record->parent) {
+    std::lock_guard lock(record->parent->mutex);
+    if (!record->parent->registered && !record->parent->refused && !record->parent->told_end) {
+      return std::nullopt;
+    }
+    parent = record->parent->id;
+  }
+  std::lock_guard lock(record->mutex);
+  if (record->registered || record->refused || record->told_end) return std::nullopt;
+  if (record->id.empty() == known) return std::nullopt;
+  const bool elsewhere = !record->parent;
+  if (elsewhere) parent = record->origin.task;
+  return Entry{record,
+               NewTaskJson(*record, parent,
+                           elsewhere ? record->origin.ancestors : std::vector<std::string>())};
+}
+
+Engine::Told Engine::RegisterBatch(const std::vector<Entry>& batch) {
+  std::string body = "[";
+  for (const Entry& entry : batch)
+    body += (body.size() > 1 ? "," : "") + entry.json;
+  const auto reply = door_.Post("/v1/tasks", session_, body + "]", Now() + kCall);
+  if (!reply) return Told::kAway;
+  if (reply->status == 200) return TakeAnswer(batch, reply->body);
+  const Refusal why = ParseRefusal(reply->body);
+  if (why.type == "session_not_found") return Told::kAway;
+  if (!IsBusy(reply->status) && !IsFinal(reply->status)) return Told::kAway;
+  if (batch.size() > 1) {
+    // One bad task spoils its batch; some may have room where all have none.
+    const auto middle = batch.begin() + static_cast<std::ptrdiff_t>(batch.size() / 2);
+    const Told told = RegisterBatch({batch.begin(), middle});
+    if (told != Told::kYes || Now() < full_until_) return told;
+    return RegisterBatch({middle, batch.end()});
+  }
+  if (IsBusy(reply->status)) {
+    full_until_ = Now() + kBusy;
+    WarnOnce("full " + why.reason, "the node takes no more tasks now: " + why.reason);
+  } else {
+    Refuse(batch.front().record, why);
+  }
+  return Told::kYes;
+}
+
+Engine::Told Engine::TakeAnswer(const std::vector<Entry>& batch, const std::string& body) {
+  const auto answer = ParseRegisterAnswer(body);
+  if (!answer || answer->tasks.size() != batch.size()) return Told::kAway;
   session_ = answer->session;
   backoff_ = milliseconds(0);
   for (std::size_t i = 0; i < batch.size(); ++i) {
+    const RecordPtr& record = batch[i].record;
+    const RegisteredTask& task = answer->tasks[i];
     {
-      std::lock_guard lock(batch[i]->mutex);
-      batch[i]->registered = true;
-      if (batch[i]->id != answer->tasks[i].id) by_id_.erase(batch[i]->id);
-      batch[i]->id = answer->tasks[i].id;
-      batch[i]->ancestors = answer->tasks[i].ancestors;
-      batch[i]->fields_dirty = batch[i]->fields_dirty || !batch[i]->fields.empty();
-      batch[i]->fields_told = {};
-      batch[i]->figures_told = {};
-      batch[i]->engine_measures = batch[i]->meter.used();
-      batch[i]->checked_told_ns = 0;
-      batch[i]->check_told = Now();
-      batch[i]->told_stopping = false;
-      if (answer->tasks[i].cancel) batch[i]->cancel = answer->tasks[i].cancel;
+      std::lock_guard lock(record->mutex);
+      record->registered = true;
+      if (record->id != task.id) by_id_.erase(record->id);
+      record->id = task.id;
+      record->ancestors = task.ancestors;
+      record->fields_dirty = record->fields_dirty || !record->fields.empty();
+      record->fields_told = {};
+      record->figures_told = {};
+      record->engine_measures = record->meter.used();
+      record->checked_told_ns = 0;
+      record->check_told = Now();
+      record->told_stopping = false;
+      if (task.cancel) record->cancel = task.cancel;
     }
-    by_id_[answer->tasks[i].id] = batch[i];
-    if (answer->tasks[i].cancel) Deliver(batch[i]);
+    by_id_[task.id] = record;
+    if (!task.warning.type.empty()) {
+      WarnOnce(task.warning.type + " " + record->action,
+               "task " + record->action + ": " + task.warning.reason);
+    }
+    if (task.cancel) Deliver(record);
   }
-  if (!stream_.open() && !stream_.Open(socket_path_, session_, Now() + kCall)) return false;
-  HearCommands();
-  return stream_.open();
+  return Told::kYes;
 }
 
-bool Engine::TellReports() {
-  const Steady now = Now();
-  for (const auto& record : Snapshot()) {
-    if (!TellReport(record, now)) return false;
+// What the node does not take: a context from elsewhere, an id of before. Else the task stays
+// untracked.
+void Engine::Refuse(const RecordPtr& record, const Refusal& why) {
+  std::string key;
+  {
+    std::lock_guard lock(mutex_);
+    key = NewKey();
   }
-  return true;
-}
-
-bool Engine::TellReport(const std::shared_ptr<Record>& record, Steady now) {
-  std::string body = "{";
-  std::string resources;
-  std::string id;
+  std::string what;
   {
     std::lock_guard lock(record->mutex);
-    if (!record->registered || record->told_end) return true;
-    id = record->id;
-    if (record->fields_dirty) {
-      const Steady due = record->fields_told + kCoalesce;
-      if (due <= now || record->outcome) {
-        body += "\"status\":" + StatusJson(*record);
-        record->fields_dirty = false;
-        record->fields_told = now;
-      } else if (!next_due_ || due < *next_due_) {
-        next_due_ = due;
-      }
+    const Context& origin = record->origin;
+    if (!record->id.empty() && record->outcome) {
+      record->refused = true;  // It has heard of the end, and its answer was lost.
+      return;
     }
-    if (record->tell_deferred && record->shields > 0)
-      AppendField(body, "deferred", record->shield_why);
-    if (record->knows.load() && !record->told_stopping) {
-      if (body.size() > 1) body += ',';
-      body += "\"stopping\":true";
-      record->told_stopping = true;
+    if (!record->id.empty()) {
+      what =
+          "the node does not give the task " + record->action + " its id back, it gets another one";
+      by_id_.erase(record->id);
+      record->id.clear();
+      record->ancestors.clear();
+      record->key = key;
+    } else if (!origin.task.empty() || !origin.opaque_id.empty() || !origin.traceparent.empty()) {
+      what = "the task " + record->action + " is registered without its context";
+      record->origin = {};
+    } else {
+      what = "the node refuses the task " + record->action + ", it stays untracked";
+      record->refused = true;
     }
-    record->tell_deferred = false;
-    const std::int64_t checked = record->checked_ns.load(std::memory_order_relaxed);
-    if (IsLookDue(*record, now, checked != record->checked_told_ns, body.size() > 1)) {
-      if (body.size() > 1) body += ',';
-      body += "\"last_check_millis\":" + std::to_string(WallMillisOf(checked));
-      record->checked_told_ns = checked;
-      record->check_told = now;
-    }
-    if (record->engine_measures) resources = NewFigures(*record, now, body.size() > 1);
   }
-  return SendReport("/v1/tasks/" + id + "/report", body, resources);
+  WarnOnce(what, what + ": " + why.reason);
 }
 
-// An older node refuses a report with what it does not know: the rest must get through.
-bool Engine::SendReport(const std::string& target, const std::string& body,
-                        const std::string& resources) {
-  if (!resources.empty() && !resources_refused_) {
-    const std::string all =
-        body + (body.size() > 1 ? "," : "") + "\"resources\":" + resources + "}";
-    const auto reply = door_.Post(target, session_, all, Now() + kCall);
-    if (!reply) return false;
-    if (reply->status != 400) return reply->status == 200 || IsFinal(reply->status);
-    resources_refused_ = true;
+Engine::Told Engine::Listen() {
+  if (session_.empty() || stream_.open()) return Told::kYes;
+  if (listen_at_ && Now() < *listen_at_) {
+    DueAt(*listen_at_);
+    return Told::kYes;
   }
-  if (body.size() == 1) return true;
-  const auto reply = door_.Post(target, session_, body + "}", Now() + kCall);
-  return reply && (reply->status == 200 || IsFinal(reply->status));
+  listen_at_.reset();
+  switch (stream_.Open(socket_path_, session_, Now() + kCall)) {
+    case CommandStream::Opened::kYes:
+      break;
+    case CommandStream::Opened::kRefused:
+      listen_at_ = Now() + kBusy;
+      DueAt(*listen_at_);
+      return Told::kYes;
+    case CommandStream::Opened::kOver:
+      return Told::kAway;
+  }
+  HearCommands();
+  return stream_.open() ? Told::kYes : Told::kAway;
 }
 
-// What is to be told now of the CPU time that is counted to the task, if anything: `together` with
-// something else, or for its own sake; the last figures go with the end. The caller holds the
-// record's mutex.
-std::string Engine::NewFigures(Record& record, Steady now, bool together) {
-  const Steady due = record.figures_told_at + kMeasure;
-  if (record.outcome) return {};
-  if (due > now && !together) {
-    if (!next_look_ || due < *next_look_) next_look_ = due;
-    return {};
-  }
-  const CpuFigures figures = record.meter.Read();
-  record.engine_measures = figures.active > 0;
-  if (record.engine_measures && (!next_look_ || now + kMeasure < *next_look_)) {
-    next_look_ = now + kMeasure;
-  }
-  record.figures_told_at = now;
-  if (figures == record.figures_told) return {};
-  record.figures_told = figures;
-  return ResourcesJson(figures);
-}
-
-// Whether the last look, if it `is_new`, is to be told now: `together` with something else, or for
-// its own sake. The caller holds the record's mutex.
-bool Engine::IsLookDue(const Record& record, Steady now, bool is_new, bool together) {
-  const bool awaited = record.cancel.has_value();
-  const milliseconds pause = awaited ? kLookCancelled : kLook;
-  if (now - looks_since_ >= std::chrono::seconds(1)) {
-    looks_since_ = now;
-    looks_ = 0;
-  }
-  Steady again = now + pause;
-  bool tell = is_new && together;
-  if (is_new && !together) {
-    const bool crowded = !awaited && looks_ >= kLooksASecond;
-    tell = record.check_told + pause <= now && !crowded;
-    if (tell) ++looks_;
-    if (!tell) again = crowded ? looks_since_ + std::chrono::seconds(1) : record.check_told + pause;
-  }
-  if (!next_look_ || again < *next_look_) next_look_ = again;
-  return tell;
-}
-
-bool Engine::TellEnds() {
-  std::vector<std::shared_ptr<Record>> over;
-  const bool told = TellEnds(over);
+Engine::Told Engine::TellEnds() {
+  std::vector<RecordPtr> over;
+  const Told told = TellEnds(over);
   Forget(over);
   return told;
 }
 
-bool Engine::TellEnds(std::vector<std::shared_ptr<Record>>& over) {
-  std::vector<std::shared_ptr<Record>> batch;
+Engine::Told Engine::TellEnds(std::vector<RecordPtr>& over) {
+  std::vector<RecordPtr> batch;
   for (const auto& record : Snapshot()) {
     {
       std::lock_guard lock(record->mutex);
@@ -456,36 +480,61 @@ bool Engine::TellEnds(std::vector<std::shared_ptr<Record>>& over) {
       record->told_end = record->refused;
     }
     (record->refused ? over : batch).push_back(record);
-    if (batch.size() == kBatch && !TellEndsOf(std::exchange(batch, {}), over)) return false;
+    if (batch.size() < kBatch) continue;
+    const Told told = TellEndsOf(std::exchange(batch, {}), over);
+    if (told != Told::kYes) return told;
   }
-  return batch.empty() || TellEndsOf(batch, over);
+  return batch.empty() ? Told::kYes : TellEndsOf(batch, over);
 }
 
-bool Engine::TellEndsOf(const std::vector<std::shared_ptr<Record>>& batch,
-                        std::vector<std::shared_ptr<Record>>& over) {
+// `bare`: without figures, which an older node does not know.
+Engine::Told Engine::TellEndsOf(const std::vector<RecordPtr>& batch, std::vector<RecordPtr>& over,
+                                bool bare) {
   std::string body = "[";
   for (const auto& record : batch) {
     std::lock_guard lock(record->mutex);
     body += body.size() > 1 ? ",{" : "{";
     AppendField(body, "id", record->id);
     AppendField(body, "outcome", OutcomeText(*record->outcome));
-    if (record->meter.used()) body += ",\"resources\":" + ResourcesJson(record->meter.Read());
+    if (record->meter.used() && !bare && !resources_refused_) {
+      body += ",\"resources\":" + ResourcesJson(record->meter.Read());
+    }
     body += '}';
   }
   const auto reply = door_.Post("/v1/tasks/finish", session_, body + "]", Now() + kCall);
-  const auto statuses =
-      reply && reply->status == 200 ? ParseFinishAnswer(reply->body) : std::nullopt;
-  if (!statuses || statuses->size() != batch.size()) return false;
+  if (reply && IsBusy(reply->status)) return Told::kBusy;
+  if (reply && IsFinal(reply->status)) {
+    if (batch.size() > 1) {  // One bad end spoils its batch.
+      for (const auto& record : batch) {
+        const Told told = TellEndsOf({record}, over);
+        if (told != Told::kYes) return told;
+      }
+      return Told::kYes;
+    }
+    if (!bare) return TellEndsOf(batch, over, true);
+    WarnOnce("end " + batch.front()->action, "the node does not take the end of the task " +
+                                                 batch.front()->action + ": " +
+                                                 ParseRefusal(reply->body).reason);
+  }
+  const bool refused = reply && IsFinal(reply->status);
+  const auto statuses = refused                         ? std::vector<int>{reply->status}
+                        : reply && reply->status == 200 ? ParseFinishAnswer(reply->body)
+                                                        : std::nullopt;
+  if (!statuses || statuses->size() != batch.size()) return Told::kAway;
   for (std::size_t i = 0; i < batch.size(); ++i) {
     if ((*statuses)[i] == 200 || IsFinal((*statuses)[i])) {
       std::lock_guard lock(batch[i]->mutex);
       batch[i]->told_end = true;
       over.push_back(batch[i]);
     } else {
-      next_due_ = Now() + kBackoffMax;  // Its disk is full, say: once more.
+      DueAt(Now() + kBusy);  // Its disk is full, say: once more.
     }
   }
-  return true;
+  return Told::kYes;
+}
+
+void Engine::DueAt(Steady moment) {
+  if (!next_due_ || moment < *next_due_) next_due_ = moment;
 }
 
 void Engine::Forget(const std::vector<std::shared_ptr<Record>>& over) {
@@ -521,7 +570,7 @@ void Engine::Arrived(const Cancel& cancel) {
 
 void Engine::WaitForWork() {
   // The stream broke while there is something to hear: the daemon went away, so begin anew.
-  if (connected_ && !stream_.open() && !session_.empty()) {
+  if (connected_ && !stream_.open() && !session_.empty() && !listen_at_) {
     if (Snapshot().empty()) {
       door_.Close();
       connected_ = false;
@@ -538,6 +587,10 @@ void Engine::WaitForWork() {
   if (next) {
     const auto left = std::chrono::ceil<milliseconds>(*next - Now()).count();
     timeout = static_cast<int>(std::clamp<std::int64_t>(left, 0, 60'000));
+  }
+  if (wake_fd_ < 0) {
+    const auto most = static_cast<int>(kWithoutWake.count());
+    timeout = timeout < 0 ? most : std::min(timeout, most);
   }
   poll(items, stream_.open() ? 2 : 1, timeout);
   eventfd_t count = 0;

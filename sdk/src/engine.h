@@ -12,9 +12,11 @@
 #include <string>
 #include <thread>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "door.h"
+#include "json.h"
 #include "record.h"
 
 namespace quell::sdk {
@@ -26,6 +28,7 @@ class Engine {
   static Engine& Get();
 
   // Hands over a new task. The first one of the process waits for its registration, 250 ms at most.
+  // Where no thread can be made it stays untracked until one can: the next calls try again.
   void Add(const std::shared_ptr<Record>& record);
   // Something of `record` is to be told.
   void Wake(const std::shared_ptr<Record>& record);
@@ -35,40 +38,67 @@ class Engine {
   bool Flush(std::chrono::milliseconds timeout);
 
  private:
-  friend struct ForkHooks;
+  using RecordPtr = std::shared_ptr<Record>;
+  // A record and how it is registered.
+  struct Entry {
+    RecordPtr record;
+    std::string json;
+  };
+  // Names and JSON values.
+  using Members = std::vector<std::pair<std::string, std::string>>;
+  enum class Told {
+    kYes,
+    kBusy,  // The node has no room now: once more, later.
+    kAway,  // Nobody answers, or the session is over: begin anew.
+  };
+
   Engine();
   void Run();
+  // The thread runs, or now does. The caller holds mutex_.
+  bool StartThread();
+  void TrimUntracked();
+  std::string NewKey();
 
   // Engine thread.
   bool Step();
   bool Connect();
   void Disconnect();
-  bool RegisterNew();
-  bool RegisterBatch(const std::vector<std::shared_ptr<Record>>& batch);
-  bool TellReports();
-  bool TellReport(const std::shared_ptr<Record>& record, Steady now);
-  bool SendReport(const std::string& target, const std::string& body, const std::string& resources);
+  Told RegisterNew();
+  std::vector<Entry> NextBatch();
+  std::optional<Entry> EntryOf(const RecordPtr& record, bool known);
+  Told RegisterBatch(const std::vector<Entry>& batch);
+  Told TakeAnswer(const std::vector<Entry>& batch, const std::string& body);
+  void Refuse(const RecordPtr& record, const Refusal& why);
+  Told Listen();
+  Told TellReports();
+  Told TellReport(const RecordPtr& record, Steady now);
+  // `refused`: why the node does not take it, if it is malformed.
+  Told Post(const std::string& id, const Members& report, std::optional<std::string>& refused);
+  Told PostApart(const RecordPtr& record, const std::string& id, Members report);
+  Told PostMembers(const RecordPtr& record, const std::string& id);
   std::string NewFigures(Record& record, Steady now, bool together);
   bool IsLookDue(const Record& record, Steady now, bool is_new, bool together);
-  bool TellEnds();
+  Told TellEnds();
   // `over`: whose end the node knows, or will never take.
-  bool TellEnds(std::vector<std::shared_ptr<Record>>& over);
-  bool TellEndsOf(const std::vector<std::shared_ptr<Record>>& batch,
-                  std::vector<std::shared_ptr<Record>>& over);
-  void Forget(const std::vector<std::shared_ptr<Record>>& over);
+  Told TellEnds(std::vector<RecordPtr>& over);
+  Told TellEndsOf(const std::vector<RecordPtr>& batch, std::vector<RecordPtr>& over,
+                  bool bare = false);
+  void Forget(const std::vector<RecordPtr>& over);
+  void DueAt(Steady moment);
   void HearCommands();
   void Arrived(const Cancel& cancel);
   void WaitForWork();
   std::vector<std::shared_ptr<Record>> Snapshot();
 
   const std::string socket_path_;
-  const int wake_fd_;
+  const int wake_fd_;  // Below 0 where no descriptor was left: then the thread looks by itself.
   const std::string key_prefix_;
 
   std::mutex mutex_;
   std::condition_variable changed_;
   std::vector<std::shared_ptr<Record>> records_;  // Not fully told yet. Guarded by mutex_.
   bool started_ = false;                          // The thread runs. Guarded by mutex_.
+  Steady start_at_{};                             // The next try to make it. Guarded by mutex_.
   bool tried_ = false;                            // The first attempt is over. Guarded by mutex_.
   std::uint64_t added_ = 0;                       // Makes the keys. Guarded by mutex_.
   std::uint64_t asked_ = 0;                       // Counts Add() and Wake(). Guarded by mutex_.
@@ -81,6 +111,8 @@ class Engine {
   std::unordered_map<std::string, std::shared_ptr<Record>> by_id_;  // Registered, not yet over.
   bool connected_ = false;
   Steady retry_at_{};
+  Steady full_until_{};              // No room for more tasks.
+  std::optional<Steady> listen_at_;  // The stream was refused: the next try.
   std::chrono::milliseconds backoff_{0};
   std::optional<Steady> next_due_;
   std::optional<Steady> next_look_;  // Looks for a cancel that are told for their own sake.

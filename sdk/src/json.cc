@@ -1,5 +1,6 @@
 #include "json.h"
 
+#include <algorithm>
 #include <array>
 
 // Header-only, compiled into the library with hidden visibility: no Boost symbol leaves it.
@@ -66,6 +67,11 @@ std::optional<Cancel> CancelOf(const json::value* value) {
   return cancel;
 }
 
+Refusal RefusalOf(const json::value* value) {
+  if (value == nullptr || !value->is_object()) return {};
+  return {Text(value->get_object(), "type"), Text(value->get_object(), "reason")};
+}
+
 std::optional<json::value> Parse(std::string_view text) {
   json::error_code error;
   json::value value = json::parse(text, error);
@@ -75,32 +81,37 @@ std::optional<json::value> Parse(std::string_view text) {
 
 }  // namespace
 
+std::string ToUtf8(std::string_view text) {
+  std::string out;
+  out.reserve(text.size());
+  for (std::size_t i = 0; i < text.size();) {
+    const std::size_t length = SequenceLength(text, i);
+    if (length == 0) {
+      out += "\xEF\xBF\xBD";
+    } else {
+      out.append(text, i, length);
+    }
+    i += std::max<std::size_t>(length, 1);
+  }
+  return out;
+}
+
 void AppendQuoted(std::string& out, std::string_view text) {
   static constexpr std::array<char, 17> kHex = {"0123456789abcdef"};
   out += '"';
-  for (std::size_t i = 0; i < text.size();) {
-    const std::size_t length = SequenceLength(text, i);
-    const auto c = static_cast<unsigned char>(text[i]);
-    if (length == 0) {
-      out += "\xEF\xBF\xBD";
-      ++i;
-    } else if (length > 1) {
-      out.append(text, i, length);
-      i += length;
+  for (const char c : ToUtf8(text)) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (c == '"' || c == '\\') {
+      out += '\\';
+      out += c;
+    } else if (c == '\n') {
+      out += "\\n";
+    } else if (byte < 0x20) {
+      out += "\\u00";
+      out += kHex[byte >> 4];
+      out += kHex[byte & 15];
     } else {
-      if (c == '"' || c == '\\') {
-        out += '\\';
-        out += text[i];
-      } else if (c == '\n') {
-        out += "\\n";
-      } else if (c < 0x20) {
-        out += "\\u00";
-        out += kHex[c >> 4];
-        out += kHex[c & 15];
-      } else {
-        out += text[i];
-      }
-      ++i;
+      out += c;
     }
   }
   out += '"';
@@ -108,6 +119,12 @@ void AppendQuoted(std::string& out, std::string_view text) {
 
 bool IsJson(std::string_view text) {
   return Parse(text).has_value();
+}
+
+Refusal ParseRefusal(std::string_view text) {
+  const auto value = Parse(text);
+  if (!value || !value->is_object()) return {};
+  return RefusalOf(value->get_object().if_contains("error"));
 }
 
 std::optional<RegisterAnswer> ParseRegisterAnswer(std::string_view text) {
@@ -125,6 +142,7 @@ std::optional<RegisterAnswer> ParseRegisterAnswer(std::string_view text) {
     task.id = Text(item.get_object(), "id");
     if (task.id.empty()) return std::nullopt;
     task.cancel = CancelOf(item.get_object().if_contains("cancel"));
+    task.warning = RefusalOf(item.get_object().if_contains("warning"));
     const json::value* ancestors = item.get_object().if_contains("ancestors");
     if (ancestors != nullptr && ancestors->is_array()) {
       for (const json::value& ancestor : ancestors->get_array()) {

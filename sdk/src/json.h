@@ -9,6 +9,9 @@
 
 namespace quell::sdk {
 
+// With U+FFFD for bytes that are not UTF-8.
+std::string ToUtf8(std::string_view text);
+
 // Appends `text` in quotes. Bytes that are not UTF-8 become U+FFFD.
 void AppendQuoted(std::string& out, std::string_view text);
 
@@ -23,8 +26,15 @@ struct Cancel {
   std::int64_t at_ms = 0;
 };
 
+// Why a request was refused: what programs decide by, and words for people. Empty: not said.
+struct Refusal {
+  std::string type;
+  std::string reason;
+};
+
 struct RegisteredTask {
   std::string id;
+  Refusal warning;  // It was registered, but not quite as asked for.
   std::optional<Cancel> cancel;
   std::vector<std::string> ancestors;
 };
@@ -34,6 +44,7 @@ struct RegisterAnswer {
   std::vector<RegisteredTask> tasks;
 };
 
+Refusal ParseRefusal(std::string_view text);
 // nullopt: not what the door answers.
 std::optional<RegisterAnswer> ParseRegisterAnswer(std::string_view text);
 // What became of each end, as HTTP statuses; nullopt likewise.

@@ -11,6 +11,7 @@
 #include "context.h"
 #include "engine.h"
 #include "json.h"
+#include "notices.h"
 #include "record.h"
 
 using quell::sdk::AppendQuoted;
@@ -28,7 +29,7 @@ namespace {
 constexpr std::size_t kActionMax = 128;
 constexpr std::size_t kDescriptionMax = 4096;
 constexpr std::size_t kFieldsMax = 64;
-constexpr std::size_t kFieldMax = 4096;
+constexpr std::size_t kStatusMax = 16 * 1024;
 
 // At most `max` bytes, not cutting a UTF-8 sequence.
 std::string Cut(const char* text, std::size_t max) {
@@ -42,13 +43,29 @@ std::string Cut(const char* text, std::size_t max) {
   return std::string(text, length);
 }
 
+// The same once it is UTF-8: what a replacement makes longer must not be too long for the node.
+std::string CutUtf8(const char* text, std::size_t max) {
+  return Cut(quell::sdk::ToUtf8(Cut(text, max)).c_str(), max);
+}
+
+// A node refuses control characters in an action.
+std::string OneLine(std::string text) {
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const auto byte = static_cast<unsigned char>(text[i]);
+    if (byte < 0x20 || byte == 0x7F) text[i] = ' ';
+    if (byte != 0xC2 || i + 1 == text.size()) continue;
+    if (static_cast<unsigned char>(text[i + 1]) <= 0x9F) text.replace(i, 2, " ");
+  }
+  return text;
+}
+
 void CopyTo(char* to, std::size_t capacity, const std::string& text) {
   const std::string cut = Cut(text.c_str(), capacity - 1);
   std::memcpy(to, cut.c_str(), cut.size() + 1);
 }
 
 bool Usable(const quell_task* task) {
-  return task != nullptr && !task->record->inert.load();
+  return task != nullptr && !task->record->inert();
 }
 
 quell_task* Start(const quell_task_options* options, std::shared_ptr<Record> parent) {
@@ -61,16 +78,16 @@ quell_task* Start(const quell_task_options* options, std::shared_ptr<Record> par
   record->start_boot_us = since_boot.tv_sec * 1'000'000 + since_boot.tv_nsec / 1000;
   const bool has_action =
       options != nullptr && options->action != nullptr && *options->action != '\0';
-  record->action = has_action ? Cut(options->action, kActionMax) : "unnamed";
+  record->action = has_action ? OneLine(CutUtf8(options->action, kActionMax)) : "unnamed";
   if (options != nullptr) {
-    record->description = Cut(options->description, kDescriptionMax);
+    record->description = CutUtf8(options->description, kDescriptionMax);
     record->cancellable = options->uncancellable == 0;
     record->cancel_on_parent_lost = options->cancel_on_parent_lost != 0;
   }
   if (parent) {
     // try_lock: in a forked child the mutex may have been held by a thread that is not there.
     std::unique_lock lock(parent->mutex, std::defer_lock);
-    if (parent->inert.load() ? lock.try_lock() : (lock.lock(), true)) {
+    if (parent->inert() ? lock.try_lock() : (lock.lock(), true)) {
       record->origin = parent->origin;
       record->origin.task = parent->id;
       record->origin.ancestors = parent->ancestors;
@@ -81,7 +98,7 @@ quell_task* Start(const quell_task_options* options, std::shared_ptr<Record> par
     record->origin = Context::FromEnvironment();
   }
   // After a fork the parent's task lives in another process: only its id counts.
-  if (parent && !parent->inert.load()) record->parent = std::move(parent);
+  if (parent && !parent->inert()) record->parent = std::move(parent);
   Engine::Get().Add(record);
   return new quell_task{std::move(record)};
 }
@@ -91,21 +108,40 @@ void See(const std::shared_ptr<Record>& record) {
   if (!record->knows.load() && !record->knows.exchange(true)) Engine::Get().Wake(record);
 }
 
-// Sets one member of the status.
-void SetField(quell_task* task, const std::string& name, std::string json) {
+// Why the status has no room for this member; empty: it has. The caller holds the record's mutex.
+std::string WhyNoRoom(const std::map<std::string, std::string>& fields, const std::string& name,
+                      const std::string& json) {
+  if (fields.size() >= kFieldsMax && !fields.contains(name)) {
+    return "a status has at most " + std::to_string(kFieldsMax) + " members";
+  }
+  std::size_t size = name.size() + json.size();
+  for (const auto& [other, value] : fields)
+    size += other == name ? 0 : other.size() + value.size() + 4;  // Quotes, a colon, a comma.
+  if (size + 6 <= kStatusMax) return {};
+  return "the status would have more than " + std::to_string(kStatusMax) + " bytes";
+}
+
+// Sets one member of the status, or takes it out if there is a reason `why`.
+void SetField(quell_task* task, const std::string& name, std::string json, std::string why = {}) {
+  bool wake = false;
   {
     std::lock_guard lock(task->record->mutex);
     auto& fields = task->record->fields;
-    if (task->record->outcome || name.empty() || name.size() > kFieldMax || json.size() > kFieldMax)
-      return;
-    if (fields.size() >= kFieldsMax && !fields.contains(name)) return;
-    std::string& value = fields[name];
-    if (value == json) return;
-    value = std::move(json);
-    if (task->record->fields_dirty) return;  // The engine knows already.
-    task->record->fields_dirty = true;
+    if (task->record->outcome) return;
+    const auto before = fields.find(name);
+    if (why.empty() && before != fields.end() && before->second == json) return;
+    if (why.empty()) why = WhyNoRoom(fields, name, json);
+    const bool changed = why.empty() || before != fields.end();
+    if (why.empty()) {
+      fields[name] = std::move(json);
+    } else if (before != fields.end()) {
+      fields.erase(before);
+    }
+    wake = changed &&
+           !std::exchange(task->record->fields_dirty, task->record->fields_dirty || changed);
   }
-  Engine::Get().Wake(task->record);
+  if (!why.empty()) quell::sdk::WarnOfMember(task->record->action, Cut(name.c_str(), 128), why);
+  if (wake) Engine::Get().Wake(task->record);
 }
 
 }  // namespace
@@ -116,12 +152,16 @@ const char* quell_version(void) {
   return QUELL_VERSION;
 }
 
-quell_task* quell_task_start(const quell_task_options* options) {
+quell_task* quell_task_start(const quell_task_options* options) try {
   return Start(options, nullptr);
+} catch (const std::bad_alloc&) {
+  return nullptr;
 }
 
-quell_task* quell_task_start_child(quell_task* parent, const quell_task_options* options) {
+quell_task* quell_task_start_child(quell_task* parent, const quell_task_options* options) try {
   return Start(options, parent != nullptr ? parent->record : nullptr);
+} catch (const std::bad_alloc&) {
+  return nullptr;
 }
 
 quell_task* quell_task_retain(quell_task* task) {
@@ -196,7 +236,7 @@ quell_subscription* quell_task_on_cancel(quell_task* task, void (*fn)(void*), vo
 void quell_subscription_release(quell_subscription* subscription) {
   if (subscription == nullptr) return;
   Record& record = *subscription->subscription->record();
-  if (!record.inert.load()) {
+  if (!record.inert()) {
     {
       std::lock_guard lock(record.mutex);
       std::erase(record.subscriptions, subscription->subscription);
@@ -224,8 +264,8 @@ void quell_task_phase(quell_task* task, const char* phase) {
 }
 
 void quell_task_field(quell_task* task, const char* name, const char* json) {
-  if (!Usable(task) || name == nullptr || json == nullptr || !quell::sdk::IsJson(json)) return;
-  SetField(task, name, json);
+  if (!Usable(task) || name == nullptr || *name == '\0' || json == nullptr) return;
+  SetField(task, name, json, quell::sdk::IsJson(json) ? "" : "its value is no JSON");
 }
 
 void quell_task_shield_begin(quell_task* task, const char* why) {
@@ -269,7 +309,7 @@ quell_measure* quell_task_measure_this_thread(quell_task* task) {
 
 void quell_measure_end(quell_measure* measure) {
   if (measure == nullptr) return;
-  if (!measure->record->inert.load()) {
+  if (!measure->record->inert()) {
     std::lock_guard lock(measure->record->mutex);
     measure->record->meter.End(measure->stretch);
   }
@@ -280,7 +320,7 @@ quell_context* quell_task_context(const quell_task* task) {
   auto* context = new quell_context();
   if (task == nullptr) return context;
   std::unique_lock lock(task->record->mutex, std::defer_lock);
-  if (task->record->inert.load()) {
+  if (task->record->inert()) {
     if (!lock.try_lock())
       return context;  // Held, when the process forked, by a thread that is not there.
   } else {
@@ -315,11 +355,17 @@ void quell_context_inject(const quell_context* context, quell_carrier carrier,
 }
 
 void quell_context_set_opaque_id(quell_context* context, const char* opaque_id) {
-  if (context != nullptr) context->context.opaque_id = Cut(opaque_id, 1024);
+  if (context == nullptr) return;
+  std::string id = Cut(opaque_id, 1024);
+  context->context.opaque_id = quell::sdk::IsOpaqueId(id) ? std::move(id) : std::string();
 }
 
 void quell_context_free(quell_context* context) {
   delete context;
+}
+
+void quell_on_error(void (*fn)(void* arg, const char* message), void* arg) {
+  quell::sdk::SetOnError(fn, arg);
 }
 
 int quell_flush(uint64_t timeout_ms) {

@@ -30,28 +30,35 @@ inline std::int64_t CoarseNow() {
   return now.tv_sec * 1'000'000'000 + now.tv_nsec;
 }
 
+// Of this process among those that were forked one from the other.
+inline std::atomic<unsigned> present_generation{0};
+
 // What the program wants told, and what is known. All but the atomics is guarded by `mutex`; the
 // engine takes a record's mutex while it holds none of its own.
 struct Record {
   // Constant after construction.
+  const unsigned generation = present_generation.load();
   std::string action;
   std::string description;
   bool cancellable = true;
   bool cancel_on_parent_lost = false;
-  std::string key;  // Names the registration, should its answer be lost. Set by Engine::Add().
   std::int64_t start_ms = 0;       // Wall clock.
   std::int64_t start_boot_us = 0;  // The same moment by CLOCK_BOOTTIME.
-  Context origin;                  // Whose work this is part of.
   std::shared_ptr<Record> parent;  // Instead of origin.task, for a child in this process.
 
   std::atomic<bool> cancelled{false};
-  std::atomic<bool> inert{false};           // A forked child's copy of its parent's task.
   std::atomic<std::int64_t> checked_ns{0};  // CLOCK_MONOTONIC_COARSE; 0: never.
   std::atomic<bool> knows{false};           // The program has seen that it is cancelled.
   std::atomic<int> references{1};
 
+  // A forked child's copy of its parent's task. Its mutex may be held by a thread that is not
+  // there.
+  bool inert() const { return generation != present_generation.load(std::memory_order_relaxed); }
+
   std::mutex mutex;
-  std::string id;  // Once registered; kept over the daemon's restarts.
+  std::string key;  // Names the registration, should its answer be lost. Set by Engine::Add().
+  Context origin;   // Whose work this is part of.
+  std::string id;   // Once registered; kept over the daemon's restarts.
   std::vector<std::string> ancestors;
   bool registered = false;  // With the daemon's present life.
   bool refused = false;     // The daemon will not have it: it stays untracked.
@@ -83,7 +90,7 @@ class Subscription {
   Subscription(std::shared_ptr<Record> record, void (*fn)(void*), void* arg)
       : record_(std::move(record)), fn_(fn), arg_(arg) {}
   const std::shared_ptr<Record>& record() const { return record_; }
-  // Not while the record's mutex is held.
+  // Not while the record's mutex is held. What the function throws is a notice.
   void Run();
   // Waits for a Run() on another thread.
   void Stop();

@@ -150,6 +150,11 @@ class Tasks:
                 except (OSError, AssertionError, quelltest.http.client.HTTPException):
                     pass  # Its node is away.
 
+    def run_out(self, task):
+        """The time of a deaf task is over: the recorded ones noticed only then that they had been
+        cancelled."""
+        self.end(task, "cancelled" if task.hears() else "failure")
+
     def settle(self, slices=False, stubborn=False):
         """What listens and was cancelled has ended, and parents whose parts have all ended. With
         `slices` only parts of parents that were cancelled; with `stubborn` those that are as well."""
@@ -201,7 +206,7 @@ class Tasks:
             self.one(node, whole, parent=first)
         if kind == "deaf":
             self.bulk(node, first, headers)
-            timer = threading.Timer(step["seconds"], self.end, (first, "failure"))
+            timer = threading.Timer(step["seconds"], self.run_out, (first,))
             timer.daemon = True
             timer.start()
         elif kind == "short":

@@ -8,10 +8,13 @@ import os
 import shutil
 import socket
 import subprocess
+import sys
 import threading
 
 import quelltest
 from quelltest import COORDINATOR, NODE, SLEEPER, alive, http_call, raw_call, until, until_gone
+
+SDK = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", "..", "sdk"))
 
 
 class HttpTest(quelltest.SharedClusterCase):
@@ -50,6 +53,98 @@ class HttpTest(quelltest.SharedClusterCase):
             self.assertIsNone(answer.header("Quell-Operation"))
         self.assertTrue(alive(pid))
         self.assertFalse(self.shared.tasks()[task]["cancelled"])
+
+    def test_a_cancel_whose_filter_stands_in_the_body_cancels_nothing(self):
+        job = self.job("a", *SLEEPER, flags=["--action", "body/a"])
+        [pid] = job.pids()
+        task = self.shared.task_of("body/a")
+        for profile in ("documented", "strict"):
+            for path in ("/_tasks/_cancel", "/_tasks/_cancel?nodes=a", f"/_tasks/{task}/_cancel"):
+                for body in ('{"actions":"nothing/*"}', "{", '["x"]'):
+                    answer = self.shared.post(path, body=body, headers={
+                        "Content-Type": "application/json", "Quell-Profile": profile})
+                    self.refused(answer, 400, "does not support having a body")
+                    self.assertIsNone(answer.header("Quell-Operation"))
+            answer = self.shared.post("/_tasks/_cancel", body="actions=nothing", headers={
+                "Content-Type": "application/x-www-form-urlencoded", "Quell-Profile": profile})
+            self.assertEqual(answer.status, 406)
+        json_type = {"Content-Type": "application/json"}
+        named = self.shared.post("/_tasks/_cancel", body='{"actions":"x"}', headers=json_type)
+        self.refused(named, 400, "[actions] must stand in the query", "/_tasks/_cancel?actions=...")
+        for path in ("/_tasks", "/_cat/tasks", "/quell/v1/tasks", "/quell/v1/nodes"):
+            answer = self.shared.call("GET", path, body='{"actions":"x"}', headers=json_type)
+            self.assertEqual(answer.status, 400, (path, answer))
+        self.assertTrue(alive(pid))
+        self.assertFalse(self.shared.tasks()[task]["cancelled"])
+
+    def test_input_that_a_list_would_not_read_is_refused(self):
+        for query in ("actions=", "nodes=", "nodes", "parent_task_id=", "actions=a&actions=b",
+                      "Actions=a", "actions=%FF"):
+            for path in ("/_tasks", "/_cat/tasks", "/quell/v1/tasks"):
+                self.assertEqual(self.shared.get(f"{path}?{query}").status, 400, (path, query))
+        for query in ("pretty", "format=yaml", "filter_path=nodes"):
+            self.refused(self.shared.get("/quell/v1/tasks?" + query), 400, query.split("=")[0])
+
+    def test_a_reason_that_is_no_text_is_refused_and_every_node_stays_well(self):
+        answer = self.shared.post("/_tasks/_cancel?actions=none/*&reason=" + "%FF" * 200)
+        self.refused(answer, 400, "UTF-8")
+        self.still_well()
+
+    def test_what_the_local_api_does_not_read_is_refused(self):
+        door = self.shared.nodes["a"]["socket"]
+        for path, body, word in (("/v1/tasks?parent=x:1", '{"action":"x"}', "[parent]"),
+                                 ("/v1/tasks", '{"action":"x","key":""}', "key"),
+                                 ("/v1/tasks", '{"action":"x","Key":"k"}', "unknown key"),
+                                 ("/v1/tasks", '{"action":"a\\u0000b"}', "control character")):
+            self.refused(http_call(door, "POST", path, body), 400, word)
+        self.refused(http_call(door, "GET", "/v1/node", '{"x":1}'), 400, "body")
+
+    def test_a_parent_that_nobody_can_be_is_refused_and_hides_no_node(self):
+        door = self.shared.nodes["a"]["socket"]
+        for parent in ("A" * 22 + ":3", "-" + "A" * 20 + "Q:3", "A" * 21 + "Q:9007199254740992"):
+            body = json.dumps({"action": "zero/a", "parent": parent})
+            self.refused(http_call(door, "POST", "/v1/tasks", body), 400, "malformed task id")
+            program = ("import sys, quell_task as q\n"
+                       f"context = q.Context.extract({{'Quell-Task-Id': {parent!r}}})\n"
+                       "with q.start('zero/served', context=context): sys.stdin.read()")
+            env = {**self.shared.environment("a"), "PYTHONPATH": os.path.join(SDK, "python")}
+            with subprocess.Popen([sys.executable, "-c", program], env=env,
+                                  stdin=subprocess.PIPE) as served:
+                task = self.shared.task_of("zero/served")
+                self.assertNotIn("parent_task_id", self.shared.tasks()[task])
+                self.still_well()
+                served.stdin.close()
+                self.assertEqual(served.wait(30), 0)
+            until(lambda: task not in self.shared.tasks(), "the served request has ended")
+
+    def test_the_libraries_take_the_ids_that_a_node_takes(self):
+        """The C library's part is in entrances_test.cc."""
+        good = [f"oTUltX4IQMOUUVeiohTt8A:{number}" for number in (1, 42, 9007199254740991)]
+        bad = ["A" * 22 + ":3", "-TUltX4IQMOUUVeiohTt8A:1", "oTUltX4IQMOUUVeiohTt8B:1",
+               "oTUltX4IQMOUUVeiohTt8A:0", "oTUltX4IQMOUUVeiohTt8A:01",
+               "oTUltX4IQMOUUVeiohTt8A:9007199254740992", "oTUltX4IQMOUUVeiohTt8A:9999999999999999",
+               "oTUltX4IQMOUUVeiohTt8A:1\n", "n1:1", ""]
+        door = self.shared.nodes["a"]["socket"]
+        for parent in good + bad:
+            body = json.dumps({"action": "ids/a", "parent": parent})
+            answer = http_call(door, "POST", "/v1/tasks", body)
+            self.assertEqual(answer.status, 200 if parent in good else 400, (parent, answer))
+        ids = json.dumps(good + bad)
+        python = ("import json, quell_task as q\n"
+                  f"ids = json.loads({ids!r})\n"
+                  "print(json.dumps([q.Context.extract({'quell-task-id': i}).task for i in ids]))")
+        env = {**os.environ, "PYTHONPATH": os.path.join(SDK, "python")}
+        programs = [[sys.executable, "-c", python]]
+        if shutil.which("node"):
+            module = os.path.join(SDK, "node", "quell-task.mjs")
+            programs.append(["node", "--input-type=module", "-e",
+                             f"import {{ Context }} from {json.dumps(module)};"
+                             f"const seen = {ids}.map((id) => Context.extract({{'quell-task-id': id}}).task);"
+                             "console.log(JSON.stringify(seen));"])
+        for program in programs:
+            seen = json.loads(subprocess.run(program, env=env, check=True, text=True,
+                                             stdout=subprocess.PIPE, timeout=60).stdout)
+            self.assertEqual(seen, good + [""] * len(bad), program[0])
 
     def test_malformed_ids_are_400_and_name_the_id(self):
         for text in ("nonsense", "a:", "a:x", "a:9223372036854775808", "a:1x"):
@@ -227,6 +322,9 @@ class DaemonMistakesTest(quelltest.TestCase):
                                           "--opensearch-profile", "lax"), 64, "lax")
         self.assert_refused(self.run_once(*self.node_argv("a", listen="127.0.0.1:" + "99999")), 64,
                             "99999")
+        for name in ("a,b", "_a", "a*", "x" * 129):  # Its coordinator would refuse it for ever.
+            self.assert_refused(self.run_once(*self.node_argv("a", name=name)), 64, "--name")
+        self.assert_refused(self.run_once(*self.node_argv("a"), "--attr", "rack=a\nb"), 64, "--attr")
 
     def test_a_listener_off_loopback_is_refused_with_the_remedy(self):
         for done in (self.run_once(*self.node_argv("a", listen="0.0.0.0:0")),

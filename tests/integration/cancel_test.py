@@ -89,15 +89,20 @@ class CancelByNodesTest(quelltest.SharedClusterCase):
         job.wait()
         until(lambda: task not in self.shared.tasks(), "the task has ended")
         node = task.split(":")[0]
-        for dead in (task, f"{node}:9000000"):
+        for dead, cause in ((task, "illegal_state_exception"),
+                            (f"{node}:9000000", "resource_not_found_exception")):
             answer = self.shared.post(f"/_tasks/{dead}/_cancel")
             self.assertEqual(answer.status, 200, answer)
             self.assertIsNone(answer.header("Quell-Operation"))
             [failure] = answer.json["node_failures"]
             self.assertEqual(failure["type"], "failed_node_exception")
             self.assertEqual(failure["node_id"], node)
-            self.assertEqual(failure["caused_by"]["type"], "resource_not_found_exception")
+            self.assertEqual(failure["caused_by"]["type"], cause)
             self.assertIn(dead, failure["caused_by"]["reason"])
+            strict = self.shared.post(f"/_tasks/{dead}/_cancel", headers={"Quell-Profile": "strict"})
+            self.assertEqual(strict.json["node_failures"][0]["caused_by"],
+                             {"type": "resource_not_found_exception",
+                              "reason": f"task [{dead}] is not found"})
 
     def test_a_node_part_that_nobody_has_is_a_failure(self):
         nobody = "A" * 21 + "Q"

@@ -4,6 +4,7 @@ afterwards."""
 
 import json
 import os
+import pty
 import signal
 import subprocess
 
@@ -34,6 +35,46 @@ class DevTest(quelltest.TestCase):
             self.assertEqual(answer.json["id"], node["id"])
         # Ready means joined: the first question finds everybody.
         self.assert_header(cluster.get("/_tasks"), selected=3, failed=0)
+
+    def dev_on_terminal(self, *flags):
+        """What a terminal shows of `quell dev` until Ctrl-C."""
+        pid, terminal = pty.fork()
+        if pid == 0:
+            os.execv(QUELL, [QUELL, "dev", "--names", "a", "--http", "127.0.0.1:0", *flags])
+        seen = b""
+        def look():
+            nonlocal seen
+            seen += os.read(terminal, 65536)
+            return b"Ctrl-C" in seen
+        try:
+            until(look, "it is up")
+            os.write(terminal, b"\x03")
+            while True:
+                try:
+                    chunk = os.read(terminal, 65536)
+                except OSError:  # The other end is closed.
+                    break
+                seen += chunk
+        finally:
+            quelltest.kill_quietly(pid, signal.SIGTERM)
+            _, status = os.waitpid(pid, 0)
+            os.close(terminal)
+        self.assertEqual(os.waitstatus_to_exitcode(status), 0, seen)
+        return seen.decode()
+
+    def test_on_a_terminal_the_ready_line_comes_only_if_it_is_asked_for(self):
+        seen = self.dev_on_terminal()
+        self.assertNotIn('{"ready":', seen)
+        self.assertIn("commands under `quell run` keep running", seen)
+        self.assertIn('{"ready":true', self.dev_on_terminal("-o", "json"))
+
+    def test_a_ready_line_that_cannot_be_written_is_1_and_ends_the_cluster(self):
+        with open("/dev/full", "wb") as full:
+            done = subprocess.run([QUELL, "dev", "--names", "a", "--http", "127.0.0.1:0"], stdout=full,
+                                  stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, timeout=90,
+                                  check=False)
+        self.assertEqual(done.returncode, 1, done.stderr)
+        self.assertIn(b"cannot write to standard output", done.stderr)
 
     def test_a_signal_ends_it_with_0_and_leaves_nothing_behind(self):
         for number in (signal.SIGTERM, signal.SIGINT):

@@ -14,6 +14,7 @@ from quelltest import until
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BLOCK = re.compile(r"^```console\n(.*?)^```", re.MULTILINE | re.DOTALL)
+SHOWN_HTTP = "127.0.0.1:9480"  # lint: allow(fixed_port): what documents show, replaced before use
 MARK = "=-=-="  # Ends what one command prints.
 
 
@@ -85,7 +86,9 @@ def measured(cluster):
 
 
 class DocumentsTest(quelltest.TestCase):
-    def follow(self, path):
+    def follow(self, path, given=True):
+        """`given`: the addresses are in the environment; else the document itself sets them, and what
+        it names is replaced by where the cluster is."""
         commands = commands_of(path)
         names = ["node1"]
         for command, _ in commands:
@@ -94,11 +97,17 @@ class DocumentsTest(quelltest.TestCase):
         cluster = self.cluster(names)
         env = cluster.environment(names[0])
         env["PATH"] = quelltest.BIN + os.pathsep + env["PATH"]
-        for name, node in cluster.nodes.items():
-            env[re.sub(r"\W", "_", name)] = node["socket"]
+        if given:
+            for name, node in cluster.nodes.items():
+                env[re.sub(r"\W", "_", name)] = node["socket"]
+        else:
+            del env["QUELL_HTTP"], env["QUELL_SOCKET"]
         shell = Shell(env, self.directory)
         self.addCleanup(shell.close)
         for command, shown in commands:
+            if not given:
+                command = command.replace("/tmp/quell-demo", cluster.data).replace(
+                    SHOWN_HTTP, cluster.address)
             with self.subTest(path=path, command=command):
                 if command.startswith("quell dev"):  # The cluster that runs stands for it.
                     self.assert_same(shown, cluster.text())
@@ -123,7 +132,7 @@ class DocumentsTest(quelltest.TestCase):
         self.follow("docs/local-door.md")
 
     def test_readme(self):
-        self.follow("README.md")
+        self.follow("README.md", given=False)
 
 
 class SameTest(unittest.TestCase):

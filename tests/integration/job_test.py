@@ -3,8 +3,11 @@ job and its task survive what happens to the node and to the wrapper.
 Method: real trees of processes, watched by pid; daemons are killed and started again."""
 
 import os
+import shlex
 import shutil
 import signal
+import subprocess
+import sys
 import time
 
 import quelltest
@@ -182,6 +185,92 @@ class TreeTest(quelltest.SharedClusterCase):
         self.assertEqual(job.wait(), 0)
         self.assertEqual(job.pids(2)[1], 143)
         self.assertFalse(os.path.exists(flag))
+
+    def test_a_process_whose_first_thread_has_ended_is_stopped_as_any_other(self):
+        # Syscall 60: the first thread alone ends; the state in /proc says "zombie" from then on.
+        program = ("import ctypes, os, threading\n"
+                   "def work():\n"
+                   "  until_alone()\n"
+                   "  open(os.environ['PIDS'], 'a').write(f'{os.getpid()}\\n')\n"
+                   "  threading.Event().wait()\n"
+                   "def until_alone():\n"
+                   "  while open(f'/proc/{os.getpid()}/stat').read().rpartition(')')[2].split()[0] != 'Z':\n"
+                   "    os.sched_yield()\n"
+                   "threading.Thread(target=work).start()\n"
+                   "ctypes.CDLL(None).syscall(%d, 0)\n" % (60 if os.uname().machine == "x86_64" else 93))
+        job = self.job("a", sys.executable, "-c", program, flags=["--action", "tree/thread"])
+        [pid] = job.pids()
+        self.assertEqual(quelltest.state_of(pid), "Z")
+        task = self.cancel("tree/thread")
+        self.assertEqual(job.wait(), -signal.SIGTERM)
+        record = self.ended(task)
+        self.assertEqual(record["task"]["state"], "cancelled")
+        self.assertNotIn("escalated_at_millis", record["receipt"])
+
+    def test_a_standard_error_that_nobody_reads_does_not_hold_up_a_cancel(self):
+        reader, writer = os.pipe()
+        self.addCleanup(os.close, reader)
+        os.set_blocking(writer, False)
+        try:
+            while True:
+                os.write(writer, bytes(4096))
+        except BlockingIOError:
+            pass
+        os.set_blocking(writer, True)
+        env = dict(self.shared.environment("a"), PIDS=os.path.join(self.directory, "pids"))
+        process = subprocess.Popen([QUELL, "run", "--action", "tree/mute", "--", "sleep", "1000"],
+                                   env=env, stdin=subprocess.DEVNULL, stderr=writer)
+        os.close(writer)
+        self.addCleanup(process.wait)
+        self.addCleanup(process.kill)
+        self.cancel("tree/mute")
+        self.assertEqual(process.wait(quelltest.DEADLINE), -signal.SIGTERM)
+
+    def around(self, *command):
+        """A program that runs `quell` with its arguments inside `command`, where that is possible."""
+        if os.getuid() != 0 or subprocess.run(["unshare", "-mpf", "true"], check=False,
+                                              stderr=subprocess.DEVNULL).returncode != 0:
+            self.skipTest("needs root and unshare(1), to make namespaces")
+        path = os.path.join(self.directory, "quell")
+        with open(path, "w", encoding="ascii") as file:
+            file.write(f"#!/bin/sh\nexec {shlex.join(command)} \"$@\"\n")
+        os.chmod(path, 0o755)
+        return path
+
+    def test_without_proc_a_cancel_ends_the_whole_tree(self):
+        program = self.around("unshare", "-m", "sh", "-c",
+                              f'mount -t tmpfs none /proc; exec {QUELL} "$@"', "quell")
+        job = self.job("a", "sh", "-c", "sh -c 'echo $$ >>$PIDS; exec sleep 1000' & "
+                       "(setsid sh -c 'echo $$ >>$PIDS; exec sleep 1000' &); echo $$ >>$PIDS; wait",
+                       flags=["--action", "tree/blind"], program=program)
+        pids = job.pids(3)
+        task = self.cancel("tree/blind")
+        self.assertEqual(job.wait(), -signal.SIGTERM)
+        self.assertFalse([pid for pid in pids if alive(pid)])
+        record = self.ended(task)
+        self.assertEqual(record["task"]["state"], "cancelled")
+        self.assertIn("without a /proc", job.output()[1])
+
+    def test_with_the_proc_of_another_pid_namespace_a_cancel_ends_the_job_and_nobody_else(self):
+        program = self.around("unshare", "-pf", QUELL)
+        # Its pids are those of quite other processes there.
+        job = self.job("a", "sh", "-c", "trap '' TERM; sleep 1000 & echo up; wait; exit 0",
+                       flags=["--action", "tree/inner", "--grace", "200ms"], program=program)
+        self.assertEqual(job.process.stdout.readline(), b"up\n")
+        task = self.cancel("tree/inner")
+        self.assertEqual(job.wait(), 128 + signal.SIGKILL, "as unshare(1) shows it")
+        self.assertEqual(self.ended(task)["task"]["state"], "cancelled")
+
+    def test_a_job_in_a_pid_namespace_is_known_by_its_pid_on_the_host(self):
+        program = self.around("unshare", "-pf", "--mount-proc", QUELL)
+        job = self.job("a", "sleep", "1000", flags=["--action", "tree/ns"], program=program)
+        task = self.shared.task_of("tree/ns")
+        [wrapper] = quelltest.children_of(job.process.pid)
+        [command] = quelltest.children_of(wrapper)
+        self.assertEqual(self.shared.record(task)["task"]["pid"], command)
+        os.kill(wrapper, signal.SIGKILL)  # The first of its namespace: all of that ends with it.
+        until_gone([command], "the command is gone")
+        self.assertEqual(self.ended(task)["task"]["state"], "lost")
 
 
 class AwayTest(quelltest.TestCase):

@@ -123,6 +123,34 @@ class CurlTest(quelltest.SharedClusterCase):
         for task in (parent, child["tasks"][0]["id"]):
             self.finish(task, session, "cancelled")
 
+    def test_a_parent_that_nobody_knows_is_left_out_and_the_answer_says_so(self):
+        unknown = self.shared.nodes["a"]["id"] + ":9000000"
+        known = self.register({"action": "known/parent"})
+        session, parent = known["session"], known["tasks"][0]["id"]
+        batch = self.register({"action": "child/one", "parent": parent}, {"action": "child/two", "parent": unknown},
+                              session=session)["tasks"]
+        self.assertNotIn("warning", batch[0])
+        self.assertEqual(batch[1]["warning"]["type"], "parent_not_found")
+        self.assertIn(unknown, batch[1]["warning"]["reason"])
+        listed = self.shared.tasks()
+        self.assertEqual(listed[batch[0]["id"]]["parent_task_id"], parent)
+        self.assertNotIn("parent_task_id", listed[batch[1]["id"]])
+        for task in (batch[0]["id"], batch[1]["id"], parent):
+            self.finish(task, session)
+
+    def test_each_thing_that_is_not_known_has_a_type_of_its_own(self):
+        unknown = self.shared.nodes["a"]["id"] + ":9000000"
+        session = ("-H", "Quell-Session: AAAAAAAAAAAAAAAAAAAAAA")
+        for wanted, path, body, flags in (
+                ("task_not_found", f"/v1/tasks/{unknown}/report", {}, ()),
+                ("task_not_found", f"/v1/tasks/{unknown}/finish", {"outcome": "success"}, ()),
+                ("parent_not_found", "/v1/tasks", {"action": "x", "parent": unknown, "parent_required": True}, ()),
+                ("session_not_found", "/v1/tasks", {"action": "x"}, session),
+                ("session_not_found", "/v1/sessions/AAAAAAAAAAAAAAAAAAAAAA/commands", None, ()),
+                ("not_found", "/nowhere", {}, ())):
+            status, text = curl(self.socket, path, *flags, body=body)
+            self.assertEqual((status, json.loads(text)["error"]["type"]), (404, wanted), path)
+
     def test_a_session_lives_by_the_pid_it_named_and_its_task_is_lost_with_it(self):
         sleeper = subprocess.Popen(["sleep", "1000"])
         self.addCleanup(sleeper.wait)
@@ -159,7 +187,7 @@ class CurlTest(quelltest.SharedClusterCase):
             (400, "/v1/tasks", {"action": "x", "description": "d" * 4097}, "4096"),
             (400, "/v1/tasks", {"action": "x", "status": [1]}, "status"),
             (400, "/v1/tasks", {"action": "x", "parent": "nonsense"}, "nonsense"),
-            (404, "/v1/tasks", {"action": "x", "parent": f"{node}:9000000"}, "9000000"),
+            (404, "/v1/tasks", {"action": "x", "parent": f"{node}:9000000", "parent_required": True}, "9000000"),
             (400, "/v1/tasks", {"action": "x", "pid": -5}, "pid"),
             (400, f"/v1/tasks/{task}/finish", {"outcome": "splendid"}, "success, failure"),
             (404, f"/v1/tasks/{node}:9000000/finish", {"outcome": "success"}, "9000000"),

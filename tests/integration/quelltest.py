@@ -59,6 +59,11 @@ def alive(pid):
     return state_of(pid) not in (None, "Z", "X")
 
 
+def children_of(pid):
+    with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as file:
+        return [int(child) for child in file.read().split()]
+
+
 def stopped(pid):
     """Whether each of its threads has met SIGSTOP."""
     states = []
@@ -97,6 +102,18 @@ def read_line(stream, deadline=60.0):
             raise AssertionError(f"the stream ended; last seen: {line!r}")
         line += byte
     return line.decode()
+
+
+# What daemons logged of turns of an executor that took long, and not only since the machine is busy.
+LONG_TURNS = set()
+LONG_TURN = re.compile(r"one piece of work held up all others.* cpu_ms=(\d+)")
+
+
+def note_long_turns(text):
+    for line in text.splitlines():
+        seen = LONG_TURN.search(line)
+        if seen and int(seen.group(1)) >= 50:
+            LONG_TURNS.add(line)
 
 
 def free_port():
@@ -188,6 +205,7 @@ class Daemon:
             self.process.kill()
         self.process.wait()
         self.process.stdout.close()
+        note_long_turns(self.text())
 
     def stop(self):
         self.process.terminate()
@@ -252,6 +270,7 @@ class Cluster:
                 self.process.kill()
                 self.process.wait()
         self.process.stdout.close()
+        note_long_turns(self.text())
 
     # HTTP.
 
@@ -300,6 +319,12 @@ class Cluster:
         return subprocess.run([QUELL, *arguments], env=self.environment(node), text=True,
                               stdin=subprocess.DEVNULL, capture_output=True, timeout=timeout,
                               check=False)
+
+    def popen(self, *arguments):
+        """A `quell` that goes on while the test does."""
+        return subprocess.Popen([QUELL, *arguments], env=self.environment(), text=True,
+                                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                stderr=subprocess.PIPE)
 
     def run(self, node, *command, flags=(), **kwargs):
         """A job on a node: `quell run FLAGS -- COMMAND`."""
@@ -434,11 +459,15 @@ class SharedClusterCase(TestCase):
 
 
 def main():
-    """Runs the file's tests. None at all is a failure."""
+    """Runs the file's tests. None at all is a failure. Long turns of the daemons' executors are
+    reported; with QUELL_LONG_TURNS=fail they are a failure too."""
     for binary in (QUELL, NODE, COORDINATOR):
         if not os.access(binary, os.X_OK):
             sys.exit(f"{binary} is not there: set QUELL_BIN to the folder with the binaries")
     program = unittest.main(exit=False, verbosity=2)
     if program.result.testsRun == 0:
         sys.exit("no test was run")
-    sys.exit(not program.result.wasSuccessful())
+    for line in sorted(LONG_TURNS):
+        print("long turn:", line, file=sys.stderr)
+    failed = LONG_TURNS and os.environ.get("QUELL_LONG_TURNS") == "fail"
+    sys.exit(bool(failed) or not program.result.wasSuccessful())

@@ -3,12 +3,53 @@ processes it leaves; whether a node is there or not.
 Method: each case runs bare and wrapped, and the two must be alike; once without any node and once
 with one."""
 
+import fcntl
 import os
+import resource
+import shutil
 import signal
+import socket
 import subprocess
+import sys
 
 import quelltest
 from quelltest import QUELL, alive, until, until_gone
+
+# Tells which descriptors it has, and of what, in the file that is named.
+FILES = r"""
+import os, sys
+found = []
+for number in range(64):
+    try:
+        stat = os.fstat(number)
+    except OSError:
+        continue
+    found.append(f"{number} {stat.st_dev}:{stat.st_ino}")
+open(sys.argv[1], "w").write("\n".join(found))
+"""
+
+# Tells of each signal that it gets, one a line.
+LISTENER = r"""
+import os, signal
+reader, writer = os.pipe()
+os.set_blocking(writer, False)
+signal.set_wakeup_fd(writer)
+for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}:
+    signal.signal(number, lambda *_: None)
+print("up", flush=True)
+while True:
+    for number in os.read(reader, 64):
+        print("got", number, flush=True)
+"""
+
+# The signals that end a program that does nothing about them; 32 and 33 are the C library's own.
+DEADLY = sorted(set(range(1, 65)) - {int(number) for number in (
+    signal.SIGKILL, signal.SIGSTOP, signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU, signal.SIGCONT,
+    signal.SIGCHLD, signal.SIGURG, signal.SIGWINCH)})
+
+
+def no_core():
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
 class InvisibleCases:
@@ -110,9 +151,193 @@ class InvisibleCases:
         def ignore():
             signal.signal(signal.SIGUSR1, signal.SIG_IGN)
             signal.signal(signal.SIGHUP, signal.SIG_IGN)
+            signal.signal(signal.SIGCHLD, signal.SIG_IGN)
             signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR2, signal.SIGTERM])
         self.assert_alike(*show)
         self.assert_alike(*show, preexec_fn=ignore)
+
+    def test_every_signal_that_can_be_caught_reaches_the_command(self):
+        process = self.popen(sys.executable, "-c", LISTENER)
+        self.assertEqual(quelltest.read_line(process.stdout), "up\n")
+        for number in sorted(signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}):
+            process.send_signal(number)
+            self.assertEqual(quelltest.read_line(process.stdout), f"got {int(number)}\n")
+
+    def test_every_deadly_signal_for_the_wrapper_ends_the_command_by_that_signal(self):
+        for number in DEADLY:
+            process = self.popen("sh", "-c", "echo $$; exec sleep 1000", preexec_fn=no_core)
+            pid = int(quelltest.read_line(process.stdout))
+            self.addCleanup(quelltest.kill_quietly, pid)
+            process.send_signal(number)
+            self.assertEqual(process.wait(30), -number)
+            until_gone([pid], f"the command has died by signal {number}")
+
+    def test_a_stop_signal_for_the_wrapper_stops_the_command(self):
+        for number in (signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU):
+            process = self.popen("sh", "-c", "echo $$; read x; exit 4", stdin=subprocess.PIPE)
+            pid = int(quelltest.read_line(process.stdout))
+            process.send_signal(number)
+            until(lambda: quelltest.state_of(pid) == "T", f"signal {number} stops the command")
+            until(lambda: quelltest.state_of(process.pid) == "T", "the wrapper stops with it")
+            process.send_signal(signal.SIGCONT)
+            process.stdin.close()
+            self.assertEqual(process.wait(30), 4)
+
+    def test_a_queued_signal_says_who_sent_it(self):
+        process = self.popen(sys.executable, "-c", "import signal\n"
+                             "signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGRTMIN])\n"
+                             "print('up', flush=True)\n"
+                             "info = signal.sigwaitinfo([signal.SIGRTMIN])\n"
+                             "print(info.si_code, info.si_pid)")
+        self.assertEqual(quelltest.read_line(process.stdout), "up\n")
+        sender = subprocess.Popen(["/bin/kill", "--signal", "RTMIN", "--queue", "7",
+                                   str(process.pid)])
+        self.assertEqual(sender.wait(30), 0)
+        self.assertEqual(quelltest.read_line(process.stdout), f"-1 {sender.pid}\n")
+
+    def test_a_timer_that_was_set_before_goes_off_in_the_command(self):
+        def alarm():
+            signal.setitimer(signal.ITIMER_REAL, 0.3)
+        self.assert_alike("sleep", "1000", preexec_fn=alarm)
+
+    def test_timeout_nohup_setsid_and_script_see_no_difference(self):
+        quell = [QUELL, "run", "--"]
+        for around, command in ((["timeout", "0.3"], ["sleep", "1000"]),
+                                (["timeout", "--foreground", "0.3"], ["sleep", "1000"]),
+                                (["nohup"], ["grep", "SigIgn", "/proc/self/status"]),
+                                (["setsid", "--wait"], ["sh", "-c", "exit 7"])):
+            seen = [subprocess.run([*around, *wrapper, *command], env=self.env, capture_output=True,
+                                   stdin=subprocess.DEVNULL, timeout=60, check=False)
+                    for wrapper in ([], quell)]
+            self.assertEqual((seen[1].returncode, seen[1].stdout),
+                             (seen[0].returncode, seen[0].stdout), around)
+        if shutil.which("script"):
+            done = subprocess.run(["script", "-qec", f"{QUELL} run -- sh -c 'exit 7'", "/dev/null"],
+                                  env=self.env, stdin=subprocess.DEVNULL, capture_output=True,
+                                  timeout=60, check=False)
+            self.assertEqual(done.returncode, 7)
+
+    def assert_same_files(self, **kwargs):
+        seen = []
+        for wrapper in ([], [QUELL, "run", "--"]):
+            path = os.path.join(self.directory, f"files{len(wrapper)}")
+            done = subprocess.run([*wrapper, sys.executable, "-c", FILES, path], env=self.env,
+                                  timeout=60, check=False, **kwargs)
+            self.assertEqual(done.returncode, 0)
+            with open(path, encoding="ascii") as file:
+                seen.append(file.read())
+        self.assertEqual(seen[1], seen[0])
+        return seen[1]
+
+    def test_the_command_has_the_open_files_of_the_caller_and_no_other(self):
+        self.assert_same_files()
+        with open("/dev/zero", "rb") as zero:
+            self.assertIn(f"\n{zero.fileno()} ", self.assert_same_files(pass_fds=[zero.fileno()]))
+
+    def test_standard_descriptors_that_are_closed_are_closed_for_the_command(self):
+        for closed in ([0], [1], [2], [0, 1], [1, 2], [0, 2], [0, 1, 2]):
+            def close(numbers=tuple(closed)):
+                for number in numbers:
+                    os.close(number)
+            seen = self.assert_same_files(preexec_fn=close)
+            for number in closed:
+                self.assertNotIn(f"\n{number} ", "\n" + seen, closed)
+
+    def test_with_closed_standard_descriptors_the_wrapper_hears_signals_and_waits_idly(self):
+        for closed in ([0], [0, 1, 2]):
+            def close(numbers=tuple(closed)):
+                for number in numbers:
+                    os.close(number)
+            path = os.path.join(self.directory, f"up{len(closed)}")
+            process = self.popen("sh", "-c", f"echo $$ >{path}; exec sleep 1000", preexec_fn=close)
+            def started(path=path):
+                with open(path, encoding="ascii") as file:
+                    return file.read().strip()
+            self.addCleanup(quelltest.kill_quietly, int(until(started, "the command is up")))
+            until(lambda p=process: quelltest.state_of(p.pid) == "S", "the wrapper sleeps")
+            process.terminate()
+            self.assertEqual(process.wait(30), -signal.SIGTERM)
+
+    def test_a_file_that_the_command_closes_is_held_by_nobody(self):
+        reader, writer = os.pipe()
+        self.addCleanup(os.close, reader)
+        process = self.popen("bash", "-c", f"exec {writer}>&-; echo up; read x; exit 4",
+                             pass_fds=[writer], stdin=subprocess.PIPE)
+        os.close(writer)
+        self.assertEqual(quelltest.read_line(process.stdout), "up\n")
+        self.assertEqual(os.read(reader, 1), b"")
+        process.stdin.close()
+        self.assertEqual(process.wait(30), 4)
+
+    def test_a_lock_of_the_process_is_held_until_the_command_ends(self):
+        with open(os.path.join(self.directory, "lock"), "w", encoding="ascii") as file:
+            def lock():
+                fcntl.lockf(file, fcntl.LOCK_EX)
+            process = self.popen("sh", "-c", "echo up; read x; exit 4", preexec_fn=lock,
+                                 pass_fds=[file.fileno()], stdin=subprocess.PIPE)
+            self.assertEqual(quelltest.read_line(process.stdout), "up\n")
+            with self.assertRaises(BlockingIOError):
+                fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            process.stdin.close()
+            self.assertEqual(process.wait(30), 4)
+            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+    def test_variables_that_name_the_callers_process_name_the_command(self):
+        names = ("LISTEN_PID", "WATCHDOG_PID", "SYSTEMD_EXEC_PID")
+        export = " ".join(f"{name}=$$" for name in names)
+        script = (f"export {export} OTHER_PID=$$ MANAGERPID=1; exec {QUELL} run -- sh -c '"
+                  "echo $$ $LISTEN_PID $WATCHDOG_PID $SYSTEMD_EXEC_PID $OTHER_PID $MANAGERPID'")
+        process = subprocess.Popen(["sh", "-c", script], env=self.env, stdout=subprocess.PIPE,
+                                   stderr=subprocess.DEVNULL)
+        own, *named, other, manager = process.communicate(timeout=60)[0].decode().split()
+        self.assertEqual(named, [own] * 3)
+        self.assertEqual((other, manager), (str(process.pid), "1"))
+        foreign = dict(self.env, LISTEN_PID="1")
+        done = subprocess.run([QUELL, "run", "--", "sh", "-c", "echo $LISTEN_PID"], env=foreign,
+                              capture_output=True, timeout=60, check=False)
+        self.assertEqual(done.stdout, b"1\n", "it was meant for somebody else before, too")
+
+    def test_without_room_for_a_process_or_a_thread_the_command_runs(self):
+        if os.getuid() != 0:
+            self.skipTest("the limit does not hold for root, and needs root to become another user")
+        user = 61000 + os.getpid() % 4000
+        for limit in (1, 2, 3, 4):
+            def tighten(limit=limit):
+                resource.setrlimit(resource.RLIMIT_NPROC, (limit, limit))
+            done = self.wrapped("sh", "-c", "echo out; exit 3", user=user, group=user,
+                                extra_groups=[], preexec_fn=tighten, cwd="/")
+            self.assertEqual((done.returncode, done.stdout), (3, b"out\n"), (limit, done.stderr))
+
+    def test_with_little_memory_the_command_runs(self):
+        for limit in [*range(7000, 12000, 250), *range(12000, 40000, 2000)]:
+            def tighten(limit=limit):
+                resource.setrlimit(resource.RLIMIT_AS, (limit * 1024, limit * 1024))
+            bare = subprocess.run([QUELL, "--version"], capture_output=True, preexec_fn=tighten,
+                                  timeout=60, check=False)
+            if bare.returncode != 0:
+                continue  # So little that not even a program of this size can be loaded.
+            done = self.wrapped("sh", "-c", "echo out; exit 3", preexec_fn=tighten)
+            self.assertEqual((done.returncode, done.stdout), (3, b"out\n"), (limit, done.stderr))
+
+    def test_without_room_for_files_the_command_runs(self):
+        for limit in (4, 5, 6, 7, 8):
+            def tighten(limit=limit):
+                resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit))
+            done = self.wrapped("sh", "-c", "echo out; exit 3", preexec_fn=tighten)
+            self.assertEqual((done.returncode, done.stdout), (3, b"out\n"), (limit, done.stderr))
+
+    def test_a_parent_that_wants_it_killed_at_its_own_end_gets_that(self):
+        prctl = "import ctypes, os, signal; ctypes.CDLL(None).prctl(1, signal.SIGKILL); "
+        script = f"{prctl} os.execv({QUELL!r}, ['quell', 'run', '--', 'sh', '-c', 'echo $$; exec sleep 1000'])"
+        parent = subprocess.Popen(["sh", "-c", '"$@"; exit 1', "sh", sys.executable, "-c", script],
+                                  env=self.env, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+                                  bufsize=0)
+        self.addCleanup(parent.stdout.close)
+        pid = int(quelltest.read_line(parent.stdout))
+        self.addCleanup(quelltest.kill_quietly, pid)
+        parent.kill()
+        parent.wait(30)
+        until_gone([pid], "the command has been killed with the wrapper")
 
     def test_no_file_descriptor_of_the_wrapper_leaks_into_the_command(self):
         self.assert_alike("sh", "-c", "ls /proc/self/fd | wc -l")
@@ -187,6 +412,38 @@ class WithoutNodeTest(InvisibleCases, quelltest.TestCase):
         done = self.wrapped("sh", "-c", "exit 3", flags=["--socket", "/tmp/" + "x" * 200])
         self.assertEqual(done.returncode, 3)
         self.assertIn(b"not tracked", done.stderr)
+
+    def test_what_is_no_nodes_socket_fails_no_job(self):
+        plain = os.path.join(self.directory, "plain")
+        with open(plain, "w", encoding="ascii"):
+            pass
+        pipe = os.path.join(self.directory, "pipe")
+        os.mkfifo(pipe)
+        dumb = os.path.join(self.directory, "dumb")
+        with socket.socket(socket.AF_UNIX) as listener:
+            listener.bind(dumb)
+            listener.listen(0)
+            full = []
+            for _ in range(3):  # Until nobody more can connect.
+                client = socket.socket(socket.AF_UNIX)
+                self.addCleanup(client.close)
+                client.setblocking(False)
+                full.append(client.connect_ex(dumb))
+            self.assertNotEqual(full[-1], 0)
+            for path in (plain, pipe, self.directory, dumb):
+                self.env["QUELL_SOCKET"] = path
+                done = self.wrapped("sh", "-c", "echo out; exit 3")
+                self.assertEqual((done.returncode, done.stdout), (3, b"out\n"), path)
+                self.assertIn(b"not tracked", done.stderr)
+
+    def test_a_directory_that_is_gone_fails_no_job(self):
+        for path in ("door.sock", os.path.join(self.directory, "nosuch.sock")):
+            gone = os.path.join(self.directory, "gone")
+            os.mkdir(gone)
+            self.env["QUELL_SOCKET"] = path
+            done = self.wrapped("sh", "-c", "exit 3", preexec_fn=lambda: (os.chdir(gone),
+                                                                          os.rmdir(gone)))
+            self.assertEqual(done.returncode, 3, done.stderr)
 
     def test_a_relative_socket_is_passed_on_as_an_absolute_path(self):
         self.env["QUELL_SOCKET"] = "door.sock"

@@ -54,6 +54,7 @@ class Vectors:
     ARGV = []
     NAMES = ["a", "b"]
     FORKS = True
+    THROWS = True
 
     def probe(self, node="a", **extra):
         probe = Probe(self.ARGV, dict(self.shared.environment(node), **extra))
@@ -260,6 +261,101 @@ class Vectors:
         self.assertEqual(second.ask("cancelled k"), "0")
         self.assertIsNone(self.shared.record(keeps)["task"]["cancel"])
 
+    def test_a_task_with_a_parent_that_nobody_knows_holds_up_no_other(self):
+        probe = self.probe()
+        probe.ask("start t sdk/one")
+        probe.ask("start u sdk/two")
+        probe.id("t")
+        probe.id("u")
+        unknown = self.shared.nodes["a"]["id"] + ":999999"
+        probe.ask(f"extract o sdk/orphan Quell-Task-Id={unknown}")
+        orphan = probe.id("o")
+        self.assertNotIn("parent_task_id", self.listed(orphan))
+        self.assertIn(unknown, probe.ask("said"))
+        probe.ask("finish t success")
+        until(lambda: self.state(probe.ask("id t")) == "succeeded", "the end of another is told")
+        probe.ask("start v sdk/three")
+        probe.id("v")
+        self.shared.quell("cancel", probe.id("u"))
+        self.assertTrue(probe.ask("wait u").startswith("cancelled "))
+        self.assertEqual(probe.ask("flush"), "1")
+
+    def test_a_bad_member_of_a_status_costs_itself_alone(self):
+        probe = self.probe()
+        probe.ask("start t sdk/members")
+        task = probe.id("t")
+        for member, value in (("loss", "0.5"), ("note", '"short"'), ("step", "1")):
+            probe.ask(f"field t {member} {value}")
+        until(lambda: self.shared.tasks()[task].get("status") == {"loss": 0.5, "note": "short", "step": 1},
+              "the good members are shown")
+        probe.ask("field t loss nan")
+        probe.ask("field t note long")
+        probe.ask("field t step 2")
+        until(lambda: self.shared.tasks()[task].get("status") == {"step": 2}, "the bad ones are left out")
+        self.shared.quell("cancel", task)
+        self.assertTrue(probe.ask("wait t").startswith("cancelled "))
+        until(lambda: self.state(task) == "stopping", "the acknowledgement arrives")
+        for step in (3, 4):
+            probe.ask("field t loss nan")
+            probe.ask(f"field t step {step}")
+        until(lambda: self.shared.tasks()[task].get("status") == {"step": 4}, "the status goes on")
+        said = probe.ask("said").split("; ")
+        self.assertEqual([sum(f"member {name}:" in one for one in said) for name in ("loss", "note")], [1, 1], said)
+
+    def test_a_member_that_only_the_node_finds_bad_costs_itself_alone(self):
+        probe = self.probe()
+        probe.ask("start t sdk/deep")
+        task = probe.id("t")
+        probe.ask("field t deep " + "[" * 31 + "]" * 31)
+        probe.ask("field t step 1")
+        until(lambda: self.shared.tasks()[task].get("status") == {"step": 1}, "the other one is shown")
+        self.shared.quell("cancel", task)
+        self.assertTrue(probe.ask("wait t").startswith("cancelled "))
+        until(lambda: self.state(task) == "stopping", "the acknowledgement arrives")
+        self.assertIn("member deep:", probe.ask("said"))
+
+    def test_a_callback_that_throws_keeps_no_cancel_from_others(self):
+        if not self.THROWS:
+            self.skipTest("this language has no such callback")
+        probe = self.probe()
+        probe.ask("start t sdk/throws")
+        probe.ask("start u sdk/other")
+        task, other = probe.id("t"), probe.id("u")
+        probe.ask("throws t")
+        self.shared.quell("cancel", task)
+        until(lambda: probe.ask("cancelled t") == "1", "it has arrived")
+        self.shared.quell("cancel", other)
+        self.assertTrue(probe.ask("wait u").startswith("cancelled "))
+        probe.ask("finish u cancelled")
+        self.assertEqual(probe.ask("flush"), "1")
+        self.assertEqual(self.state(other), "cancelled")
+
+    def test_a_killed_program_is_lost_although_a_forked_child_lives_on(self):
+        if not self.FORKS:
+            self.skipTest("this language does not fork")
+        probe = self.probe()
+        probe.ask("start t sdk/parent")
+        task = probe.id("t")
+        child = int(probe.ask("linger t"))
+        self.addCleanup(quelltest.kill_quietly, child)
+        folder = f"/proc/{child}/fd/"
+        until(lambda: not [link for link in os.listdir(folder) if os.readlink(folder + link).startswith("socket:")],
+              "the child has closed its copies of the library's sockets")
+        probe.process.kill()
+        until(lambda: self.state(task) == "lost", "the program is gone")
+        self.assertTrue(quelltest.alive(child))
+
+    def test_forked_children_never_wait_for_their_parents_threads(self):
+        if not self.FORKS:
+            self.skipTest("this language does not fork")
+        probe = self.probe()
+        probe.ask("start t sdk/forks")
+        task = probe.id("t")
+        self.assertEqual(probe.ask("forks t 40"), "0")
+        forked = self.shared.tasks("actions=sdk/forked")
+        self.assertEqual(forked, {}, "each has said how its own task ended")
+        self.assertEqual(self.state(task), "running", "no child has ended it")
+
     def test_without_a_node_the_work_goes_on_untracked(self):
         probe = self.probe(QUELL_SOCKET=os.path.join(self.directory, "nobody.sock"))
         self.assertEqual(probe.ask("start t sdk/alone"), "ok")
@@ -281,6 +377,7 @@ class Vectors:
 
 class CppTest(Vectors, quelltest.SharedClusterCase):
     ARGV = [os.path.join(quelltest.BIN, "sdk_probe")]
+    THROWS = False  # A stop token has no callback that may; those of the C interface: tests/unit/sdk.
 
 
 class PythonTest(Vectors, quelltest.SharedClusterCase):

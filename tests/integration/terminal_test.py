@@ -236,6 +236,41 @@ class TerminalTest(quelltest.TestCase):
         until_gone([pid], "the command has got its SIGHUP")
         terminal.file = os.open("/dev/null", os.O_RDONLY)
 
+    def test_a_hangup_reaches_the_command_of_a_session_leader(self):
+        for wrapper in ([], [QUELL, "run", "--"]):
+            leader, file = pty.fork()
+            if leader == 0:
+                command = [*wrapper, "sh", "-c", "echo pid $$ .; exec sleep 1000"]
+                os.execvpe(command[0], command, self.env)
+            self.addCleanup(quelltest.kill_quietly, leader)
+            seen = ""
+            while not (found := re.search(r"pid (\d+) \.", seen)):
+                self.assertTrue(select.select([file], [], [], quelltest.DEADLINE)[0], seen)
+                seen += os.read(file, 4096).decode()
+            pid = int(found.group(1))
+            self.addCleanup(quelltest.kill_quietly, pid)
+            os.close(file)
+            until_gone([pid], "the command has got its SIGHUP")
+            _, status = os.waitpid(leader, 0)
+            self.assertEqual(os.waitstatus_to_exitcode(status), -signal.SIGHUP)
+
+    def test_ctrl_z_of_a_command_whose_caller_ignores_it_is_seen_by_the_shell(self):
+        terminal = self.terminal()
+        reset = ("import os, signal; signal.signal(signal.SIGTSTP, signal.SIG_DFL); "
+                 "print('up', flush=True); signal.pause()")
+        with open(os.path.join(self.directory, "reset.py"), "w", encoding="ascii") as file:
+            file.write(reset)
+        ignore = ("import os, signal, sys; signal.signal(signal.SIGTSTP, signal.SIG_IGN); "
+                  "os.execv(sys.argv[1], sys.argv[1:])")
+        with open(os.path.join(self.directory, "ignore.py"), "w", encoding="ascii") as file:
+            file.write(ignore)
+        terminal.line(f"$PY ignore.py {QUELL} run -- $PY reset.py")
+        terminal.expect(r"up\r\n")
+        terminal.type("\x1a")
+        terminal.expect(r"Stopped[^\n]*\n(.|\n)*" + PROMPT)
+        terminal.line("kill -9 %1; wait; echo do''ne")
+        terminal.expect("done")
+
 
 class TerminalCancelTest(quelltest.SharedClusterCase):
     NAMES = ["a"]

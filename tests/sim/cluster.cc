@@ -24,6 +24,8 @@ class Cluster {
           config.one_machine ? "boot-0" : "boot-" + number, coordinator_->info().address));
     }
     truth_ = std::make_unique<Truth>(world_, *coordinator_, nodes_);
+    for (const auto& node : nodes_)
+      node->on_left = [this, host = node.get()] { truth_->Left(*host); };
     operators_ = std::make_unique<Operators>(world_, *truth_, *coordinator_, nodes_);
     faults_ = std::make_unique<Faults>(world_, *coordinator_, nodes_);
   }

@@ -9,7 +9,8 @@ constexpr const char* kNames[kFaults] = {
     "loss",      "delay",         "doubles",       "overtaking",        "partition",
     "one-way",   "broken-link",   "node-crash",    "coordinator-crash", "aimed-crash",
     "slow-disk", "journal-error", "store-error",   "unknown-outcome",   "clock-jump",
-    "pause",     "leave",         "program-death", "stream-break",
+    "pause",     "stop",          "program-death", "stream-break",      "leave",
+    "forget",
 };
 
 }  // namespace

@@ -28,11 +28,13 @@ enum class Fault : std::uint8_t {
   kUnknownOutcome,
   kClockJump,
   kPause,  // A daemon stands still for a while.
-  kLeave,  // A node stops cleanly and comes back.
+  kStop,   // A node's daemon stops cleanly and is started again.
   kProgramDeath,
   kStreamBreak,
+  kLeave,   // A node drains, leaves the fleet if nothing lives on it, and is started again.
+  kForget,  // A node that is down is forgotten, and comes back all the same.
 };
-inline constexpr std::size_t kFaults = static_cast<std::size_t>(Fault::kStreamBreak) + 1;
+inline constexpr std::size_t kFaults = static_cast<std::size_t>(Fault::kForget) + 1;
 
 struct SimConfig {
   std::uint64_t seed = 0;

@@ -91,6 +91,37 @@ TEST_F(CopiedDataTest, TheCopyTakesOverWhenTheFirstIsDead) {
   EXPECT_THAT(world_.violations, IsEmpty());
 }
 
+TEST_F(CopiedDataTest, ARestoredOldCopyIsLetInAtOnceAfterAKillAndRefusedBesideALivingDaemon) {
+  auto first = Machine("node1");
+  auto restored = Machine("node2");
+  coordinator_.Start();
+  first->Start();
+  AwaitJoined(*first);
+  const JournalFile backup = first->file;
+  first->Crash();
+  first->Start();
+  AwaitJoined(*first);
+  first->Crash();
+  first->Start();
+  AwaitJoined(*first);
+  std::optional<Error> refused;
+  restored->on_refused = [&refused](const Error& error) { refused = error; };
+  restored->CopyData(first->id(), backup);
+  restored->Start();
+  ASSERT_TRUE(world_.scheduler.RunUntil([&refused] { return refused.has_value(); }, 10s));
+  EXPECT_EQ(refused->code, ErrorCode::kAlreadyExists);
+  restored->Crash();
+  restored->CopyData(first->id(), backup);
+  refused.reset();
+  first->Crash();
+  const MonoTime killed = world_.now();
+  restored->Start();
+  AwaitJoined(*restored);
+  EXPECT_FALSE(refused) << refused->message;
+  EXPECT_LT(world_.now() - killed, 2s) << "long before the killed one counts as silent";
+  EXPECT_THAT(world_.violations, IsEmpty());
+}
+
 TEST_F(CopiedDataTest, ARestoredOldCopyUsesNoNumberAgain) {
   auto first = Machine("node1");
   auto restored = Machine("node2");

@@ -18,7 +18,9 @@ void Faults::Start() {
   Repeat(Fault::kSlowDisk, 2s, &Faults::SpoilDisk);
   Repeat(Fault::kClockJump, 5s, &Faults::JumpClock);
   Repeat(Fault::kPause, 3s, &Faults::PauseSomebody);
-  Repeat(Fault::kLeave, 6s, &Faults::Leave);
+  Repeat(Fault::kStop, 6s, &Faults::Stop);
+  Repeat(Fault::kLeave, 5s, &Faults::Leave);
+  Repeat(Fault::kForget, 8s, &Faults::Forget);
   if (world_.config.has(Fault::kAimedCrash)) Nurse();
   for (const auto& node : nodes_) {
     node->disk().report_max = 1ms;
@@ -145,17 +147,80 @@ void Faults::PauseSomebody() {
   });
 }
 
-void Faults::Leave() {
+void Faults::Stop() {
   NodeHost& node = SomeNode();
   if (!node.up() || node.paused()) return;
   node.Stop();
-  // It is killed if it cannot leave in time, as a service manager would.
+  // It is killed if it cannot stop in time, as a service manager would.
   world_.scheduler.After(7s, [this, &node, life = node.life()] {
-    if (node.up() && node.life() == life && !node.member() && !world_.calm) node.Crash();
+    if (node.up() && node.life() == life && node.stopping() && !world_.calm) node.Crash();
   });
-  world_.scheduler.After(dice_.Between(8s, 10s), [this, &node] {
-    if (!node.up() && !world_.calm) node.Start();
+  // Sometimes at once, as an upgrade would; sometimes when it would be silent long since.
+  const MonoClock::duration away = dice_.Percent(50) ? dice_.Between(10ms, 3s) : 8s;
+  world_.scheduler.After(away + 100ms, [this, &node] { StartWhenDown(node); });
+}
+
+void Faults::StartWhenDown(NodeHost& node) {
+  if (world_.calm) return;
+  if (!node.up()) return node.Start();
+  if (node.stopping()) world_.scheduler.After(500ms, [this, &node] { StartWhenDown(node); });
+}
+
+// Told twice, as people do; it leaves if nothing lives on it then, else it takes tasks again.
+void Faults::Leave() {
+  NodeHost& node = SomeNode();
+  if (!node.up() || node.paused() || node.stopping()) return;
+  world_.Trace("leave " + node.name());
+  node.MayBeGone();
+  const auto ask = [this, &node, life = node.life()](DrainQuery::What what, bool wait) {
+    if (node.life() != life) return;
+    coordinator_.Call([&node, what, wait](Coordinator& coordinator) {
+      DrainQuery query;
+      query.node = node.id();
+      query.what = what;
+      query.wait = wait;
+      coordinator.Drain(
+          query, wait ? 3s : 1s, [](const NodeInfo&) { return nullptr; },
+          [](const Result<DrainAnswer>&) {});
+    });
+  };
+  ask(DrainQuery::What::kLeave, dice_.Percent(60));
+  world_.scheduler.After(dice_.Between(500ms, 4s), [this, ask] {
+    if (!world_.calm) ask(DrainQuery::What::kTakeAgain, false);
   });
+  world_.scheduler.After(dice_.Between(5s, 7s), [this, &node] { StartWhenDown(node); });
+}
+
+void Faults::Forget() {
+  NodeHost& node = SomeNode();
+  if (!node.up() || node.paused()) return;
+  if (dice_.Percent(50)) {
+    node.Crash();
+  } else {
+    node.Stop();
+  }
+  // A daemon that does not end is killed; one that was killed must be silent first.
+  world_.scheduler.After(5s, [this, &node, life = node.life()] {
+    if (world_.calm || node.life() != life) return;
+    if (node.up()) node.Crash();
+    ForgetDown(node);
+  });
+}
+
+void Faults::ForgetDown(NodeHost& node) {
+  world_.Trace("forget " + node.name());
+  node.MayBeGone();
+  const auto start = [this, &node, life = node.life()] {
+    // Not before that is over: or the judge could not say which came first.
+    world_.scheduler.After(0s, [this, &node, life] {
+      if (!node.up() && node.life() == life && !world_.calm) node.Start();
+    });
+  };
+  const bool asked = coordinator_.Call([&node, start](Coordinator& coordinator) {
+    coordinator.Forget(node.id(), [start](const Result<Forgotten>&) { start(); });
+  });
+  if (!asked) return start();
+  world_.scheduler.After(4s, start);
 }
 
 void Faults::Heal() {
@@ -174,7 +239,8 @@ void Faults::Heal() {
     host->Resume();
   }
   for (const auto& node : nodes_) {
-    if (node->up() && node->stopping()) node->Crash();
+    // One that drains takes tasks again in its next life.
+    if (node->up() && (node->stopping() || !node->member())) node->Crash();
   }
   for (Host* host : all) {
     if (!host->up()) host->Start();

@@ -31,7 +31,11 @@ class Faults {
   void SpoilDisk();
   void JumpClock();
   void PauseSomebody();
+  void Stop();
   void Leave();
+  void Forget();
+  void ForgetDown(NodeHost& node);
+  void StartWhenDown(NodeHost& node);
   // Whoever died of an aimed crash is started again.
   void Nurse();
   void Restart(Host& host);

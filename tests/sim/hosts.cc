@@ -118,13 +118,19 @@ void NodeHost::Start() {
     for (const TaskId& task : tasks)
       spared.emplace(intent.id, task.number);
   };
+  options.left = [this] {
+    world_.Trace(name_ + " has left");
+    daemon_->stopping = true;
+    if (on_left) on_left();
+    EndSoon();
+  };
   daemon.node = std::make_unique<Node>(std::move(options), services, file.Open(daemon.random));
   world_.network.ServeNode(info_.address, daemon.executor, *daemon.node);
   daemon.node->Start(
       [this, &daemon] {
         if (!daemon.joined) world_.Trace(name_ + " has joined");
         daemon.joined = true;
-        if (!daemon.stopping) member_ = true;
+        if (may_be_gone_ != life_) member_ = true;
       },
       [this](const Error& error) {
         if (on_refused) return on_refused(error);
@@ -149,15 +155,14 @@ void NodeHost::Crash() {
 
 void NodeHost::Stop() {
   world_.Trace("stop " + name_);
-  member_ = false;
   daemon_->stopping = true;
-  const std::uint64_t life = life_;
-  daemon_->executor.Post([this, life] {
-    daemon_->node->Stop([this, life] {
-      world_.scheduler.After(0s, [this, life] {
-        if (up() && life_ == life) Crash();
-      });
-    });
+  daemon_->executor.Post([this] { daemon_->node->Stop([this] { EndSoon(); }); });
+}
+
+// Not inside the daemon's own code.
+void NodeHost::EndSoon() {
+  world_.scheduler.After(0s, [this, life = life_] {
+    if (up() && life_ == life) Crash();
   });
 }
 

@@ -65,8 +65,14 @@ class NodeHost final : public Host {
   bool up() const override { return daemon_ != nullptr; }
   void Crash() override;
   void Start() override;
-  // Stops cleanly: it leaves the cluster.
+  // Stops cleanly: the node is away, and stays a member.
   void Stop();
+  // From now on it may not be a member, until its next life has joined: it was told to leave, or is
+  // being forgotten.
+  void MayBeGone() {
+    member_ = false;
+    may_be_gone_ = life_;
+  }
   // Before the first start: somebody has copied, or restored, a data directory.
   void CopyData(const NodeId& id, const JournalFile& copied);
   SimDisk& disk() override { return file.disk; }
@@ -81,8 +87,11 @@ class NodeHost final : public Host {
   const std::string& address() const { return info_.address; }
   bool joined() const;
   std::size_t PendingEvents() const;
-  // It has joined in some life and has not begun to leave since: each selection must know it.
+  // It has joined in some life, and nobody has told it to leave or forgotten it since: each
+  // selection must know it.
   bool member() const { return member_; }
+  // Somebody has, in this life or an earlier one: what was pending for it may be given up.
+  bool may_have_been_gone() const { return may_be_gone_.has_value(); }
   bool stopping() const;
 
   JournalFile file;
@@ -94,14 +103,18 @@ class NodeHost final : public Host {
   SimProcesses processes;
   // Another living daemon has its id. Empty: then it is a violation.
   std::function<void(const Error&)> on_refused;
+  // It has left the fleet; then its daemon ends.
+  std::function<void()> on_left;
 
  private:
   struct Daemon;
   SimExecutor* executor() const override;
+  void EndSoon();
 
   NodeInfo info_;
   const std::string coordinator_address_;
   bool member_ = false;
+  std::optional<std::uint64_t> may_be_gone_;  // The last life of which that was so.
   std::unique_ptr<Daemon> daemon_;
 };
 

@@ -148,6 +148,15 @@ void Truth::Told(const CancelCommand& command) {
   if (task != tasks_.end() && !task->second.told) task->second.told = command;
 }
 
+void Truth::Left(const NodeHost& host) const {
+  for (const auto& [id, task] : tasks_) {
+    if (&HostOf(task) != &host || task.life != host.life()) continue;
+    if (task.may_have_ended() || task.said_end) continue;
+    world_.Violation(host.name() + " has left the fleet, and task " + id.ToString() +
+                     " lives on it");
+  }
+}
+
 // A task that comes back may be live already: of a cancel that is just being journaled it hears
 // when that is over.
 bool Truth::IsCancelled(std::size_t host, const NewTask& spec) const {

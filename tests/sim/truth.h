@@ -98,6 +98,9 @@ class Truth {
   // The program heard of a cancel. To be told of one that the node delivered to nobody is fine.
   void Told(const CancelCommand& command);
 
+  // The node has left the fleet: nothing may live on it.
+  void Left(const NodeHost& host) const;
+
   // Operators. -----------------------------------------------------------------------------------
   Request& Open(Request request);  // Fills in what holds at the call.
   void Answered(Request& request, const Result<Gathered>& answer,

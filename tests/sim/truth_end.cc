@@ -61,12 +61,19 @@ void Truth::JudgePromise(const Request& request,
   const StoreFile::Kept& kept = stored->second;
   for (const NodeId& asked : kept.asked) {
     NodeHost* host = HostOf(asked);
-    if (host != nullptr && host->file.applied.count(*request.intent) == 0) {
+    if (host == nullptr) continue;
+    if (kept.given_up.contains(asked)) {
+      if (host->may_have_been_gone()) continue;
+      world_.Violation(what + " and was given up for " + host->name() +
+                       ", which was neither told to leave nor forgotten");
+    }
+    if (host->file.applied.count(*request.intent) == 0) {
       world_.Violation(what + " and " + host->name() + " has never applied it");
     }
   }
   for (const auto& [id, task] : tasks_) {
     if (task.told || kept.asked.count(id.node) == 0 || !still_runs(task)) continue;
+    if (kept.given_up.contains(id.node)) continue;
     if (request.kind == Request::Kind::kCancelTask) {
       if (request.id.Resolve() != id || !task.spec.cancellable) continue;
     } else {

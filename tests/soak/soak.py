@@ -1,12 +1,15 @@
 """Goal: after minutes of restarts the books balance: each task that was registered is running, ended or
-lost, exactly once, and no acknowledged cancel is forgotten.
+lost, exactly once, and no acknowledged cancel is forgotten. And a long life is no worse than a short one:
+whatever was cancelled before, no cancel is refused, and memory stays flat.
 Method: programs that use the library write down what they did (worker.py); nodes and the coordinator are
 killed with SIGKILL every few seconds and come back; programs are killed, tasks are cancelled. Then all is
-quiet, and what the cluster says is held against the ledgers.
+quiet, and what the cluster says is held against the ledgers. Then one node cancels more tasks than any of its
+tables holds, and its memory is read from /proc.
 
-    QUELL_BIN=build/bin python3 tests/soak/soak.py [--minutes 10] [--seed N]"""
+    QUELL_BIN=build/bin python3 tests/soak/soak.py [--minutes 10] [--cancels 300000] [--seed N]"""
 
 import argparse
+import http.client
 import json
 import os
 import random
@@ -26,6 +29,12 @@ NAMES = ["a", "b", "c"]
 WORKERS_PER_NODE = 2
 # What is registered is written behind: if its node dies within this time, and its program too, nobody knows it.
 WRITTEN_BEHIND_S = 0.5
+# Of a long life: tasks cancelled at once, tasks in one call, and the tombstones that a node keeps.
+ROUND = 10_000
+BATCH = 2_000
+TOMBSTONES = 100_000
+BYTES_PER_TOMBSTONE = 2_000  # With its receipt and its intent, at most, while the table fills.
+SPREAD = 48 * 1024 * 1024    # Of memory that is flat: what the allocator keeps, and caches.
 
 
 class Soak:
@@ -38,6 +47,7 @@ class Soak:
         self.node_kills = {name: [] for name in NAMES}  # When.
         self.cancels = {}  # Of those that were acknowledged: id to operation, and when it had surely arrived.
         self.counts = {}
+        self.door = None  # Of node a.
 
     def count(self, what):
         self.counts[what] = self.counts.get(what, 0) + 1
@@ -127,6 +137,73 @@ class Soak:
         dead = {str(worker[0].pid) for worker in self.workers if worker[3]}
         return [key for key, task in self.world.tasks("detailed=true&actions=soak/*").items()
                 if task["description"].split("-")[0] in dead]
+
+    # A long life.
+
+    def local(self, method, path, body, session=None):
+        """One call of the local door of node a, by a connection that is kept."""
+        if self.door is None:
+            self.door = http.client.HTTPConnection("localhost", timeout=120)
+            self.door.sock = quelltest.socket.socket(quelltest.socket.AF_UNIX)
+            self.door.sock.settimeout(120)
+            self.door.sock.connect(self.world.nodes["a"]["socket"])
+        self.door.request(method, path, json.dumps(body), {"Quell-Session": session} if session else {})
+        response = self.door.getresponse()
+        answer = quelltest.Answer(response.status, response.getheaders(), response.read())
+        if answer.status != 200:
+            raise AssertionError(repr(answer))
+        return answer.json
+
+    def cancel_a_round(self):
+        """Registers, cancels and ends ROUND tasks of node a."""
+        ids, session = [], None
+        for _ in range(ROUND // BATCH):
+            answer = self.local("POST", "/v1/tasks", [{"action": "long/life"}] * BATCH, session)
+            session = answer["session"]
+            ids += [task["id"] for task in answer["tasks"]]
+        time.sleep(1)  # lint: allow(sleep): a filter spares what began within the clocks' doubt.
+        answer = self.world.post("/_tasks/_cancel?actions=long/life&timeout=60s&filter_path=node_failures", timeout=120)
+        if answer.status != 200 or "failed=0" not in answer.header("Quell-Nodes"):
+            raise AssertionError(f"a cancel was refused: {answer!r}")
+        for start in range(0, len(ids), BATCH):
+            self.local("POST", "/v1/tasks/finish",
+                       [{"id": one, "outcome": "cancelled"} for one in ids[start:start + BATCH]], session)
+        return len(ids)
+
+    def memory(self):
+        """Bytes in use by node a and by the coordinator."""
+        used = {}
+        for name, pid in (("node", self.world.nodes["a"]["pid"]), ("coordinator", self.world.coordinator["pid"])):
+            with open(f"/proc/{pid}/status", encoding="utf-8") as status:
+                used[name] = int(next(line for line in status if line.startswith("VmRSS")).split()[1]) * 1024
+        return used
+
+    def live_long(self, cancels):
+        """Returns what is wrong."""
+        self.door = None
+        seen = []  # (Cancelled so far, memory).
+        cancelled = 0
+        while cancelled < cancels:
+            cancelled += self.cancel_a_round()
+            seen.append((cancelled, self.memory()))
+            print(f"soak: {cancelled:7} cancelled; " +
+                  ", ".join(f"{name} {used >> 20} MB" for name, used in seen[-1][1].items()), flush=True)
+        self.counts["cancelled in one life"] = cancelled
+        wrong = []
+        for name in ("node", "coordinator"):
+            # The first rounds warm up; then a table that is not full may grow, a full one may not.
+            first, last = seen[min(2, len(seen) - 1)], seen[-1]
+            filled = max(0, min(last[0], TOMBSTONES) - first[0]) * BYTES_PER_TOMBSTONE
+            if last[1][name] > first[1][name] + filled + SPREAD:
+                wrong.append(f"memory of the {name} grows: {first} to {last}")
+            full = [used[name] for count, used in seen if count >= TOMBSTONES + 2 * ROUND]
+            if full and full[-1] > full[0] + SPREAD:
+                wrong.append(f"memory of the {name} grows with full tables: {[used >> 20 for used in full]} MB")
+        self.world.kill_node("a")
+        self.world.start_again(self.world.nodes["a"]).wait_joined()
+        self.door = None
+        self.cancel_a_round()
+        return wrong
 
     # The books.
 
@@ -223,6 +300,7 @@ class Soak:
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--minutes", type=float, default=10.0)
+    parser.add_argument("--cancels", type=int, default=300_000)
     parser.add_argument("--seed", type=int, default=None)
     arguments = parser.parse_args()
     seed = arguments.seed if arguments.seed is not None else int(time.time())
@@ -232,6 +310,7 @@ def main():
     try:
         soak.run(arguments.minutes * 60)
         wrong = soak.check()
+        wrong += soak.live_long(arguments.cancels)
     finally:
         soak.clean(keep=bool(wrong))
     for what, count in sorted(soak.counts.items()):

@@ -56,6 +56,7 @@ JournalState JournalFile::Open(Random& random) {
   state.incarnation = incarnation;
   state.lives = lives;
   state.next_number = next_number;
+  state.forgotten_below = forgotten_below;
   for (const IntentId& id : applied_order) {
     state.applied.push_back(id);
     const Intent& intent = applied.at(id).intent;
@@ -84,6 +85,16 @@ void MemoryJournal::RecordApplied(AppliedIntent applied, Done done) {
 void MemoryJournal::RecordReceipt(const Receipt& receipt) {
   queue_.Behind([this, receipt] {
     file_.receipts[{receipt.task.number, receipt.intent}] = receipt;
+  });
+}
+
+void MemoryJournal::ForgetTombstones(std::vector<std::uint64_t> numbers) {
+  queue_.Behind([this, numbers = std::move(numbers)] {
+    for (const std::uint64_t number : numbers) {
+      const auto gone = file_.tombstones.extract(number);
+      if (gone) file_.receipts.erase({number, gone.mapped().mark.intent});
+      file_.forgotten_below = std::max(file_.forgotten_below, number + 1);
+    }
   });
 }
 

@@ -17,6 +17,7 @@ namespace quell {
 struct JournalFile {
   Incarnation incarnation = Incarnation::kNone;
   std::uint64_t next_number = 1;
+  std::uint64_t forgotten_below = 0;
   std::map<IntentId, AppliedIntent> applied;
   std::vector<IntentId> applied_order;  // Oldest first.
   std::map<std::uint64_t, Tombstone>
@@ -40,6 +41,7 @@ class MemoryJournal final : public Journal {
   void ReserveNumbers(std::uint64_t end, Done done) override;
   void RecordApplied(AppliedIntent applied, Done done) override;
   void RecordReceipt(const Receipt& receipt) override;
+  void ForgetTombstones(std::vector<std::uint64_t> numbers) override;
   void RecordHandedOver(const IntentId& intent) override;
   void RecordJoined(std::uint64_t next_number) override;
   void RecordLive(std::vector<KeptTask> tasks, Done done) override;

@@ -93,6 +93,8 @@ void MemoryStore::PutNode(KnownNode node, std::function<void(Status)> done) {
       [this, node = std::move(node)] {
         file_.forgotten.erase(node.info.id);
         file_.nodes[node.info.id] = node;
+        if (!node.left) return;
+        GiveUp(node.info.id);
       },
       std::move(done));
 }
@@ -102,10 +104,15 @@ void MemoryStore::ForgetNode(const NodeId& node, std::function<void(Status)> don
       [this, node] {
         file_.nodes.erase(node);
         file_.forgotten.insert(node);
-        for (auto& [id, kept] : file_.intents)
-          kept.pending.erase(node);
+        GiveUp(node);
       },
       std::move(done));
+}
+
+void MemoryStore::GiveUp(const NodeId& node) {
+  for (auto& [id, kept] : file_.intents) {
+    if (kept.pending.erase(node) > 0) kept.given_up.insert(node);
+  }
 }
 
 MemoryStore::Fate MemoryStore::PickFate() {

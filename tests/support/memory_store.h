@@ -20,6 +20,7 @@ struct StoreFile {
     MonoTime durable_true;   // By the clock of the process that committed it.
     std::set<NodeId> asked;  // All for whom it ever was pending.
     std::map<NodeId, Horizon> pending;
+    std::set<NodeId> given_up;  // With a node that left or was forgotten.
     std::map<TaskId, Receipt> receipts;
     std::uint64_t order = 0;  // Of the first commit.
   };
@@ -56,6 +57,7 @@ class MemoryStore final : public Store {
   enum class Fate { kPlain, kUnknownDurable, kUnknownLost };
   Fate PickFate();
   void Commit(std::function<void()> durable, std::function<void(Status)> done);
+  void GiveUp(const NodeId& node);
   StoredIntent Keep(const Intent& intent, const std::vector<PendingAt>& pending);
 
   Executor& executor_;

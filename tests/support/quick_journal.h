@@ -18,6 +18,7 @@ class QuickJournal final : public Journal {
   void ReserveNumbers(std::uint64_t, Done done) override { Answer(std::move(done)); }
   void RecordApplied(AppliedIntent, Done done) override { Answer(std::move(done)); }
   void RecordReceipt(const Receipt&) override {}
+  void ForgetTombstones(std::vector<std::uint64_t>) override {}
   void RecordHandedOver(const IntentId&) override {}
   void RecordJoined(std::uint64_t) override {}
   void RecordLive(std::vector<KeptTask>, Done done) override { Answer(std::move(done)); }

@@ -8,7 +8,7 @@ namespace quell {
 namespace {
 
 const char* NameOf(const NodeRequest& request) {
-  constexpr const char* kNames[] = {"list", "get", "apply", "probe", "await"};
+  constexpr const char* kNames[] = {"list", "get", "apply", "probe", "await", "drain"};
   return kNames[request.index()];
 }
 

@@ -41,6 +41,18 @@ void SimProcesses::Reuse(std::int32_t pid, std::uint32_t uid) {
   ++reused_[pid];
 }
 
+void SimProcesses::Isolate(std::int32_t peer, std::int32_t inside, std::int32_t outside) {
+  isolated_[peer][inside] = outside;
+}
+
+Result<std::int32_t> SimProcessWatch::Find(std::int32_t peer, std::int32_t pid) {
+  const auto isolated = processes_.isolated_.find(peer);
+  if (isolated == processes_.isolated_.end()) return pid;
+  const auto found = isolated->second.find(pid);
+  if (found != isolated->second.end()) return found->second;
+  return Error{ErrorCode::kNotFound, "no process has the pid " + std::to_string(pid)};
+}
+
 std::uint64_t SimProcessWatch::BirthOf(std::int32_t pid) {
   return processes_.alive(pid) ? 1 + processes_.reused_[pid] : 0;
 }

@@ -18,6 +18,9 @@ class SimProcesses {
   void Kill(std::int32_t pid);
   // Another process gets the pid of one that has ended.
   void Reuse(std::int32_t pid, std::uint32_t uid);
+  // The program `peer` is in a pid namespace of its own: what it calls `inside` is `outside`. What
+  // else it names cannot be found.
+  void Isolate(std::int32_t peer, std::int32_t inside, std::int32_t outside);
   bool alive(std::int32_t pid) const { return alive_.count(pid) > 0; }
 
  private:
@@ -29,8 +32,9 @@ class SimProcesses {
   };
 
   std::int32_t next_ = 1000;
-  std::map<std::int32_t, std::uint32_t> alive_;   // Pid to uid.
-  std::map<std::int32_t, std::uint64_t> reused_;  // Pid to how often.
+  std::map<std::int32_t, std::uint32_t> alive_;                            // Pid to uid.
+  std::map<std::int32_t, std::uint64_t> reused_;                           // Pid to how often.
+  std::map<std::int32_t, std::map<std::int32_t, std::int32_t>> isolated_;  // By peer.
   std::map<std::uint64_t, std::weak_ptr<Watcher>> watchers_;
   std::uint64_t next_watcher_ = 1;
 };
@@ -39,6 +43,7 @@ class SimProcessWatch final : public ProcessWatch {
  public:
   SimProcessWatch(Executor& executor, SimProcesses& processes)
       : executor_(executor), processes_(processes) {}
+  Result<std::int32_t> Find(std::int32_t peer, std::int32_t pid) override;
   Result<std::shared_ptr<void>> Watch(std::int32_t pid, std::uint32_t uid,
                                       std::function<void()> exited) override;
   std::uint64_t BirthOf(std::int32_t pid) override;

@@ -1,16 +1,16 @@
 // Tasks, intents, receipts, errors: what all messages share.
 #include "transport/grpc/convert.h"
 
+#include <algorithm>
 #include <cassert>
-#include <limits>
 
 #include "core/limits.h"
+#include "core/utf8.h"
+#include "core/validity.h"
 #include "transport/grpc/fields.h"
-#include "transport/grpc/json_object.h"
 
 namespace quell {
 
-using fields::CheckText;
 using fields::Garbage;
 using fields::MaybeWall;
 using fields::Micros;
@@ -154,6 +154,7 @@ v1::ErrorCode ToProto(ErrorCode from) {
     case ErrorCode::kResourceExhausted:
       return v1::ERROR_CODE_RESOURCE_EXHAUSTED;
     case ErrorCode::kUnavailable:
+    case ErrorCode::kDraining:  // Said to programs only.
       return v1::ERROR_CODE_UNAVAILABLE;
     case ErrorCode::kDeadlineExceeded:
       return v1::ERROR_CODE_DEADLINE_EXCEEDED;
@@ -212,7 +213,7 @@ void ToProto(const Error& from, v1::Error* to) {
 }
 
 Error FromProto(const v1::Error& from) {
-  return {FromProto(from.code()), from.message()};
+  return {FromProto(from.code()), fields::PeerText(from.message())};
 }
 
 void ToProto(const TaskId& from, v1::TaskId* to) {
@@ -225,7 +226,7 @@ Result<TaskId> FromProto(const v1::TaskId& from) {
   Reader reader;
   TaskId id;
   reader.Take(ParseId<NodeId>("a task's node", from.node()), &id.node);
-  reader.Take(fields::TaskNumber("a task's number", from.number()), &id.number);
+  reader.Take(fields::TaskNumber("task", from.number()), &id.number);
   return reader.Finish(id);
 }
 
@@ -260,96 +261,69 @@ void ToProto(const TaskView& from, v1::Task* to) {
   if (from.resources.memory) ToProto(*from.resources.memory, to->mutable_memory());
 }
 
-namespace {
-
-Status CheckTask(const v1::Task& from) {
-  Reader reader;
-  if (from.action().empty()) reader.Fail(Garbage("a task's action", "is empty"));
-  reader.Check(CheckText("a task's type", from.type(), limits::kActionMax));
-  reader.Check(CheckText("a task's action", from.action(), limits::kActionMax));
-  reader.Check(CheckText("a task's description", from.description(), limits::kDescriptionMax));
-  reader.Check(CheckText("a task's status", from.status_json(), limits::kStatusMax));
-  if (!from.status_json().empty() && !IsJsonObject(from.status_json())) {
-    reader.Fail(Garbage("a task's status", "is no JSON object"));
-  }
-  if (from.running_nanos() > std::numeric_limits<std::int64_t>::max()) {
-    reader.Fail(Garbage("a task's running time", "is too long"));
-  }
-  if (from.pid() < 0) reader.Fail(Garbage("a task's pid", "is negative"));
+Status TaskPage::ReadTask(const NodeId& node, const v1::Task& from, TaskView& view) {
+  // Before they are copied.
   if (static_cast<std::size_t>(from.headers_size()) > limits::kHeadersMax) {
-    reader.Fail(Garbage("a task's headers", "are too many"));
+    return Garbage("a task's headers", "are too many");
   }
+  Reader reader;
+  view = TaskView();
+  view.id = {node, from.number()};
+  view.type = from.type();
+  view.action = from.action();
+  view.description = from.description();
+  view.status_json = from.status_json();
+  reader.Take(FromProto(from.state()), &view.state);
+  view.cancellable = from.cancellable();
+  view.orphaned = from.orphaned();
+  view.cancelled = from.has_cancel();
+  if (view.cancelled) {
+    view.cancelled_at = WallFromMicros(from.cancel().at_micros());
+    view.cancelled_by = from.cancel().by();
+    view.cancel_reason = from.cancel().reason();
+  }
+  view.start_wall = WallFromMicros(from.start_micros());
+  view.running = std::chrono::nanoseconds(static_cast<std::int64_t>(from.running_nanos()));
+  if (from.has_parent()) reader.Take(FromProto(from.parent()), &view.parent.emplace());
+  const std::size_t first = headers_used_;
   for (const v1::Header& header : from.headers()) {
-    reader.Check(CheckText("a header's name", header.name(), limits::kHeaderValueMax));
-    reader.Check(CheckText("a header's value", header.value(), limits::kHeaderValueMax));
+    headers_[headers_used_].name = header.name();
+    headers_[headers_used_].value = header.value();
+    ++headers_used_;
   }
-  if (from.has_cancel()) {
-    reader.Check(CheckText("a cancel's author", from.cancel().by(), limits::kPrincipalMax));
-    reader.Check(CheckText("a cancel's reason", from.cancel().reason(), limits::kReasonMax));
-  }
+  view.headers = std::span<const Header>(headers_).subspan(first, headers_used_ - first);
+  view.owner_uid = from.owner_uid();
+  view.pid = from.pid();
+  if (from.cancel_on_parent_lost()) view.on_parent_lost = OnParentLost::kCancel;
+  reader.Take(MaybeWall("last check", from.last_check_micros()), &view.last_check);
+  if (from.has_cpu()) reader.Take(FromProto(from.cpu()), &view.resources.cpu.emplace());
+  if (from.has_memory()) reader.Take(FromProto(from.memory()), &view.resources.memory.emplace());
+  if (reader.ok()) reader.Check(fields::Valid(Check(view)));
   return reader.Finish();
 }
-
-}  // namespace
 
 Result<std::span<const TaskView>> TaskPage::Read(
     const NodeId& node, const google::protobuf::RepeatedPtrField<v1::Task>& from) {
   const auto count = static_cast<std::size_t>(from.size());
   if (count > limits::kPageTasks) return Garbage("a page", "has too many tasks");
   std::size_t headers = 0;
-  for (const v1::Task& task : from) {
-    const Status valid = CheckTask(task);
-    if (!valid) return valid.error();
-    headers += static_cast<std::size_t>(task.headers_size());
-  }
+  for (const v1::Task& task : from)
+    headers += std::min(static_cast<std::size_t>(task.headers_size()), limits::kHeadersMax);
   views_.resize(count);
+  unreadable_.clear();
   // Grown once, before spans point into it; never shrunk, so that its strings are used again.
   if (headers_.size() < headers) headers_.resize(headers);
-  std::size_t used = 0;
-  Reader reader;
-  for (std::size_t i = 0; i < count; ++i) {
-    const v1::Task& task = from[static_cast<int>(i)];
-    TaskView& view = views_[i];
-    view = TaskView();
-    view.id.node = node;
-    reader.Take(fields::TaskNumber("a task's number", task.number()), &view.id.number);
-    view.type = task.type();
-    view.action = task.action();
-    view.description = task.description();
-    view.status_json = task.status_json();
-    reader.Take(FromProto(task.state()), &view.state);
-    view.cancellable = task.cancellable();
-    view.orphaned = task.orphaned();
-    view.cancelled = task.has_cancel();
-    if (view.cancelled) {
-      reader.Take(Wall("a cancel's time", task.cancel().at_micros()), &view.cancelled_at);
-      view.cancelled_by = task.cancel().by();
-      view.cancel_reason = task.cancel().reason();
-    }
-    reader.Take(Wall("a task's start", task.start_micros()), &view.start_wall);
-    view.running = std::chrono::nanoseconds(static_cast<std::int64_t>(task.running_nanos()));
-    if (task.has_parent()) {
-      TaskId parent;
-      reader.Take(FromProto(task.parent()), &parent);
-      view.parent = parent;
-    }
-    const std::size_t first = used;
-    for (const v1::Header& header : task.headers()) {
-      headers_[used].name = header.name();
-      headers_[used].value = header.value();
-      ++used;
-    }
-    view.headers = std::span<const Header>(headers_).subspan(first, used - first);
-    view.owner_uid = task.owner_uid();
-    view.pid = task.pid();
-    if (task.cancel_on_parent_lost()) view.on_parent_lost = OnParentLost::kCancel;
-    reader.Take(MaybeWall("a task's last check", task.last_check_micros()), &view.last_check);
-    if (task.has_cpu()) reader.Take(FromProto(task.cpu()), &view.resources.cpu.emplace());
-    if (task.has_memory()) {
-      reader.Take(FromProto(task.memory()), &view.resources.memory.emplace());
+  headers_used_ = 0;
+  std::size_t good = 0;
+  for (const v1::Task& task : from) {
+    if (Status read = ReadTask(node, task, views_[good]); read) {
+      ++good;
+    } else {
+      const bool named = CheckTaskNumber({}, task.number()).has_value();
+      unreadable_.push_back({node, named ? task.number() : 0, std::move(read).error().message});
     }
   }
-  return reader.Finish(std::span<const TaskView>(views_));
+  return std::span<const TaskView>(views_).first(good);
 }
 
 void ToProto(const TaskFilter& from, v1::TaskFilter* to) {
@@ -364,15 +338,13 @@ Result<TaskFilter> FromProto(const v1::TaskFilter& from) {
   if (static_cast<std::size_t>(from.actions_size()) > limits::kActionPatternsMax) {
     return Garbage("a filter's patterns", "are too many");
   }
-  for (const std::string& pattern : from.actions()) {
-    reader.Check(CheckText("a filter's pattern", pattern, limits::kActionPatternMax));
-    filter.actions.push_back(pattern);
-  }
+  filter.actions.assign(from.actions().begin(), from.actions().end());
   if (from.has_parent()) {
     TaskId parent;
     reader.Take(FromProto(from.parent()), &parent);
     filter.parent = parent;
   }
+  if (reader.ok()) reader.Check(fields::Valid(Check(filter)));
   return reader.Finish(std::move(filter));
 }
 
@@ -383,7 +355,7 @@ void ToProto(const BootMoment& from, v1::BootMoment* to) {
 
 Result<BootMoment> FromProto(const v1::BootMoment& from) {
   Reader reader;
-  reader.Check(CheckText("a boot id", from.boot_id(), limits::kNodeNameMax));
+  reader.Check(fields::Valid(CheckText("boot id", from.boot_id(), limits::kNodeNameMax)));
   // So far below the largest value that sums of some cannot overflow.
   constexpr std::int64_t kLongest =
       std::chrono::nanoseconds(std::chrono::hours(24 * 365 * 50)).count();
@@ -400,7 +372,8 @@ void ToProto(const Intent& from, v1::Intent* to) {
   if (const TaskFilter* filter = from.filter()) ToProto(*filter, to->mutable_filter());
   to->set_requested_micros(MicrosSinceEpoch(from.requested_at));
   SetText(from.by, to->mutable_by());
-  SetText(from.reason, to->mutable_reason());
+  // One that is too long once it is UTF-8 would make the node refuse all that comes with it.
+  *to->mutable_reason() = CutUtf8(ToUtf8(from.reason), limits::kReasonMax);
   to->set_cascade(from.cascade);
   to->set_grace_millis(from.grace.count());
   if (from.moment.known()) ToProto(from.moment, to->mutable_moment());
@@ -430,22 +403,18 @@ Result<Intent> FromProto(const v1::Intent& from) {
       reader.Fail(Garbage("an intent's target", "is absent or unknown"));
       break;
   }
-  reader.Take(Wall("an intent's time", from.requested_micros()), &intent.requested_at);
-  reader.Check(CheckText("an intent's author", from.by(), limits::kPrincipalMax));
-  reader.Check(CheckText("an intent's reason", from.reason(), limits::kReasonMax));
+  intent.requested_at = WallFromMicros(from.requested_micros());
   intent.by = from.by();
   intent.reason = from.reason();
   intent.cascade = from.cascade();
   intent.grace = std::chrono::milliseconds(from.grace_millis());
-  if (from.grace_millis() < 0 || intent.grace > limits::kGraceMax) {
-    reader.Fail(Garbage("an intent's grace", "is out of range"));
-  }
   if (from.has_moment()) reader.Take(FromProto(from.moment()), &intent.moment);
   if (from.has_horizon()) {
     reader.Take(ParseId<LifeId>("a horizon's life", from.horizon().life()), &intent.horizon.life);
-    reader.Check(fields::NextNumber("a horizon's number", from.horizon().next_number()));
+    reader.Check(fields::Valid(CheckNextNumber(from.horizon().next_number())));
     intent.horizon.next_number = from.horizon().next_number();
   }
+  if (reader.ok()) reader.Check(fields::Valid(Check(intent)));
   return reader.Finish(std::move(intent));
 }
 
@@ -468,19 +437,20 @@ Result<Receipt> FromProto(const v1::Receipt& from) {
   reader.Take(FromProto(from.task()), &receipt.task);
   reader.Take(ParseId<IntentId>("a receipt's intent", from.intent()), &receipt.intent);
   reader.Take(FromProto(from.state()), &receipt.state);
-  reader.Take(Wall("a receipt's time", from.recorded_micros()), &receipt.recorded_at);
-  reader.Take(MaybeWall("a receipt's delivery", from.delivered_micros()), &receipt.delivered_at);
-  reader.Take(MaybeWall("a receipt's acknowledgement", from.acknowledged_micros()),
+  reader.Take(Wall("moment of the receipt", from.recorded_micros()), &receipt.recorded_at);
+  reader.Take(MaybeWall("moment of the delivery", from.delivered_micros()), &receipt.delivered_at);
+  reader.Take(MaybeWall("moment of the acknowledgement", from.acknowledged_micros()),
               &receipt.acknowledged_at);
-  reader.Take(MaybeWall("a receipt's escalation", from.escalated_micros()), &receipt.escalated_at);
-  reader.Take(MaybeWall("a receipt's end", from.ended_micros()), &receipt.ended_at);
+  reader.Take(MaybeWall("moment of the escalation", from.escalated_micros()),
+              &receipt.escalated_at);
+  reader.Take(MaybeWall("moment of the end", from.ended_micros()), &receipt.ended_at);
   if (from.outcome() != v1::TASK_STATE_UNSPECIFIED) {
     TaskState outcome{};
     reader.Take(FromProto(from.outcome()), &outcome);
     receipt.outcome = outcome;
   }
-  reader.Check(CheckText("a receipt's note", from.note(), limits::kDescriptionMax));
   receipt.note = from.note();
+  if (reader.ok()) reader.Check(fields::Valid(Check(receipt)));
   return reader.Finish(std::move(receipt));
 }
 

@@ -12,6 +12,7 @@
 #include <string_view>
 #include <vector>
 
+#include "core/failure.h"
 #include "core/result.h"
 #include "core/task.h"
 #include "quell/v1/common.pb.h"
@@ -80,13 +81,21 @@ Result<LeaveRequest> FromProto(const v1::LeaveRequest& from);
 // that the next page uses again.
 class TaskPage {
  public:
-  // The views die with the next call or when the message changes.
+  // The tasks that can be read. The views die with the next call or when the message changes.
+  // Errors: kInternal (there are more tasks than a page may have).
   Result<std::span<const TaskView>> Read(const NodeId& node,
                                          const google::protobuf::RepeatedPtrField<v1::Task>& from);
 
+  // The others of the last page: one that is garbage costs itself alone.
+  std::span<const TaskFailure> unreadable() const { return unreadable_; }
+
  private:
+  Status ReadTask(const NodeId& node, const v1::Task& from, TaskView& view);
+
   std::vector<TaskView> views_;
   std::vector<Header> headers_;
+  std::size_t headers_used_ = 0;
+  std::vector<TaskFailure> unreadable_;
 };
 
 }  // namespace quell

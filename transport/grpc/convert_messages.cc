@@ -4,16 +4,17 @@
 #include <iterator>
 
 #include "core/limits.h"
+#include "core/validity.h"
 #include "transport/grpc/convert.h"
 #include "transport/grpc/fields.h"
 
 namespace quell {
 
-using fields::CheckText;
 using fields::Garbage;
 using fields::ParseId;
 using fields::Reader;
 using fields::SetText;
+using fields::Valid;
 
 namespace {
 
@@ -69,7 +70,7 @@ Result<NodeInfo> ReadInfo(const v1::NodeInfo& from) {
   NodeInfo info;
   reader.Take(ParseId<NodeId>("the node's id", from.id()), &info.id);
   reader.Take(fields::Life("the node's incarnation", from.incarnation()), &info.incarnation);
-  reader.Check(CheckText("the node's name", from.name(), limits::kNodeNameMax));
+  reader.Check(Valid(CheckText("node's name", from.name(), limits::kNodeNameMax)));
   info.name = from.name();
   info.address = from.address();
   info.host = from.host();
@@ -127,18 +128,15 @@ void WriteRequestTask(const RequestTask& from, v1::RequestTask* to) {
 Result<RequestTask> ReadRequestTask(const v1::RequestTask& from) {
   Reader reader;
   RequestTask request;
-  if (from.action().empty()) reader.Fail(Garbage("a request's action", "is empty"));
-  reader.Check(CheckText("a request's action", from.action(), limits::kActionMax));
+  reader.Check(Valid(CheckAction(from.action())));
   request.action = from.action();
   if (from.has_parent()) reader.Take(FromProto(from.parent()), &request.parent.emplace());
   if (static_cast<std::size_t>(from.headers_size()) > limits::kHeadersMax) {
     return Garbage("a request's headers", "are too many");
   }
-  for (const v1::Header& header : from.headers()) {
-    reader.Check(CheckText("a header's name", header.name(), limits::kHeaderValueMax));
-    reader.Check(CheckText("a header's value", header.value(), limits::kHeaderValueMax));
+  for (const v1::Header& header : from.headers())
     request.headers.push_back({header.name(), header.value()});
-  }
+  reader.Check(Valid(CheckHeaders(request.headers)));
   return reader.Finish(std::move(request));
 }
 
@@ -163,7 +161,7 @@ Result<AwaitRequest> Awaited(const v1::AwaitRequest& from) {
       return Garbage("the awaited numbers", "are too many");
     }
     for (const std::uint64_t number : numbers)
-      reader.Check(AsStatus(fields::TaskNumber("an awaited number", number)));
+      reader.Check(AsStatus(fields::TaskNumber("awaited number", number)));
     request.which.emplace<0>(numbers.begin(), numbers.end());
   } else if (from.has_filter()) {
     TaskFilter filter;
@@ -198,7 +196,7 @@ Result<ListRequest> Listed(const v1::ListRequest& from) {
   request.detailed = from.detailed();
   request.after = from.after();
   request.limit = from.limit();
-  reader.Take(fields::MaybeWall("a list's beginning", from.ended_since_micros()),
+  reader.Take(fields::MaybeWall("beginning of a list", from.ended_since_micros()),
               &request.ended_since);
   if (from.has_as_task()) {
     reader.Take(ReadRequestTask(from.as_task()), &request.as_task.emplace());
@@ -215,17 +213,20 @@ Result<NodeReply> AsReply(Result<T> from) {
 }  // namespace
 
 void ToProto(const NodeRequest& from, v1::NodeRequest* to) {
-  std::visit(
-      Overloaded{[to](const ListRequest& list) { WriteList(list, to->mutable_list()); },
-                 [to](const GetRequest& get) { to->mutable_get()->set_number(get.number); },
-                 [to](const ApplyRequest& apply) {
-                   v1::ApplyRequest* message = to->mutable_apply();
-                   for (const Intent& intent : apply.intents)
-                     ToProto(intent, message->add_intents());
-                 },
-                 [to](const ProbeRequest&) { to->mutable_probe(); },
-                 [to](const AwaitRequest& await) { WriteAwait(await, to->mutable_await()); }},
-      from);
+  std::visit(Overloaded{[to](const ListRequest& list) { WriteList(list, to->mutable_list()); },
+                        [to](const GetRequest& get) { to->mutable_get()->set_number(get.number); },
+                        [to](const ApplyRequest& apply) {
+                          v1::ApplyRequest* message = to->mutable_apply();
+                          for (const Intent& intent : apply.intents)
+                            ToProto(intent, message->add_intents());
+                        },
+                        [to](const ProbeRequest&) { to->mutable_probe(); },
+                        [to](const AwaitRequest& await) { WriteAwait(await, to->mutable_await()); },
+                        [to](const DrainRequest& drain) {
+                          to->mutable_drain()->set_off(drain.off);
+                          to->mutable_drain()->set_leave(drain.leave);
+                        }},
+             from);
 }
 
 Result<NodeRequest> FromProto(const v1::NodeRequest& from) {
@@ -236,8 +237,7 @@ Result<NodeRequest> FromProto(const v1::NodeRequest& from) {
       return NodeRequest(std::move(*list));
     }
     case v1::NodeRequest::kGet: {
-      const Result<std::uint64_t> number =
-          fields::TaskNumber("the wanted number", from.get().number());
+      const Result<std::uint64_t> number = fields::TaskNumber("wanted task", from.get().number());
       if (!number) return number.error();
       return NodeRequest(GetRequest{*number});
     }
@@ -253,6 +253,8 @@ Result<NodeRequest> FromProto(const v1::NodeRequest& from) {
       if (!await) return std::move(await).error();
       return NodeRequest(std::move(*await));
     }
+    case v1::NodeRequest::kDrain:
+      return NodeRequest(DrainRequest{from.drain().off(), from.drain().leave()});
     case v1::NodeRequest::kWithdraw:
     case v1::NodeRequest::ASK_NOT_SET:
       break;
@@ -284,6 +286,11 @@ void ToProto(const NodeReply& from, v1::NodeReply* to) {
                         [to](const AwaitReply& await) {
                           to->mutable_await()->set_count(await.count);
                           to->mutable_await()->set_running(await.running);
+                        },
+                        [to](const DrainReply& drain) {
+                          to->mutable_drain()->set_live(drain.live);
+                          to->mutable_drain()->set_draining(drain.draining);
+                          to->mutable_drain()->set_leaving(drain.leaving);
                         }},
              from);
 }
@@ -317,6 +324,9 @@ Result<NodeReply> FromProto(const v1::NodeReply& from, std::vector<IntentAck> ac
       return AsReply(Probed(from.probe()));
     case v1::NodeReply::kAwait:
       return NodeReply(AwaitReply{from.await().count(), from.await().running()});
+    case v1::NodeReply::kDrain:
+      return NodeReply(
+          DrainReply{from.drain().live(), from.drain().draining(), from.drain().leaving()});
     case v1::NodeReply::kError:
       return FromProto(from.error());
     case v1::NodeReply::END_NOT_SET:
@@ -336,7 +346,7 @@ Result<JoinRequest> FromProto(const v1::JoinRequest& from) {
   Reader reader;
   JoinRequest request;
   reader.Take(ReadInfo(from.node()), &request.node);
-  reader.Check(fields::NextNumber("the next number", from.next_number()));
+  reader.Check(Valid(CheckNextNumber(from.next_number())));
   request.next_number = from.next_number();
   if (static_cast<std::size_t>(from.former_lives_size()) > limits::kLivesKept) {
     return Garbage("the node's former lives", "are too many");
@@ -362,12 +372,13 @@ Result<JoinReply> FromProto(const v1::JoinReply& from) {
   Reader reader;
   JoinReply reply;
   reader.Take(ParseId<NodeId>("the coordinator's id", from.coordinator()), &reply.coordinator);
-  reader.Check(CheckText("the coordinator's name", from.coordinator_name(), limits::kNodeNameMax));
+  reader.Check(
+      Valid(CheckText("coordinator's name", from.coordinator_name(), limits::kNodeNameMax)));
   reply.coordinator_name = from.coordinator_name();
-  reader.Check(fields::NextNumber("the next number", from.next_number()));
+  reader.Check(Valid(CheckNextNumber(from.next_number())));
   reply.next_number = from.next_number();
   reader.Take(Intents(from.pending()), &reply.pending);
-  reader.Take(fields::Wall("the coordinator's clock", from.wall_micros()), &reply.wall);
+  reader.Take(fields::Wall("coordinator's clock", from.wall_micros()), &reply.wall);
   if (from.has_clock()) reader.Take(FromProto(from.clock()), &reply.clock);
   return reader.Finish(std::move(reply));
 }
@@ -382,6 +393,8 @@ void ToProto(const HeartbeatRequest& from, v1::HeartbeatRequest* to) {
   for (const Intent& intent : from.owed)
     ToProto(intent, to->add_owed());
   if (from.host_load.measured()) ToProto(from.host_load, to->mutable_host_load());
+  if (from.live_tasks) to->set_live_tasks(*from.live_tasks);
+  to->set_draining(from.draining);
   if (!from.cancelled_running) return;
   to->mutable_cancelled_running()->set_now(from.cancelled_running->now);
   to->mutable_cancelled_running()->set_total(from.cancelled_running->total);
@@ -392,7 +405,7 @@ Result<HeartbeatRequest> FromProto(const v1::HeartbeatRequest& from) {
   HeartbeatRequest request;
   reader.Take(ParseId<NodeId>("the node's id", from.node()), &request.node);
   reader.Take(fields::Life("the node's incarnation", from.incarnation()), &request.incarnation);
-  reader.Check(fields::NextNumber("the next number", from.next_number()));
+  reader.Check(Valid(CheckNextNumber(from.next_number())));
   request.next_number = from.next_number();
   if (!from.life().empty()) {
     reader.Take(ParseId<LifeId>("the node's life", from.life()), &request.life);
@@ -404,6 +417,8 @@ Result<HeartbeatRequest> FromProto(const v1::HeartbeatRequest& from) {
         CancelledRunning{from.cancelled_running().now(), from.cancelled_running().total()};
   }
   reader.Take(FromProto(from.host_load()), &request.host_load);
+  if (from.has_live_tasks()) request.live_tasks = from.live_tasks();
+  request.draining = from.draining();
   return reader.Finish(std::move(request));
 }
 
@@ -422,7 +437,7 @@ Result<HeartbeatReply> FromProto(const v1::HeartbeatReply& from) {
   HeartbeatReply reply;
   reply.rejoin = from.rejoin();
   reader.Take(Intents(from.pending()), &reply.pending);
-  reader.Take(fields::Wall("the coordinator's clock", from.wall_micros()), &reply.wall);
+  reader.Take(fields::Wall("coordinator's clock", from.wall_micros()), &reply.wall);
   if (from.has_clock()) reader.Take(FromProto(from.clock()), &reply.clock);
   for (const std::string& id : from.settled())
     reader.Take(ParseId<IntentId>("a settled intent", id), &reply.settled.emplace_back());
@@ -432,6 +447,7 @@ Result<HeartbeatReply> FromProto(const v1::HeartbeatReply& from) {
 void ToProto(const LeaveRequest& from, v1::LeaveRequest* to) {
   to->set_node(from.node.ToString());
   to->set_incarnation(static_cast<std::uint64_t>(from.incarnation));
+  to->set_for_good(from.for_good);
 }
 
 Result<LeaveRequest> FromProto(const v1::LeaveRequest& from) {
@@ -439,6 +455,7 @@ Result<LeaveRequest> FromProto(const v1::LeaveRequest& from) {
   LeaveRequest request;
   reader.Take(ParseId<NodeId>("the node's id", from.node()), &request.node);
   reader.Take(fields::Life("the node's incarnation", from.incarnation()), &request.incarnation);
+  request.for_good = from.for_good();
   return reader.Finish(request);
 }
 

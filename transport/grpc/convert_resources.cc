@@ -53,11 +53,7 @@ void ToProto(const MemoryUse& from, v1::Task::Memory* to) {
 Result<MemoryUse> FromProto(const v1::Task::Memory& from) {
   const MemoryUse memory{from.bytes(), from.average_bytes(), from.least_bytes(), from.most_bytes(),
                          from.reports()};
-  const bool sound = memory.least <= memory.now && memory.now <= memory.most &&
-                     memory.most <= kMax && memory.reports > 0 &&
-                     memory.average >= static_cast<double>(memory.least) &&
-                     memory.average <= static_cast<double>(memory.most);
-  if (!sound) return Garbage("a task's memory", "cannot be");
+  if (Status sound = fields::Valid(Check(memory)); !sound) return sound.error();
   return memory;
 }
 

@@ -6,6 +6,7 @@
 
 #include <grpc/support/time.h>
 
+#include "core/turn_watch.h"
 #include "transport/grpc/init.h"
 #include "transport/grpc/operation.h"
 
@@ -120,6 +121,7 @@ void CqLoop::Queue::RunPosted() {
       work = std::move(posted_.front());
       posted_.pop_front();
     }
+    const Turn turn(work.target_type());
     work();
   }
 }
@@ -140,6 +142,7 @@ void CqLoop::Queue::RunDueTimers() {
       moments_.erase(first->first.second);
       timers_.erase(first);
     }
+    const Turn turn(work.target_type());
     work();
   }
 }
@@ -175,7 +178,11 @@ void CqLoop::Queue::Run() {
       asleep_ = false;
     }
     if (next != grpc::CompletionQueue::GOT_EVENT) continue;
-    static_cast<Operation*>(tag)->Ended(ok);
+    auto* const operation = static_cast<Operation*>(tag);
+    {
+      const Turn turn(typeid(*operation));
+      operation->Ended(ok);
+    }
     in_flight_.fetch_sub(1, std::memory_order_acq_rel);
   }
   Drain();

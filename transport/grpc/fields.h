@@ -20,15 +20,23 @@ inline Error Garbage(std::string_view field, std::string_view what) {
           "garbage on the wire: " + std::string(field) + ' ' + std::string(what)};
 }
 
-bool IsUtf8(std::string_view text);
 // With U+FFFD for what is no UTF-8.
 void SetText(std::string_view from, std::string* to);
 
-Status CheckText(std::string_view field, std::string_view text, std::size_t max);
+// A text for people from a peer, UTF-8: cut at limits::kPeerTextMax, and marked.
+std::string PeerText(std::string_view text);
+
+// What a check of core/validity.h says of a value, as garbage on the wire.
+Status Valid(Status status);
+template <typename T>
+Result<T> Valid(Result<T> value) {
+  if (value) return value;
+  return Valid(Status(value.error())).error();
+}
+
+// `field` is its name without an article, as the checks of core/validity.h take it.
 Result<WallTime> Wall(std::string_view field, std::int64_t micros);
 Result<std::uint64_t> TaskNumber(std::string_view field, std::uint64_t number);
-// May be one past the last.
-Status NextNumber(std::string_view field, std::uint64_t number);
 Result<Incarnation> Life(std::string_view field, std::uint64_t incarnation);
 
 // A time that has not come is 0 on the wire.
@@ -40,7 +48,7 @@ Result<std::optional<WallTime>> MaybeWall(std::string_view field, std::int64_t m
 template <typename Id>
 Result<Id> ParseId(std::string_view field, std::string_view text) {
   const std::optional<Id> id = Id::Parse(text);
-  if (!id || id->is_null()) return Garbage(field, "is no id");
+  if (!id) return Garbage(field, "is no id");
   return *id;
 }
 

@@ -20,6 +20,7 @@ constexpr std::size_t kGetKind = 1;
 constexpr std::size_t kApplyKind = 2;
 constexpr std::size_t kProbeKind = 3;
 constexpr std::size_t kAwaitKind = 4;
+constexpr std::size_t kDrainKind = 5;
 static_assert(std::is_same_v<std::variant_alternative_t<kListKind, NodeRequest>, ListRequest> &&
               std::is_same_v<std::variant_alternative_t<kListKind, NodeReply>, ListReply>);
 static_assert(std::is_same_v<std::variant_alternative_t<kGetKind, NodeRequest>, GetRequest> &&
@@ -30,10 +31,13 @@ static_assert(std::is_same_v<std::variant_alternative_t<kProbeKind, NodeRequest>
               std::is_same_v<std::variant_alternative_t<kProbeKind, NodeReply>, ProbeReply>);
 static_assert(std::is_same_v<std::variant_alternative_t<kAwaitKind, NodeRequest>, AwaitRequest> &&
               std::is_same_v<std::variant_alternative_t<kAwaitKind, NodeReply>, AwaitReply>);
+static_assert(std::is_same_v<std::variant_alternative_t<kDrainKind, NodeRequest>, DrainRequest> &&
+              std::is_same_v<std::variant_alternative_t<kDrainKind, NodeReply>, DrainReply>);
 
 std::uint64_t TasksMax(std::size_t kind) {
   if (kind == kGetKind) return 1;
   if (kind == kProbeKind) return 0;
+  if (kind == kDrainKind) return limits::kDrainShown;
   return limits::kTasksPerNodeMax + limits::kEndedKept;
 }
 
@@ -65,6 +69,7 @@ Error WhyBroken(const grpc::Status& status) {
     case ErrorCode::kAlreadyExists:
     case ErrorCode::kFailedPrecondition:
     case ErrorCode::kUnavailable:
+    case ErrorCode::kDraining:
     case ErrorCode::kDeadlineExceeded:
     case ErrorCode::kCancelled:
     case ErrorCode::kOutcomeUnknown:
@@ -213,7 +218,7 @@ Status LinkStream::TakeTasks(PendingAsk& ask, const v1::NodeReply& reply) {
   if (reply.tasks_size() == 0) return {};
   const Result<std::span<const TaskView>> page = reader_->page.Read(node_, reply.tasks());
   if (!page) return page.error();
-  ask.tasks += page->size();
+  ask.tasks += static_cast<std::uint64_t>(reply.tasks_size());
   if (ask.tasks > TasksMax(ask.kind)) return fields::Garbage("the answer", "has too many tasks");
   if (IsCounted(ask.kind)) {
     for (const TaskView& task : *page) {
@@ -224,7 +229,9 @@ Status LinkStream::TakeTasks(PendingAsk& ask, const v1::NodeReply& reply) {
       ask.last_place = place;
     }
   }
-  ask.sink->OnTasks(*page);
+  if (!page->empty()) ask.sink->OnTasks(*page);
+  const std::span<const TaskFailure> unreadable = reader_->page.unreadable();
+  if (!unreadable.empty()) ask.sink->OnUnreadable(unreadable);
   return {};
 }
 

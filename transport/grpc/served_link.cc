@@ -110,7 +110,11 @@ Status ServedLink::TakeRequest(const v1::NodeRequest& request) {
   if (id == 0 || writers_.count(id) > 0) {
     return Error{ErrorCode::kInvalidArgument, "request id " + std::to_string(id) + " is in use"};
   }
-  if (writers_.size() >= limits::kAsksPerNodeMax || outgoing_bytes_ >= limits::kLinkBytesMax) {
+  // Large answers that wait must not keep a cancel out.
+  const bool for_cancels = request.has_apply() || request.has_get() || request.has_probe();
+  const std::size_t room =
+      limits::kLinkBytesMax + (for_cancels ? limits::kLinkBytesForCancels : std::size_t{0});
+  if (writers_.size() >= limits::kAsksPerNodeMax || outgoing_bytes_ >= room) {
     Refuse(id, {ErrorCode::kResourceExhausted, "the node has too much to answer: ask again"});
     return {};
   }

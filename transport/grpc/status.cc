@@ -24,6 +24,7 @@ grpc::StatusCode CodeOf(ErrorCode code) {
     case ErrorCode::kResourceExhausted:
       return grpc::StatusCode::RESOURCE_EXHAUSTED;
     case ErrorCode::kUnavailable:
+    case ErrorCode::kDraining:  // Said to programs only.
       return grpc::StatusCode::UNAVAILABLE;
     case ErrorCode::kDeadlineExceeded:
       return grpc::StatusCode::DEADLINE_EXCEEDED;
@@ -93,7 +94,7 @@ Error FromStatus(const grpc::Status& status) {
   if (status.error_code() == grpc::StatusCode::UNIMPLEMENTED) {
     message = "the other end does not know this call: is it Quell, and of this version? " + message;
   }
-  return {CodeOf(status), std::move(message)};
+  return {CodeOf(status), fields::PeerText(message)};
 }
 
 }  // namespace quell::rpc

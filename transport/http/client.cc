@@ -129,12 +129,18 @@ class SocketLineStream : public LineStream {
 
 Result<Response> Fetch(const Address& address, const ClientRequest& request,
                        std::chrono::milliseconds timeout) {
-  const Deadline deadline = Deadline::After(timeout);
-  const Result<std::unique_ptr<ClientSocket>> socket = SendRequest(address, request, deadline);
+  return Fetch(address, request, FetchLimits{timeout, timeout});
+}
+
+Result<Response> Fetch(const Address& address, const ClientRequest& request,
+                       const FetchLimits& limits) {
+  const Deadline head = Deadline::After(limits.head);
+  const Deadline whole = Deadline::After(limits.whole);
+  const Result<std::unique_ptr<ClientSocket>> socket = SendRequest(address, request, head);
   if (!socket) return socket.error();
   ResponseReader reader(request.method == Method::kHead, kBodyMax);
   for (;;) {
-    const Result<bool> more = ReadSome(**socket, reader, deadline);
+    const Result<bool> more = ReadSome(**socket, reader, reader.has_head() ? whole : head);
     if (!more) return Named(address, more.error());
     if (!*more) return std::move(reader.response());
   }
@@ -142,7 +148,8 @@ Result<Response> Fetch(const Address& address, const ClientRequest& request,
 
 Result<std::unique_ptr<LineStream>> LineStream::Open(const Address& address,
                                                      const ClientRequest& request,
-                                                     std::chrono::milliseconds timeout) {
+                                                     std::chrono::milliseconds timeout,
+                                                     Response* refused) {
   const Deadline deadline = Deadline::After(timeout);
   Result<std::unique_ptr<ClientSocket>> socket = SendRequest(address, request, deadline);
   if (!socket) return socket.error();
@@ -155,6 +162,7 @@ Result<std::unique_ptr<LineStream>> LineStream::Open(const Address& address,
     if (!more) return Named(address, more.error());
   }
   if (reader.response().status != 200) {
+    if (refused != nullptr) *refused = reader.response();
     return Named(address, {ErrorCode::kFailedPrecondition,
                            "status " + std::to_string(reader.response().status) + ": " +
                                reader.response().body});

@@ -38,15 +38,25 @@ struct ClientRequest {
 Result<Response> Fetch(const Address& address, const ClientRequest& request,
                        std::chrono::milliseconds timeout);
 
+// The same, with a limit of its own until the head of the answer is here: an answer may be long,
+// and one that does not begin is none.
+struct FetchLimits {
+  std::chrono::milliseconds head;
+  std::chrono::milliseconds whole;
+};
+Result<Response> Fetch(const Address& address, const ClientRequest& request,
+                       const FetchLimits& limits);
+
 // A streamed answer, line by line. Not thread-safe, but Close() may be called from any thread and
 // makes a blocked ReadLine() return.
 class LineStream {
  public:
   // `timeout` is for the connection and the head. Errors as Fetch(), and kFailedPrecondition for a
-  // status other than 200, with the body's text.
+  // status other than 200, with the body's text; `refused` (may be null) gets that answer.
   static Result<std::unique_ptr<LineStream>> Open(const Address& address,
                                                   const ClientRequest& request,
-                                                  std::chrono::milliseconds timeout);
+                                                  std::chrono::milliseconds timeout,
+                                                  Response* refused = nullptr);
   virtual ~LineStream() = default;
   // The next line without its end; it may be empty. Blocks. nullopt: the stream ended, broke (a
   // torn line is not returned) or has a line over 1 MiB.

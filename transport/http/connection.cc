@@ -6,12 +6,22 @@
 
 #include <boost/asio/post.hpp>
 
+#include "core/limits.h"
+#include "core/turn_watch.h"
 #include "transport/http/answer.h"
 #include "transport/http/server_exchange.h"
 
 // What a connection decides. How its bytes move is in connection_io.cc.
 namespace quell::http {
 namespace {
+
+constexpr std::size_t kFirstBody = 8 * 1024;
+constexpr std::string_view kTurn = "a request sent ahead";
+
+// Served beyond the limit of connections.
+bool IsUrgent(Permission permission) {
+  return permission == Permission::kTaskCancel || permission == Permission::kNone;
+}
 
 GateRules RulesOf(const ServerLimits& limits, bool browsers_may_reach) {
   GateRules rules;
@@ -31,7 +41,18 @@ ServerState::ServerState(boost::asio::io_context& on, const Router& by, ServerLi
       router(by),
       limits(std::move(within)),
       tcp_rules(RulesOf(limits, true)),
-      unix_rules(RulesOf(limits, false)) {}
+      unix_rules(RulesOf(limits, false)),
+      budget(limits.budget ? limits.budget : std::make_shared<ByteBudget>(limits::kHeldMax)) {}
+
+bool ServerState::MakeRoom() {
+  const std::size_t before = connections.size();
+  constexpr int kTries = 8;
+  for (int i = 0; i < kTries && !waiting.empty(); ++i) {
+    waiting.front()->ServeOrClose();
+    if (connections.size() < before) return true;
+  }
+  return false;
+}
 
 Connection::Connection(std::shared_ptr<ServerState> server, StreamSocket socket,
                        Principal principal, const GateRules& rules)
@@ -40,11 +61,24 @@ Connection::Connection(std::shared_ptr<ServerState> server, StreamSocket socket,
       principal_(std::move(principal)),
       rules_(rules),
       scanner_(rules),
+      stream_held_(server_->budget),
       timer_(server_->context) {}
 
-void Connection::Start() {
+void Connection::Start(bool beyond_limit) {
+  beyond_limit_ = beyond_limit;
   place_ = server_->connections.insert(server_->connections.end(), shared_from_this());
+  BeginToWait();
   Advance();
+}
+
+void Connection::BeginToWait() {
+  if (std::exchange(waits_, true)) return;
+  server_->waiting.splice(server_->waiting.end(), no_wait_, entry_);
+}
+
+void Connection::EndToWait() {
+  if (!std::exchange(waits_, false)) return;
+  no_wait_.splice(no_wait_.end(), server_->waiting, entry_);
 }
 
 void Connection::StartRefusing(const Refusal& refusal) {
@@ -54,6 +88,15 @@ void Connection::StartRefusing(const Refusal& refusal) {
 
 void Connection::CloseIfIdle() {
   if (phase_ == Phase::kHead && in_end_ == 0) Close();
+}
+
+void Connection::ServeOrClose() {
+  const std::shared_ptr<Connection> self = shared_from_this();
+  boost::system::error_code error;
+  boost::asio::socket_base::bytes_readable arrived;
+  socket_.io_control(arrived, error);
+  if (!error && arrived.get() > 0 && !advancing_) OnReadable();
+  if (waits_) Close();
 }
 
 void Connection::Cut() {
@@ -84,9 +127,12 @@ void Connection::Advance() {
 // True: there may be more to do without more input.
 bool Connection::Step() {
   if (phase_ == Phase::kHead) return StepHead();
-  if (phase_ != Phase::kBody || body_filled_ < request_.body.size()) return false;
-  Dispatch();
-  return true;
+  if (phase_ != Phase::kBody) return false;
+  if (body_filled_ == body_length_) {
+    Dispatch();
+    return true;
+  }
+  return body_filled_ == request_.body.size() && !GrowBody();
 }
 
 bool Connection::StepHead() {
@@ -133,8 +179,9 @@ bool Connection::StepHead() {
 
 void Connection::BeginBody(std::size_t length, bool expects_continue) {
   phase_ = Phase::kBody;
-  request_.body.resize(length);
+  body_length_ = length;
   body_filled_ = std::min(length, in_end_);
+  request_.body.resize(std::min(length, std::max(body_filled_, kFirstBody)));
   input().copy(request_.body.data(), body_filled_);
   Consume(body_filled_);
   if (body_filled_ == length) return;
@@ -146,14 +193,44 @@ void Connection::BeginBody(std::size_t length, bool expects_continue) {
   if (expects_continue && body_filled_ == 0) Queue({"HTTP/1.1 100 Continue\r\n\r\n"});
 }
 
+// Who announces much and sends nothing costs nothing. False: refused.
+bool Connection::GrowBody() {
+  const std::size_t now = request_.body.size();
+  const std::size_t next = std::min(body_length_, now * 2);
+  if (!body_held_ && next > limits::kHeldFree) {
+    body_held_ = std::make_unique<HeldBytes>(server_->budget);
+    body_held_->Force(now);
+  }
+  if (body_held_) {
+    if (const std::optional<HeldRefusal> refused = body_held_->Take(next - now)) {
+      request_.body = {};
+      const Response answer = RefusalOf(*refused);
+      Refuse({answer.status, Describe(*refused, *server_->budget)});
+      return false;
+    }
+  }
+  request_.body.resize(next);
+  return true;
+}
+
 void Connection::Dispatch() {
   phase_ = Phase::kAnswer;
+  EndToWait();
   ++call_;
   responded_ = last_part_queued_ = gone_ = head_begun_ = false;
+  close_ = close_ || beyond_limit_;
   ClearDeadline();
   Request request = std::exchange(request_, {});
   request.principal = principal_;
   Router::Match match = server_->router.Find(request.method, request.segments);
+  if (beyond_limit_ && (match.route == nullptr || !IsUrgent(match.route->permission))) {
+    SendError(503,
+              "this server has " + std::to_string(server_->limits.connections_max) +
+                  " connections with a request under way, which is its limit, and serves cancels "
+                  "alone beyond it: come back later",
+              {});
+    return;
+  }
   if (match.route == nullptr) {
     AnswerUnrouted(std::move(request), match.allowed);
     return;
@@ -163,6 +240,7 @@ void Connection::Dispatch() {
     return;
   }
   request.captures = std::move(match.captures);
+  Turn::Name(match.route->pattern);
   Handle(std::move(request), match.route->handler);
 }
 
@@ -196,6 +274,7 @@ void Connection::Handle(Request request, const Handler& handler) {
 // The framing of what follows cannot be trusted, so nothing of it is read as a request.
 void Connection::Refuse(const Refusal& refusal) {
   phase_ = Phase::kAnswer;
+  EndToWait();
   ++call_;
   responded_ = last_part_queued_ = gone_ = head_only_ = false;
   close_ = true;
@@ -207,8 +286,18 @@ void Connection::SendError(int status, std::string_view reason, std::string allo
   Response response;
   response.status = status;
   if (!allow.empty()) response.headers.push_back({"Allow", std::move(allow)});
+  if (status == 429 || status == 503) response.headers.push_back({"Retry-After", "1"});
   response.body = server_->router.RenderError(status, ErrorType(status), reason);
   SendWhole(std::move(response));
+}
+
+Response Connection::RefusalOf(HeldRefusal refusal) const {
+  Response response;
+  response.status = refusal == HeldRefusal::kBusy ? 429 : 400;
+  if (refusal == HeldRefusal::kBusy) response.headers.push_back({"Retry-After", "1"});
+  response.body = server_->router.RenderError(response.status, ErrorType(response.status),
+                                              Describe(refusal, *server_->budget));
+  return response;
 }
 
 void Connection::SendWhole(Response response) {
@@ -219,6 +308,7 @@ void Connection::SendWhole(Response response) {
   Part part;
   part.head = RenderHead(response, {response.body.size(), false, close_});
   if (!head_only_) part.body = std::move(response.body);
+  part.held = std::move(response.held);
   Queue(std::move(part));
 }
 
@@ -309,6 +399,8 @@ void Connection::FinishAnswer() {
     return;
   }
   phase_ = Phase::kHead;
+  body_held_ = nullptr;
+  BeginToWait();
   if (advancing_) return;
   if (in_end_ == 0) {
     Advance();
@@ -316,7 +408,10 @@ void Connection::FinishAnswer() {
   }
   // The next request was sent ahead. Its handler must not run inside the call that gave this
   // answer.
-  boost::asio::post(server_->context, [self = shared_from_this()] { self->Advance(); });
+  boost::asio::post(server_->context, [self = shared_from_this()] {
+    const Turn turn(kTurn);
+    self->Advance();
+  });
 }
 
 // Closing a socket with unread input resets it, and the reset can overtake the answer.
@@ -337,6 +432,8 @@ void Connection::Close() {
   if (phase_ == Phase::kClosed) return;
   if (in_call()) NotifyGone();
   phase_ = Phase::kClosed;
+  EndToWait();
+  body_held_ = nullptr;
   boost::system::error_code ignored;
   socket_.close(ignored);
   timer_.cancel();
@@ -359,6 +456,7 @@ void Connection::NotifyGone() {
 
 void Connection::PostCallback(std::function<void()> callback) {
   boost::asio::post(server_->context, [callback = std::move(callback)] {
+    const Turn turn(callback.target_type());
     try {
       callback();
     } catch (...) {  // As in Dispatch().

@@ -33,9 +33,15 @@ struct ServerState {
   const ServerLimits limits;
   const GateRules tcp_rules;
   const GateRules unix_rules;
+  const std::shared_ptr<ByteBudget> budget;
   std::list<std::shared_ptr<Connection>> connections;  // All that are open.
-  bool stopping = false;                               // Answers end their connection.
-  std::function<void()> on_last_end;                   // May be empty; runs as the list gets empty.
+  // Those that wait for a request, or for the rest of one; first the one that waits longest.
+  std::list<Connection*> waiting;
+  bool stopping = false;              // Answers end their connection.
+  std::function<void()> on_last_end;  // May be empty; runs as the list gets empty.
+
+  // Closes the connection that waits longest. False: all have a request under way.
+  bool MakeRoom();
 };
 
 // TCP and unix sockets alike.
@@ -49,13 +55,16 @@ class Connection : public std::enable_shared_from_this<Connection> {
   Connection(std::shared_ptr<ServerState> server, StreamSocket socket, Principal principal,
              const GateRules& rules);
 
-  // Enters the server's list, which it leaves when it is closed.
-  void Start();
+  // Enters the server's list, which it leaves when it is closed. `beyond_limit`: it ends after one
+  // answer, and only what is urgent is served.
+  void Start(bool beyond_limit);
   // Instead of Start(): answers and closes.
   void StartRefusing(const Refusal& refusal);
   // Closes it if no request is under way. (With ServerState::stopping, the answer to the one that
   // is under way will be the last.)
   void CloseIfIdle();
+  // It waits for a request: reads what has arrived of one, and closes it if that is not all.
+  void ServeOrClose();
   // Closes it at once; the client sees a reset.
   void Cut();
   // The same, and drops the callbacks of handlers: nothing of theirs runs any more.
@@ -74,7 +83,13 @@ class Connection : public std::enable_shared_from_this<Connection> {
   boost::asio::io_context& context() { return server_->context; }
   // Books `bytes` of a streamed answer; false if the queue is full. Thread-safe.
   bool AddQueued(std::size_t bytes);
-  void TakeQueued(std::size_t bytes) { queued_ -= bytes; }
+  void TakeQueued(std::size_t bytes) {
+    queued_ -= bytes;
+    stream_held_.Give(bytes);
+  }
+  const std::shared_ptr<ByteBudget>& budget() const { return server_->budget; }
+  // In the shape of the server's errors. Thread-safe.
+  Response RefusalOf(HeldRefusal refusal) const;
 
  private:
   using Clock = boost::asio::steady_timer::clock_type;
@@ -85,7 +100,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
     std::string head = {};
     std::string body = {};
     std::string_view tail = {};
-    std::size_t booked = 0;              // With AddQueued().
+    std::size_t booked = 0;  // With AddQueued().
+    std::shared_ptr<const void> held = {};
     std::function<void()> drained = {};  // May be empty.
   };
 
@@ -93,6 +109,9 @@ class Connection : public std::enable_shared_from_this<Connection> {
   bool Step();
   bool StepHead();
   void BeginBody(std::size_t length, bool expects_continue);
+  bool GrowBody();
+  void BeginToWait();
+  void EndToWait();
   void Dispatch();
   void AnswerUnrouted(Request request, const std::vector<Method>& allowed);
   void Handle(Request request, const Handler& handler);
@@ -132,6 +151,10 @@ class Connection : public std::enable_shared_from_this<Connection> {
   const Principal principal_;
   const GateRules& rules_;
   std::list<std::shared_ptr<Connection>>::iterator place_;  // In the server's list.
+  std::list<Connection*> no_wait_{this};  // Holds its entry when the server's `waiting` does not.
+  const std::list<Connection*>::iterator entry_ = no_wait_.begin();
+  bool waits_ = false;
+  bool beyond_limit_ = false;
   Phase phase_ = Phase::kHead;
   bool advancing_ = false;   // Advance() is on the stack.
   bool reading_ = false;     // A wait for input is pending.
@@ -142,9 +165,11 @@ class Connection : public std::enable_shared_from_this<Connection> {
   std::string in_;
   std::size_t in_end_ = 0;
   HeadScanner scanner_;
-  bool head_begun_ = false;  // Its deadline is set.
+  bool head_begun_ = false;      // Its deadline is set.
+  std::size_t body_length_ = 0;  // As announced; the body grows as it arrives.
   std::size_t body_filled_ = 0;
-  std::size_t lingered_ = 0;  // Bytes thrown away.
+  std::unique_ptr<HeldBytes> body_held_;  // Null while it is small.
+  std::size_t lingered_ = 0;              // Bytes thrown away.
 
   // The request under way.
   std::uint64_t call_ = 0;
@@ -159,9 +184,11 @@ class Connection : public std::enable_shared_from_this<Connection> {
 
   // Output.
   std::deque<Part> out_;
-  std::size_t out_offset_ = 0;     // Bytes of the first part that are with the kernel.
-  bool out_deadline_set_ = false;  // For the first part.
+  std::size_t out_offset_ = 0;           // Bytes of the first part that are with the kernel.
+  bool out_deadline_set_ = false;        // For the first part.
+  std::size_t out_deadline_offset_ = 0;  // Its out_offset_ at that time.
   std::atomic<std::size_t> queued_{0};
+  HeldBytes stream_held_;  // What is queued.
 
   boost::asio::steady_timer timer_;
   Clock::time_point deadline_ = Clock::time_point::max();

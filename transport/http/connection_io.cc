@@ -6,6 +6,8 @@
 #include <boost/asio/error.hpp>
 #include <boost/asio/post.hpp>
 
+#include "core/limits.h"
+#include "core/turn_watch.h"
 #include "transport/http/connection.h"
 
 // How the bytes of a connection move: waits for readiness, then one non-blocking call. A pending
@@ -26,6 +28,7 @@ void Connection::StartRead() {
   reading_ = true;
   socket_.async_wait(asio::socket_base::wait_read,
                      [self = shared_from_this()](const boost::system::error_code& error) {
+                       const Turn turn("input of a connection");
                        self->reading_ = false;
                        if (!error) self->OnReadable();
                      });
@@ -125,19 +128,23 @@ bool Connection::WriteFront() {
   TakeQueued(part.booked);
   if (part.drained) PostCallback(std::move(part.drained));
   out_.pop_front();
-  out_offset_ = 0;
+  out_offset_ = out_deadline_offset_ = 0;
   if (std::exchange(out_deadline_set_, false)) ClearDeadline();
   return true;
 }
 
 void Connection::WaitForRoom() {
   writing_ = true;
-  if (!out_deadline_set_ && phase_ != Phase::kBody) {  // A body has a deadline of its own.
+  const bool moved = out_offset_ >= out_deadline_offset_ + limits::kWriteSlice;
+  // A body has a deadline of its own.
+  if ((!out_deadline_set_ || moved) && phase_ != Phase::kBody) {
     out_deadline_set_ = true;
+    out_deadline_offset_ = out_offset_;
     SetDeadline(server_->limits.write_timeout);
   }
   socket_.async_wait(asio::socket_base::wait_write,
                      [self = shared_from_this()](const boost::system::error_code& error) {
+                       const Turn turn("output of a connection");
                        self->writing_ = false;
                        if (!error && self->phase_ != Phase::kClosed) self->Flush();
                      });
@@ -148,6 +155,13 @@ bool Connection::AddQueued(std::size_t bytes) {
   do {
     if (before != 0 && before + bytes > server_->limits.stream_queue_max) return false;
   } while (!queued_.compare_exchange_weak(before, before + bytes));
+  // The one chunk that is always taken was held by its writer until now.
+  if (before == 0) {
+    stream_held_.Force(bytes);
+  } else if (stream_held_.Take(bytes)) {
+    queued_ -= bytes;
+    return false;
+  }
   return true;
 }
 

@@ -30,8 +30,12 @@ bool RefusesAll(std::string_view parameters) {
 // The rest of a body on its way, one slice after the other.
 class Stream : public std::enable_shared_from_this<Stream> {
  public:
-  Stream(std::shared_ptr<Exchange> exchange, std::string body, GzipWriter writer)
-      : exchange_(std::move(exchange)), body_(std::move(body)), writer_(std::move(writer)) {}
+  Stream(std::shared_ptr<Exchange> exchange, std::string body, std::shared_ptr<const void> held,
+         GzipWriter writer)
+      : exchange_(std::move(exchange)),
+        body_(std::move(body)),
+        held_(std::move(held)),
+        writer_(std::move(writer)) {}
 
   void Next() {
     if (at_ == body_.size()) {
@@ -47,6 +51,7 @@ class Stream : public std::enable_shared_from_this<Stream> {
  private:
   const std::shared_ptr<Exchange> exchange_;
   const std::string body_;
+  const std::shared_ptr<const void> held_;  // Books the body.
   GzipWriter writer_;
   std::size_t at_ = 0;
 };
@@ -125,8 +130,10 @@ void SendGzipped(std::shared_ptr<Exchange> exchange, Response response) {
     return;
   }
   std::string body = std::exchange(response.body, {});
+  std::shared_ptr<const void> held = std::exchange(response.held, nullptr);
   exchange->Start(std::move(response));
-  std::make_shared<Stream>(std::move(exchange), std::move(body), std::move(writer))->Next();
+  std::make_shared<Stream>(std::move(exchange), std::move(body), std::move(held), std::move(writer))
+      ->Next();
 }
 
 }  // namespace quell::http

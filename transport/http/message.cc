@@ -124,6 +124,8 @@ std::string_view ErrorType(int status) {
       return "expectation_failed";
     case 421:
       return "misdirected_request";
+    case 429:
+      return "resource_exhausted";
     case 431:
       return "header_fields_too_large";
     case 503:

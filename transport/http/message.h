@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -69,6 +70,9 @@ struct Response {
   // Content-Type, Content-Length, Transfer-Encoding and Connection are not among them.
   std::vector<Header> headers;
   std::string body;
+  // It says what has been done, and leaves whatever is held for others (byte_budget.h).
+  bool promised = false;
+  std::shared_ptr<const void> held = {};  // Books the body until it has left; set by the server.
 };
 
 }  // namespace quell::http

@@ -1,5 +1,6 @@
 #include "transport/http/server.h"
 
+#include <array>
 #include <fcntl.h>
 #include <list>
 #include <optional>
@@ -14,6 +15,8 @@
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
 
+#include "core/turn_watch.h"
+#include "transport/http/answer.h"
 #include "transport/http/connection.h"
 #include "transport/http/listener.h"
 
@@ -77,6 +80,11 @@ class Server::Impl : public std::enable_shared_from_this<Impl> {
   Impl(asio::io_context& context, const Router& router, ServerLimits limits)
       : state_(std::make_shared<ServerState>(context, router, std::move(limits))),
         grace_timer_(context) {}
+  ~Impl() {
+    if (spare_ >= 0) ::close(spare_);
+  }
+  Impl(const Impl&) = delete;
+  Impl& operator=(const Impl&) = delete;
 
   asio::io_context& context() { return state_->context; }
 
@@ -125,17 +133,55 @@ class Server::Impl : public std::enable_shared_from_this<Impl> {
   void Accept(std::shared_ptr<Acceptor> acceptor, const GateRules& rules) {
     acceptor->async_accept(
         [self = shared_from_this(), acceptor, &rules](const error_code& error, auto socket) {
+          const Turn turn("a new connection");
           if (!acceptor->is_open()) return;
           if (!error) {
             self->Take(std::move(socket), rules);
-          } else if (error == asio::error::no_descriptors || error.value() == ENFILE ||
-                     error == asio::error::no_buffer_space || error == asio::error::no_memory) {
+          } else if (error == asio::error::no_descriptors || error.value() == ENFILE) {
+            if (!self->FindDescriptor(*acceptor)) return self->AcceptLater(acceptor, rules);
+          } else if (error == asio::error::no_buffer_space || error == asio::error::no_memory) {
             self->AcceptLater(acceptor, rules);
             return;
           }
           self->Accept(acceptor, rules);
         });
   }
+
+  // There is no file descriptor left. The connection that waits longest gives its own; else the
+  // one that is kept for this moment serves to take the new one, and to tell it. False: not even
+  // that.
+  template <typename Acceptor>
+  bool FindDescriptor(Acceptor& acceptor) {
+    if (state_->limits.no_descriptors) state_->limits.no_descriptors();
+    if (state_->MakeRoom()) return true;
+    if (spare_ < 0) return false;
+    ::close(std::exchange(spare_, -1));
+    const int refused = ::accept4(acceptor.native_handle(), nullptr, nullptr, SOCK_CLOEXEC);
+    if (refused >= 0) TellThereIsNone(refused);
+    if (refused >= 0) ::close(refused);
+    spare_ = OpenSpare();
+    return refused >= 0;
+  }
+
+  // As much of it as fits: nobody waits for a client that is refused.
+  void TellThereIsNone(int fd) const {
+    Response response;
+    response.status = 503;
+    response.headers.push_back({"Retry-After", "1"});
+    response.body = state_->router.RenderError(
+        503, ErrorType(503),
+        "this process has all the files open that it may: come back later, or raise its limit of "
+        "open files");
+    const std::string answer =
+        RenderHead(response, {response.body.size(), false, true}) + response.body;
+    static_cast<void>(::send(fd, answer.data(), answer.size(), MSG_DONTWAIT | MSG_NOSIGNAL));
+    // What has arrived is read, or closing would reset the connection before it is told.
+    ::shutdown(fd, SHUT_WR);
+    std::array<char, 4096> unread;
+    static_cast<void>(::recv(fd, unread.data(), unread.size(), MSG_DONTWAIT));
+  }
+
+  static int OpenSpare() { return ::open("/dev/null", O_RDONLY | O_CLOEXEC); }
 
   // Connections wait in the backlog meanwhile; trying again at once would only burn the CPU.
   template <typename Acceptor>
@@ -148,9 +194,16 @@ class Server::Impl : public std::enable_shared_from_this<Impl> {
 
   template <typename Socket>
   void Take(Socket socket, const GateRules& rules) {
-    const std::size_t open = state_->connections.size();
+    const std::size_t descriptors = state_->limits.descriptors_max;
+    if (descriptors > 0 && static_cast<std::size_t>(socket.native_handle()) >= descriptors) {
+      if (state_->limits.no_descriptors) state_->limits.no_descriptors();
+      if (!state_->MakeRoom()) return TellThereIsNone(socket.native_handle());
+    }
     const std::size_t limit = state_->limits.connections_max;
-    if (open >= limit + kRefusedMax) return;
+    const std::size_t most = limit + state_->limits.connections_reserve;
+    if (state_->connections.size() >= limit) state_->MakeRoom();
+    const std::size_t open = state_->connections.size();
+    if (open >= most + kRefusedMax) return;
     ::fcntl(socket.native_handle(), F_SETFD, FD_CLOEXEC);
     error_code error;
     socket.non_blocking(true, error);
@@ -158,8 +211,8 @@ class Server::Impl : public std::enable_shared_from_this<Impl> {
     if (error || !principal) return;
     auto connection = std::make_shared<Connection>(state_, StreamSocket(std::move(socket)),
                                                    std::move(*principal), rules);
-    if (open < limit) {
-      connection->Start();
+    if (open < most) {
+      connection->Start(open >= limit);
     } else {
       connection->StartRefusing({503, "this server has " + std::to_string(limit) +
                                           " connections, which is its limit: come back later"});
@@ -181,6 +234,7 @@ class Server::Impl : public std::enable_shared_from_this<Impl> {
   std::vector<std::function<void()>> listeners_;  // Each closes its listener.
   std::vector<std::function<void()>> done_;       // Of Stop().
   asio::steady_timer grace_timer_;
+  int spare_ = OpenSpare();  // -1: there was none.
 };
 
 Server::Server(asio::io_context& context, const Router& router, ServerLimits limits)

@@ -9,7 +9,9 @@
 #include <string>
 #include <vector>
 
+#include "core/limits.h"
 #include "core/result.h"
+#include "transport/http/byte_budget.h"
 #include "transport/http/router.h"
 
 namespace boost::asio {
@@ -19,7 +21,11 @@ class io_context;
 namespace quell::http {
 
 struct ServerLimits {
+  // At this number the one that waits longest for a request makes room for a new one. If all have a
+  // request under way, `connections_reserve` more are taken: theirs is served if it is a cancel or
+  // asks whether the server lives, and else answered with 503.
   std::size_t connections_max = 1024;
+  std::size_t connections_reserve = limits::kConnectionsReserve;
   std::size_t request_line_max = 4096;   // 414
   std::size_t header_bytes_max = 16384;  // 431, all fields together
   std::size_t header_fields_max = 64;    // 431
@@ -27,13 +33,22 @@ struct ServerLimits {
   // Bytes of a streamed answer that wait for a slow reader. A writer that waits for `drained` never
   // meets it; one that does not is cut.
   std::size_t stream_queue_max = 4 * 1024 * 1024;
+  // Of bodies and answers. Null: one of limits::kHeldMax of its own.
+  std::shared_ptr<ByteBudget> budget;
 
   // Each is absolute: more bytes do not extend it.
-  std::chrono::milliseconds head_timeout{10'000};   // First byte to the end of the head: 408.
-  std::chrono::milliseconds body_timeout{15'000};   // 408
-  std::chrono::milliseconds write_timeout{30'000};  // For each part of an answer; then it is cut.
-  std::chrono::milliseconds idle_timeout{60'000};   // Between requests.
+  std::chrono::milliseconds head_timeout{10'000};  // First byte to the end of the head: 408.
+  std::chrono::milliseconds body_timeout{15'000};  // 408
+  // For each limits::kWriteSlice of an answer, and for what is left of it; then it is cut.
+  std::chrono::milliseconds write_timeout{30'000};
+  std::chrono::milliseconds idle_timeout{60'000};  // Between requests.
   std::chrono::milliseconds close_timeout{2'000};  // For the client to close after the last answer.
+
+  // A connection whose descriptor has this number or a higher one finds none left: the rest is for
+  // files, and for others who cannot do without. 0: any.
+  std::size_t descriptors_max = 0;
+  // Runs each time a connection finds no file descriptor left; may be empty.
+  std::function<void()> no_descriptors;
 
   // Names, besides localhost and IP addresses, by which clients may call a TCP listener (gate.h).
   std::vector<std::string> host_names;

@@ -2,6 +2,8 @@
 
 #include <boost/asio/post.hpp>
 
+#include "core/limits.h"
+#include "core/turn_watch.h"
 #include "transport/http/gzip.h"
 
 namespace quell::http {
@@ -15,6 +17,7 @@ void ServerExchange::Run(Work work) {
   }
   ++posted_;
   boost::asio::post(context, [self = shared_from_this(), work = std::move(work)]() mutable {
+    const Turn turn("an answer on its way");
     --self->posted_;
     work(*self->connection_);
   });
@@ -32,7 +35,21 @@ ServerExchange::~ServerExchange() {
   }
 }
 
+// What leaves is booked from here on: until the client has taken it, it is held.
+void ServerExchange::Book(Response& response) const {
+  if (response.held || response.body.size() <= limits::kHeldFree) return;
+  const auto held = std::make_shared<HeldBytes>(connection_->budget());
+  if (response.promised) {
+    held->Force(response.body.size());
+  } else if (const std::optional<HeldRefusal> refused = held->Take(response.body.size())) {
+    response = connection_->RefusalOf(*refused);
+    return;
+  }
+  response.held = held;
+}
+
 void ServerExchange::Send(Response response) {
+  Book(response);
   if (!complete_ && WantsGzip(request_, response)) {
     SendGzipped(shared_from_this(), std::move(response));
     return;

@@ -31,6 +31,7 @@ class ServerExchange : public Exchange, public std::enable_shared_from_this<Serv
  private:
   template <typename Work>
   void Run(Work work);
+  void Book(Response& response) const;
 
   const std::shared_ptr<Connection> connection_;
   const std::uint64_t call_;

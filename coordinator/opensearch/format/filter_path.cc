@@ -2,6 +2,9 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <map>
+#include <optional>
+#include <unordered_map>
 #include <utility>
 
 #include "coordinator/opensearch/format/json_events.h"
@@ -29,43 +32,124 @@ Path Split(std::string_view text) {
   return path;
 }
 
-// How far each path has come: the step that is next.
-struct Place {
-  std::uint32_t path;
-  std::uint32_t step;
-  friend bool operator==(const Place&, const Place&) = default;
+// Where in the paths a value stands: for each path the steps that may be next, as one set. The sets
+// are numbered as they are met, and what a key makes of one is remembered, so that filtering takes
+// time in proportion to the text, whatever the patterns are.
+class Places {
+ public:
+  using Set = std::uint32_t;
+  static constexpr Set kEnded = 0;    // A path has led here.
+  static constexpr Set kNowhere = 1;  // None can any more.
+
+  explicit Places(const std::vector<Path>& paths) {
+    std::vector<std::uint32_t> firsts;
+    for (const Path& path : paths) {
+      firsts.push_back(static_cast<std::uint32_t>(steps_.size()));
+      for (std::size_t i = 0; i < path.size(); ++i)
+        steps_.push_back({&path[i], path[i] == "**", i + 1 == path.size()});
+    }
+    marks_.resize(steps_.size());
+    sets_.resize(2);
+    start_ = Number(std::move(firsts));
+  }
+
+  Set start() const { return start_; }
+
+  Set Follow(Set from, std::string_view raw_key) {
+    key_.assign(raw_key);
+    key_ += '\0';
+    key_.append(reinterpret_cast<const char*>(&from), sizeof(from));
+    const auto known = memo_.find(key_);
+    if (known != memo_.end()) return known->second;
+    const Set next = Number(Next(from, Unescaped(raw_key)));
+    if (memo_.size() < limits::kFilterPathMemo) memo_.emplace(key_, next);
+    return next;
+  }
+
+ private:
+  struct Step {
+    const std::string* pattern;
+    bool deep;
+    bool last;
+  };
+  using Steps = std::vector<std::uint32_t>;
+
+  // Nullopt: a path has ended.
+  std::optional<Steps> Next(Set from, const std::string& key) {
+    Steps next;
+    ++round_;
+    const auto add = [&](std::uint32_t step) {
+      if (std::exchange(marks_[step], round_) != round_) next.push_back(step);
+    };
+    for (const std::uint32_t at : *sets_[from]) {
+      const Step& step = steps_[at];
+      if (!step.deep && !WildcardMatch(*step.pattern, key)) continue;
+      if (step.last) return std::nullopt;
+      add(at + 1);
+      if (step.deep) add(at);
+    }
+    return next;
+  }
+
+  Set Number(std::optional<Steps> steps) {
+    if (!steps) return kEnded;
+    if (steps->empty()) return kNowhere;
+    std::sort(steps->begin(), steps->end());
+    const auto [at, added] = numbers_.emplace(std::move(*steps), static_cast<Set>(sets_.size()));
+    if (added) sets_.push_back(&at->first);
+    return at->second;
+  }
+
+  std::vector<Step> steps_;
+  std::vector<std::uint64_t> marks_;  // The round that added the step last.
+  std::uint64_t round_ = 0;
+  std::map<Steps, Set> numbers_;
+  std::vector<const Steps*> sets_;  // By number; of the first two there are none.
+  std::unordered_map<std::string, Set> memo_;
+  std::string key_;
+  Set start_ = kNowhere;
 };
 
 // Copies what it is told about, if `inclusive` only what the paths lead to, else all but that.
 class Copier final : public JsonEvents {
  public:
-  Copier(const std::vector<Path>& paths, bool inclusive) : paths_(paths), inclusive_(inclusive) {
-    for (std::uint32_t i = 0; i < paths.size(); ++i)
-      next_.places.push_back({i, 0});
+  Copier(const std::vector<Path>& paths, bool inclusive) : places_(paths), inclusive_(inclusive) {
+    next_.places = places_.start();
   }
 
   void OnOpen(bool object, bool) override {
     const bool root = frames_.empty();
     Frame frame = Next();
     frame.object = object;
-    frames_.push_back(std::move(frame));
+    frames_.push_back(frame);
     if (frames_.back().fate == Fate::kWhole || (root && object)) Materialize();
   }
 
   void OnClose(bool object) override {
     if (frames_.back().written) out_ += object ? '}' : ']';
     frames_.pop_back();
+    written_ = std::min(written_, frames_.size());
   }
 
   void OnKey(std::string_view raw) override {
     const Frame& frame = frames_.back();
-    next_ = frame.fate == Fate::kPartly ? Follow(frame, Unescaped(raw)) : Frame{};
-    if (frame.fate != Fate::kPartly) next_.fate = frame.fate;
+    next_ = Frame{};
+    next_.fate = frame.fate;
+    if (frame.fate == Fate::kPartly) {
+      next_.places = places_.Follow(frame.places, raw);
+      if (next_.places == Places::kEnded) next_.fate = inclusive_ ? Fate::kWhole : Fate::kGone;
+      if (next_.places == Places::kNowhere) next_.fate = inclusive_ ? Fate::kGone : Fate::kWhole;
+    }
     next_.key = raw;
   }
 
-  void OnString(std::string_view raw) override { Value("\"" + std::string(raw) + "\""); }
-  void OnLiteral(std::string_view text) override { Value(text); }
+  void OnString(std::string_view raw) override {
+    if (!BeginValue()) return;
+    out_.append("\"").append(raw).append("\"");
+  }
+  void OnLiteral(std::string_view text) override {
+    if (BeginValue()) out_ += text;
+  }
 
   std::string Take() { return std::move(out_); }
 
@@ -73,35 +157,12 @@ class Copier final : public JsonEvents {
   enum class Fate : std::uint8_t { kWhole, kPartly, kGone };
   struct Frame {
     Fate fate = Fate::kPartly;
-    std::vector<Place> places = {};
+    Places::Set places = Places::kNowhere;
     std::string_view key = {};
     bool object = false;
     bool written = false;
     bool has_values = false;
   };
-
-  // What becomes of a member with this key.
-  Frame Follow(const Frame& frame, const std::string& key) const {
-    Frame next;
-    auto add = [&next](Place place) {
-      if (std::find(next.places.begin(), next.places.end(), place) == next.places.end()) {
-        next.places.push_back(place);
-      }
-    };
-    for (const Place& place : frame.places) {
-      const std::string& step = paths_[place.path][place.step];
-      const bool deep = step == "**";
-      if (!deep && !WildcardMatch(step, key)) continue;
-      if (place.step + 1 == paths_[place.path].size()) {
-        next.fate = inclusive_ ? Fate::kWhole : Fate::kGone;
-        return next;
-      }
-      add({place.path, place.step + 1});
-      if (deep) add(place);
-    }
-    if (next.places.empty()) next.fate = inclusive_ ? Fate::kGone : Fate::kWhole;
-    return next;
-  }
 
   // What an open bracket or a value begins with: in an array, as the array.
   Frame Next() {
@@ -112,21 +173,22 @@ class Copier final : public JsonEvents {
     return frame;
   }
 
-  void Value(std::string_view text) {
+  // False: it is left out.
+  bool BeginValue() {
     const Frame frame = Next();
-    if (frame.fate == Fate::kGone || (frame.fate == Fate::kPartly && inclusive_)) return;
+    if (frame.fate == Fate::kGone || (frame.fate == Fate::kPartly && inclusive_)) return false;
     Materialize();
     Separate(frames_.size(), frame.key);
-    out_ += text;
+    return true;
   }
 
-  // Writes the brackets that are open and not written yet.
+  // Writes the brackets that are open and not written yet: the innermost ones.
   void Materialize() {
-    for (std::size_t i = 0; i < frames_.size(); ++i) {
-      if (frames_[i].written) continue;
-      Separate(i, frames_[i].key);
-      out_ += frames_[i].object ? '{' : '[';
-      frames_[i].written = true;
+    for (; written_ < frames_.size(); ++written_) {
+      Frame& frame = frames_[written_];
+      Separate(written_, frame.key);
+      out_ += frame.object ? '{' : '[';
+      frame.written = true;
     }
   }
 
@@ -138,10 +200,11 @@ class Copier final : public JsonEvents {
     if (around.object) out_.append("\"").append(key).append("\":");
   }
 
-  const std::vector<Path>& paths_;
+  Places places_;
   const bool inclusive_;
   std::vector<Frame> frames_;
-  Frame next_;  // Of the value that follows a key, or of the outermost one.
+  std::size_t written_ = 0;  // How many of the frames, from the outermost one.
+  Frame next_;               // Of the value that follows a key, or of the outermost one.
   std::string out_;
 };
 
@@ -162,12 +225,27 @@ Result<FilterPath> FilterPath::Parse(std::string_view text) {
     if (path.empty()) continue;
     const bool unwanted = path.front() == '-';
     if (unwanted) path.remove_prefix(1);
-    (unwanted ? filter.unwanted_ : filter.wanted_).push_back(Split(path));
+    std::vector<Path>& paths = unwanted ? filter.unwanted_ : filter.wanted_;
+    Path steps = Split(path);
+    if (std::find(paths.begin(), paths.end(), steps) == paths.end()) {
+      paths.push_back(std::move(steps));
+    }
+    if (paths.size() > limits::kFilterPathsMax) break;
   }
   if (filter.wanted_.size() + filter.unwanted_.size() > limits::kFilterPathsMax) {
     return Error{ErrorCode::kInvalidArgument, "[filter_path] has more than [" +
                                                   std::to_string(limits::kFilterPathsMax) +
                                                   "] paths: use fewer, or wider ones"};
+  }
+  std::size_t steps = 0;
+  for (const std::vector<Path>* paths : {&filter.wanted_, &filter.unwanted_}) {
+    for (const Path& path : *paths)
+      steps += path.size();
+  }
+  if (steps > limits::kFilterPathStepsMax) {
+    return Error{ErrorCode::kInvalidArgument,
+                 "[filter_path] has more than [" + std::to_string(limits::kFilterPathStepsMax) +
+                     "] steps in its paths: use fewer paths, or shorter ones"};
   }
   return filter;
 }

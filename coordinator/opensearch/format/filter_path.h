@@ -15,7 +15,8 @@ namespace quell::opensearch {
 // begins with '-' takes parts out; what stands for both is taken out.
 class FilterPath {
  public:
-  // Errors: kInvalidArgument, more than limits::kFilterPathsMax paths.
+  // A path that stands twice counts once. Errors: kInvalidArgument, more than
+  // limits::kFilterPathsMax paths, or limits::kFilterPathStepsMax steps in all of them.
   static Result<FilterPath> Parse(std::string_view text);
 
   // Keeps everything.

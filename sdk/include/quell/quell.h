@@ -8,7 +8,10 @@
  *  - The node daemon may be away: the work goes on, untracked; it is registered later, with its
  * true start time, once the daemon is back.
  *  - After fork(), the child's handles are inert (untracked, never cancelled); it may start tasks
- * of its own. At exit, what is finished but not yet told gets at most 250 ms.
+ * of its own. At exit, what is finished but not yet told gets at most 250 ms; a task that is not
+ * finished when its program ends, by exit() too, is lost.
+ *  - What goes wrong harms neither the program nor its other tasks. Where no thread can be made the
+ * work goes on untracked. Whoever wants to hear of it sets quell_on_error().
  *  - Texts are UTF-8 and end with a zero byte; they are copied before a call returns.
  *  - A NULL task is allowed everywhere and behaves as an untracked one.
  */
@@ -44,7 +47,14 @@ typedef enum quell_outcome {
   QUELL_TIMEOUT = 3
 } quell_outcome;
 
-/* Zero it, then set what is needed: quell_task_options o = {sizeof o, "etl/load"}; */
+/* Begin with QUELL_TASK_OPTIONS_INIT, then set what is needed:
+ *
+ *     quell_task_options options = QUELL_TASK_OPTIONS_INIT;
+ *     options.action = "etl/load";
+ *     quell_task* task = quell_task_start(&options);
+ *     ...
+ *     quell_task_release(task);
+ */
 typedef struct quell_task_options {
   size_t size; /* sizeof(quell_task_options) */
   const char*
@@ -54,6 +64,8 @@ typedef struct quell_task_options {
   int uncancellable;            /* 1: a cancel is refused instead of delivered. */
   int cancel_on_parent_lost;    /* 1: cancelled when its parent, on the same node, is lost. */
 } quell_task_options;
+#define QUELL_TASK_OPTIONS_INIT \
+  { sizeof(quell_task_options), NULL, NULL, NULL, 0, 0 }
 
 /* Begins a task. Never NULL but for lack of memory. A text that is too long is cut. */
 QUELL_API quell_task* quell_task_start(const quell_task_options* options);
@@ -87,7 +99,8 @@ typedef struct quell_cancel {
 QUELL_API int quell_task_cancel_info(quell_task* task, quell_cancel* info);
 
 /* Calls `fn(arg)` once, on the library's thread and under no lock, when the task is cancelled; at
- * once, inside this call, if it is already. `fn` must not block. */
+ * once, inside this call, if it is already. `fn` must not block. An exception that leaves it ends
+ * there, and is told to quell_on_error(). */
 typedef struct quell_subscription quell_subscription;
 QUELL_API quell_subscription* quell_task_on_cancel(quell_task* task, void (*fn)(void*), void* arg);
 /* After it returns, `fn` does not run any more; it waits for one that is running on another thread.
@@ -98,7 +111,9 @@ QUELL_API void quell_subscription_release(quell_subscription* subscription);
 QUELL_API void quell_task_progress(quell_task* task, uint64_t done, uint64_t total,
                                    const char* unit);
 QUELL_API void quell_task_phase(quell_task* task, const char* phase);
-/* One more member of the status: `json` is any JSON value; one that is not JSON is dropped. */
+/* One more member of the status: `json` is any JSON value. A text that is no JSON ("nan", say), and
+ * one for which the status has no room (64 members, 16 KiB in all), leaves the status without this
+ * member, and is told to quell_on_error(). */
 QUELL_API void quell_task_field(quell_task* task, const char* name, const char* json);
 
 /* Between begin and end a cancel is deferred, and everybody sees why. They nest. */
@@ -129,6 +144,12 @@ QUELL_API void quell_context_inject(const quell_context* context, quell_carrier 
                                     void* arg);
 QUELL_API void quell_context_set_opaque_id(quell_context* context, const char* opaque_id);
 QUELL_API void quell_context_free(quell_context* context);
+
+/* Has `fn(arg, message)` called with what the library leaves out, and why, in words: a member of a
+ * status, a parent that the node does not know, a task that it refuses, a callback that has thrown,
+ * a thread that cannot be made. Each once, on any thread, under no lock. NULL, as at first: nobody
+ * hears of it. */
+QUELL_API void quell_on_error(void (*fn)(void* arg, const char* message), void* arg);
 
 /* Waits until all that was said so far is told, at most `timeout_ms`. 1: told. For tests and for
  * programs that end by _exit(). */

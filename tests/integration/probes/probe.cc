@@ -1,4 +1,5 @@
 // The C++ probe: see README.md.
+#include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <iostream>
@@ -11,11 +12,14 @@
 #include <stop_token>
 #include <string>
 #include <sys/wait.h>
+#include <thread>
 #include <time.h>
 #include <unistd.h>
 #include <vector>
 
 namespace {
+
+std::string Said();
 
 struct Entry {
   std::unique_ptr<quell::Task> task;
@@ -29,6 +33,7 @@ class Probe {
     std::string command;
     std::string name;
     words >> command >> name;
+    if (command == "said") return Said();
     if (command == "flush") return quell_flush(10'000) != 0 ? "1" : "0";
     if (command == "start" || command == "child" || command == "extract")
       return Start(command, name, words);
@@ -75,6 +80,18 @@ class Probe {
     if (command == "cancelled") return task.cancelled() ? "1" : "0";
     if (command == "wait") return Wait(task);
     if (command == "fork") return Fork(task);
+    if (command == "linger") return Linger();
+    if (command == "forks") {
+      int count = 0;
+      words >> count;
+      return std::to_string(Forks(task, count));
+    }
+    if (command == "field") {
+      std::string value;
+      words >> first >> value;
+      task.field(first, value == "long" ? "\"" + std::string(20'000, 'x') + "\"" : value);
+      return "ok";
+    }
     if (command == "progress") {
       std::uint64_t done = 0;
       std::uint64_t total = 0;
@@ -154,12 +171,68 @@ class Probe {
     return std::string(buffer, got > 0 ? static_cast<std::size_t>(got) : 0);
   }
 
+  static std::string Linger() {
+    const pid_t child = fork();
+    if (child != 0) return std::to_string(child);
+    close(0);
+    close(1);
+    for (;;)
+      pause();
+  }
+
+  // Children that did not end well, while threads report without a pause.
+  static int Forks(quell::Task& task, int count) {
+    std::atomic<bool> enough{false};
+    std::vector<std::thread> threads;
+    for (int i = 0; i < 2; ++i) {
+      threads.emplace_back([&] {
+        for (std::uint64_t done = 0; !enough; ++done)
+          task.progress(done, 1'000'000'000);
+      });
+    }
+    int hung = 0;
+    for (int i = 0; i < count; ++i) {
+      const pid_t child = fork();
+      if (child == 0) {
+        alarm(20);  // For one that hangs.
+        task.progress(1, 2);
+        task.finish(quell::Outcome::failure);
+        task.child("sdk/forked").finish(quell::Outcome::success);
+        _exit(quell_flush(20'000) != 0 ? 0 : 1);
+      }
+      int status = 0;
+      waitpid(child, &status, 0);
+      if (status != 0) ++hung;
+    }
+    enough = true;
+    for (std::thread& thread : threads)
+      thread.join();
+    return hung;
+  }
+
   std::map<std::string, Entry> tasks_;
 };
+
+std::mutex said_mutex;
+std::vector<std::string> said;
+
+std::string Said() {
+  const std::lock_guard lock(said_mutex);
+  std::string all;
+  for (const std::string& one : said)
+    all += (all.empty() ? "" : "; ") + one;
+  return all;
+}
 
 }  // namespace
 
 int main() {
+  quell_on_error(
+      [](void*, const char* message) {
+        const std::lock_guard lock(said_mutex);
+        said.emplace_back(message);
+      },
+      nullptr);
   Probe probe;
   for (std::string line; std::getline(std::cin, line);)
     std::cout << probe.Answer(line) << std::endl;

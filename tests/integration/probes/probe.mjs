@@ -5,6 +5,10 @@ import { Context, flush, start } from '../../../sdk/node/quell-task.mjs';
 
 const tasks = new Map();
 const shields = new Map();
+const said = [];
+
+process.on('warning', ({ message }) => said.push(message));
+process.on('uncaughtException', () => {});  // Of the command "throws".
 
 function waitFor(signal, millis) {
   return new Promise((resolve) => {
@@ -28,6 +32,16 @@ async function onTask(task, name, command, rest) {
       return 'ok';
     }
     case 'phase': task.phase(rest); return 'ok';
+    case 'field': {
+      const [member, value] = rest.split(' ');
+      if (value === 'nan') task.field(member, NaN);
+      else if (value === 'long') task.field(member, 'x'.repeat(20000));
+      else task.field(member, JSON.parse(value));
+      return 'ok';
+    }
+    case 'throws':
+      task.signal.addEventListener('abort', () => { throw new Error('of a callback'); });
+      return 'ok';
     case 'shield': {
       const held = new Promise((release) => {
         if (!shields.has(name)) shields.set(name, []);
@@ -56,6 +70,7 @@ async function onTask(task, name, command, rest) {
 async function answer(line) {
   const [command, name, ...words] = line.split(' ');
   const rest = words.join(' ');
+  if (command === 'said') return said.join('; ');
   if (command === 'flush') return await flush(10000) ? '1' : '0';
   if (command === 'start') tasks.set(name, await start(rest, { description: 'of the probe' }));
   else if (command === 'child') tasks.set(name, tasks.get(words[0]).child(words[1]));

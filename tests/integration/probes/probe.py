@@ -1,7 +1,11 @@
 """The Python probe: see README.md."""
 
+import json
+import logging
 import os
+import signal
 import sys
+import threading
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "..", "sdk", "python"))
@@ -9,6 +13,16 @@ import quell_task  # noqa: E402  pylint: disable=wrong-import-position
 
 TASKS = {}
 SHIELDS = {}
+SAID = []
+
+
+class Said(logging.Handler):
+    def emit(self, record):
+        SAID.append(record.getMessage())
+
+
+logging.getLogger("quell_task").addHandler(Said())
+logging.getLogger("quell_task").propagate = False
 
 
 def fork(task):
@@ -25,6 +39,44 @@ def fork(task):
     return seen
 
 
+def linger():
+    child = os.fork()
+    if child == 0:
+        os.close(0)
+        os.close(1)
+        signal.pause()
+    return str(child)
+
+
+def forks(task, count):
+    enough = threading.Event()
+
+    def report():
+        done = 0
+        while not enough.is_set():
+            done += 1
+            task.progress(done, 10**9)
+
+    threads = [threading.Thread(target=report) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    hung = 0
+    for _ in range(count):
+        child = os.fork()
+        if child == 0:
+            signal.alarm(20)  # For a child that hangs.
+            task.progress(1, 2)
+            task.finish("failure")
+            own = task.child("sdk/forked")
+            own.finish("success")
+            os._exit(0 if quell_task.flush(20) else 1)  # pylint: disable=protected-access
+        hung += os.waitpid(child, 0)[1] != 0
+    enough.set()
+    for thread in threads:
+        thread.join()
+    return str(hung)
+
+
 def on_task(task, name, command, rest):
     if command == "id":
         return task.id or "-"
@@ -37,7 +89,17 @@ def on_task(task, name, command, rest):
         return f"cancelled {request.by} {request.reason}"
     if command == "fork":
         return fork(task)
-    if command == "progress":
+    if command == "linger":
+        return linger()
+    if command == "forks":
+        return forks(task, int(rest))
+    if command == "field":
+        member, value = rest.split()
+        value = {"nan": float("nan"), "long": "x" * 20000}[value] if value in ("nan", "long") else json.loads(value)
+        task.field(member, value)
+    elif command == "throws":
+        task.on_cancel(lambda: {}["no such key"])
+    elif command == "progress":
         done, total, unit = rest.split()
         task.progress(int(done), int(total), unit)
     elif command == "phase":
@@ -65,6 +127,8 @@ def on_task(task, name, command, rest):
 def answer(line):
     command, _, rest = line.partition(" ")
     name, _, rest = rest.partition(" ")
+    if command == "said":
+        return "; ".join(SAID)
     if command == "flush":
         return str(int(quell_task.flush(10)))
     if command == "start":

@@ -12,6 +12,7 @@ namespace quell::cli {
 namespace {
 
 using ::testing::AllOf;
+using ::testing::AnyOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
@@ -128,6 +129,25 @@ TEST(ArgumentsTest, RefusesAnEmptyFilterBecauseItWouldMeanEverything) {
   }
 }
 
+TEST(ArgumentsTest, RefusesAnEmptyValueInEveryCommandBecauseItIsAnUnsetVariable) {
+  for (const auto& words : std::vector<std::vector<std::string>>{{"cancel", "a:1", "--reason", ""},
+                                                                 {"cancel", "a:1", "--grace", ""},
+                                                                 {"cancel", "a:1", "--timeout="},
+                                                                 {"cancel", ""},
+                                                                 {"cancel", "a:1", ""},
+                                                                 {"show", ""},
+                                                                 {"show", "a:1", "--http", ""},
+                                                                 {"ps", "--all", "--since", ""},
+                                                                 {"node", "forget", ""},
+                                                                 {"node", "ls", "--http="},
+                                                                 {"dev", "--names", ""},
+                                                                 {"dev", "--data", ""}}) {
+    EXPECT_THAT(Refused(words), AnyOf(HasSubstr("is empty"), HasSubstr("missing")))
+        << testing::PrintToString(words);
+  }
+  EXPECT_EQ(Taken<RunArguments>({"run", "--description", "", "--", "true"}).description, "");
+}
+
 TEST(ArgumentsTest, RefusesAReasonThatIsTooLong) {
   EXPECT_THAT(Refused({"cancel", "a:1", "--reason", std::string(257, 'r')}), HasSubstr("256"));
 }
@@ -164,13 +184,15 @@ TEST(ArgumentsTest, GivesEveryErrorCodeAnExitCode) {
   EXPECT_EQ(ExitCodeFor(ErrorCode::kNotFound), kNoSuchTask);
   EXPECT_EQ(ExitCodeFor(ErrorCode::kPermissionDenied), kNotAllowed);
   EXPECT_EQ(ExitCodeFor(ErrorCode::kUnavailable), kUnreachable);
-  EXPECT_EQ(ExitCodeFor(ErrorCode::kOutcomeUnknown), kFailed);
+  EXPECT_EQ(ExitCodeFor(ErrorCode::kDeadlineExceeded), kUnreachable);
+  EXPECT_EQ(ExitCodeFor(ErrorCode::kOutcomeUnknown), kOutcomeUnknown);
 }
 
 TEST(ArgumentsTest, EndsSeveralCancelsAsTheyAllEndedOrAsPartial) {
   EXPECT_EQ(CombineExitCodes({kOk, kOk}), kOk);
   EXPECT_EQ(CombineExitCodes({kNoSuchTask, kNoSuchTask}), kNoSuchTask);
   EXPECT_EQ(CombineExitCodes({kOk, kNoSuchTask}), kPartial);
+  EXPECT_EQ(CombineExitCodes({kOk, kOutcomeUnknown}), kOutcomeUnknown);
 }
 
 }  // namespace

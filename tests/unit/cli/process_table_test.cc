@@ -32,7 +32,7 @@ class ProcessTableTest : public ::testing::Test {
   // Whatever a failed test has left behind.
   void TearDown() override {
     for (int round = 0; round < 1000 && !Childless(); ++round) {
-      for (const Process& process : ReadOwnTree())
+      for (const Process& process : *ReadOwnTree())
         (void)SendSignal(process, SIGKILL);
       ::poll(nullptr, 0, 10);
     }
@@ -74,7 +74,7 @@ class ProcessTableTest : public ::testing::Test {
     while (!Childless()) {
       if (clock_.Now() > start + limit) return false;
       if (command_ended_) sweep.CommandEnded();
-      for (const Sweep::Action& action : sweep.Decide(clock_.Now(), ReadOwnTree())) {
+      for (const Sweep::Action& action : sweep.Decide(clock_.Now(), *ReadOwnTree())) {
         (void)SendSignal(action.process, action.signal);
       }
       ::poll(nullptr, 0, 5);
@@ -94,7 +94,7 @@ TEST_F(ProcessTableTest, SeesADetachedSessionAsADescendant) {
   bool seen = false;
   while (!seen && clock_.Now() < start + seconds(20)) {
     ::waitpid(-1, nullptr, WNOHANG);
-    for (const Process& process : ReadOwnTree()) {
+    for (const Process& process : *ReadOwnTree()) {
       seen |= process.stat.command == "sleep" && process.stat.parent == ::getpid();
     }
   }
@@ -138,7 +138,7 @@ TEST_F(ProcessTableTest, OutrunsATreeThatKeepsForking) {
 
 TEST_F(ProcessTableTest, DoesNotSignalAnotherProcessWithTheSamePid) {
   const pid_t pid = Start("echo up; exec sleep 1000", 1);
-  auto tree = ReadOwnTree();
+  auto tree = *ReadOwnTree();
   const auto found = std::find_if(tree.begin(), tree.end(),
                                   [&](const Process& process) { return process.stat.pid == pid; });
   ASSERT_NE(found, tree.end());
@@ -148,6 +148,23 @@ TEST_F(ProcessTableTest, DoesNotSignalAnotherProcessWithTheSamePid) {
   ASSERT_FALSE(sent);
   EXPECT_EQ(sent.error().code, ErrorCode::kNotFound);
   EXPECT_EQ(::waitpid(pid, nullptr, WNOHANG), 0);
+}
+
+TEST_F(ProcessTableTest, FindsItsChildrenWithoutProcAndNobodyElse) {
+  EXPECT_THAT(FindOwnChildren(), testing::IsEmpty());
+  const pid_t pid = Start("sh -c 'sleep 1000' & echo up; exec sleep 1000", 1);
+  EXPECT_THAT(FindOwnChildren(), testing::ElementsAre(OwnChild(pid)));
+  EXPECT_TRUE(SendSignal(OwnChild(pid), 0));
+  const Status stranger = SendSignal(OwnChild(::getppid()), 0);
+  ASSERT_FALSE(stranger);
+  EXPECT_EQ(stranger.error().code, ErrorCode::kNotFound);
+  ASSERT_EQ(::kill(pid, SIGKILL), 0);
+  siginfo_t info{};
+  ASSERT_EQ(::waitid(P_PID, static_cast<id_t>(pid), &info, WEXITED | WNOWAIT), 0);
+  // Its own child is ours now.
+  const auto children = FindOwnChildren();
+  ASSERT_EQ(children.size(), 2U);
+  EXPECT_EQ(children[0].stat.ended() + children[1].stat.ended(), 1);
 }
 
 TEST_F(ProcessTableTest, KnowsItsOwnProgramFromOthers) {

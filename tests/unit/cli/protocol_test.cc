@@ -155,6 +155,8 @@ TEST(LocalDoorTest, RegistersWithEverythingTheNodeMustKnow) {
   EXPECT_THAT(RenderRegistration(task), ::testing::Not(HasSubstr("ancestors")));
   task.parent = "N:9";
   EXPECT_THAT(RenderRegistration(task), HasSubstr(R"("parent":"N:9","ancestors":["M:3"])"));
+  task.parent_required = true;
+  EXPECT_THAT(RenderRegistration(task), HasSubstr(R"("parent":"N:9","parent_required":true)"));
 }
 
 TEST(LocalDoorTest, ReportsOnlyWhatThereIsToSay) {
@@ -204,10 +206,15 @@ TEST(LocalDoorTest, TakesOnlyCommandsForItsOwnTask) {
   EXPECT_FALSE(ParseCommand(R"({"something":"newer"})", "N:12"));
 }
 
-TEST(LocalDoorTest, FindsTheReasonInAnErrorBody) {
-  EXPECT_EQ(ErrorReason(R"({"error":{"type":"t","reason":"no such parent"},"status":404})"),
-            "no such parent");
-  EXPECT_EQ(ErrorReason("plain"), "plain");
+TEST(LocalDoorTest, WhatIsNotKnownIsSaidByTheTypeOfAnErrorAndNotByA404) {
+  const auto refusal = [](const std::string& type) {
+    return ParseRefusal(404, R"({"error":{"type":")" + type + R"(","reason":"why"},"status":404})");
+  };
+  for (const char* type : {"parent_not_found", "session_not_found", "task_not_found"})
+    EXPECT_EQ(refusal(type), (Error{ErrorCode::kNotFound, "why"})) << type;
+  EXPECT_EQ(refusal("not_found").code, ErrorCode::kInternal) << "this is no node's door";
+  EXPECT_EQ(ParseRefusal(404, "plain"), (Error{ErrorCode::kInternal, "plain"}));
+  EXPECT_EQ(ParseRefusal(409, "plain").code, ErrorCode::kFailedPrecondition);
 }
 
 }  // namespace

@@ -61,6 +61,16 @@ TEST(SweepTest, ContinuesAStoppedProcessSoThatItCanObey) {
               ElementsAre(Pair(2, SIGTERM), Pair(2, SIGCONT)));
 }
 
+TEST(SweepTest, AsksAProcessWhoseFirstThreadHasEndedAndDoesNotKnowWhetherItIsStopped) {
+  Sweep sweep(kStart, seconds(10));
+  Process process = Proc(2, 1, 100, 'Z');
+  process.stat.threads = 2;
+  EXPECT_THAT(Decide(sweep, kStart, {process, Proc(3, 1, 100, 'Z')}),
+              ElementsAre(Pair(2, SIGTERM), Pair(2, SIGCONT)));
+  EXPECT_THAT(Decide(sweep, kStart + seconds(10), {process, Proc(3, 1, 100, 'Z')}),
+              ElementsAre(Pair(2, SIGKILL)));
+}
+
 TEST(SweepTest, LeavesTheCleanUpOfALivingCommandAlone) {
   Sweep sweep(kStart, seconds(10));
   Decide(sweep, kStart, {Proc(2, 1, 100)});

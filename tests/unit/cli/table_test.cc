@@ -37,9 +37,9 @@ TEST(TableTest, CountsCharactersAndCutsBetweenThem) {
   EXPECT_EQ(RenderTable({{"T"}}, {{umlauts}}, 8), "T\n\u00e4\u00f6\u00fc\u00e4\u00f6...\n");
 }
 
-TEST(TableTest, TakesControlCharactersOutOfCells) {
-  const std::string text = RenderTable({{"T"}}, {{"a\x1b[2Jb\nc\u009bd"}}, 0);
-  EXPECT_EQ(text, "T\na [2Jb c  d\n");
+TEST(TableTest, ShowsWhatATerminalWouldObeyAsEscapes) {
+  const std::string text = RenderTable({{"T"}}, {{"a\x1b[2Jb\nc\u009bd\u202e"}}, 0);
+  EXPECT_EQ(text, "T\na\\u001b[2Jb c\\u009bd\\u202e\n");
 }
 
 Answer OneTaskAnswer() {
@@ -126,6 +126,29 @@ TEST(OutputTest, SaysWhoAnswered) {
   EXPECT_EQ(CoverageText("selected=3 answered=2 failed=1"), "2 of 3 nodes answered");
   EXPECT_EQ(CoverageText("selected=1 answered=1 failed=0"), "1 of 1 node answered");
   EXPECT_EQ(CoverageText("what"), "");
+}
+
+TEST(OutputTest, NamesTheNodeThatDidNotRespondTheCauseAndSinceWhen) {
+  NodeEntry node;
+  node.id = "BbcdefghijklmnopqrstuQ";
+  node.name = "web1";
+  node.state = "silent";
+  node.since_millis = 12'000;
+  const FailureEntry failure{node.id, "node_disconnected_exception", "[web1][x][y[n]] gone"};
+  EXPECT_EQ(FailureText(failure, {node}),
+            "node web1 did not respond: no heartbeat, since 1970-01-01T00:00:12.000Z");
+  node.state = "stopped";
+  EXPECT_EQ(FailureText({node.id, "node_not_connected_exception", ""}, {node}),
+            "node web1 did not respond: its daemon was stopped, since 1970-01-01T00:00:12.000Z");
+  node.state = "alive";
+  node.since_millis.reset();
+  EXPECT_EQ(FailureText({node.id, "receive_timeout_transport_exception", ""}, {node}),
+            "node web1 did not respond: no answer in time");
+  EXPECT_EQ(FailureText(failure, {}),
+            "node BbcdefghijklmnopqrstuQ did not respond: the connection broke");
+  EXPECT_EQ(FailureText({"nosuch", "no_such_node_exception", "No such node [nosuch]"}, {node}),
+            "no node has the name or id 'nosuch'");
+  EXPECT_THAT(FailureText({node.id, "something_new", "why"}, {node}), HasSubstr(": why"));
 }
 
 TEST(OutputTest, WritesTimesInUtc) {

@@ -1,5 +1,4 @@
-// Goal: a 200 of a cancel means that the intent is durable; who was not reached gets it later; and
-// members come, go and come back without a living daemon losing its place.
+// Goal: a 200 of a cancel means that the intent is durable; who was not reached gets it later.
 // Method: the real Coordinator on simulated time, with nodes that answer as the test says and a
 // store in memory that can be slow, fail, or not know.
 #include "coordinator/coordinator.h"
@@ -13,7 +12,6 @@ namespace quell {
 namespace {
 
 using testing::ElementsAre;
-using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::SizeIs;
 
@@ -329,144 +327,6 @@ TEST_F(CoordinatorTest, AGetTellsMissingFromSilent) {
   scheduler_.Advance(1s);
   EXPECT_THAT(**silent, FailsWith(ErrorCode::kDeadlineExceeded));
   EXPECT_THAT(**nobody, FailsWith(ErrorCode::kNotFound, "isn't part of the cluster"));
-}
-
-// ---- Members
-
-TEST_F(CoordinatorTest, ANewNodeIsDurableBeforeItIsWelcome) {
-  auto reply = StartJoin(Info(1));
-  scheduler_.RunReady();
-  EXPECT_FALSE(reply->has_value());
-  EXPECT_THAT(nodes_.connected, IsEmpty());
-  scheduler_.Advance(10ms);
-  ASSERT_THAT(**reply, IsOk());
-  EXPECT_EQ((**reply)->coordinator, Id(0));
-  EXPECT_EQ((**reply)->clock.boot_id, Self().boot_id);
-  EXPECT_THAT(file_.nodes, SizeIs(1));
-  EXPECT_THAT(nodes_.connected, SizeIs(1));
-  file_.disk.error = Error{ErrorCode::kResourceExhausted, "full"};
-  EXPECT_THAT(Join(Info(2)), FailsWith(ErrorCode::kResourceExhausted));
-  EXPECT_FALSE(coordinator_->Knows(Id(2).view()));
-  // Known ones are let in all the same.
-  EXPECT_THAT(Join(Info(1, "", 2)), IsOk());
-}
-
-TEST_F(CoordinatorTest, TheSameLifeMayJoinTwiceWithoutLosingItsConnection) {
-  Join(Info(1));
-  EXPECT_THAT(Join(Info(1)), IsOk());
-  EXPECT_THAT(nodes_.connected, SizeIs(1));
-}
-
-TEST_F(CoordinatorTest, ARestartedDaemonReplacesItsDeadSelf) {
-  Join(Info(1));
-  NodeInfo restarted = Info(1, "", 2);
-  restarted.address = "127.0.0.1:7777";
-  auto reply = StartJoin(restarted);
-  AnswerWith(1, Error{ErrorCode::kUnavailable, "connection refused"});
-  scheduler_.Advance(10ms);
-  ASSERT_THAT(**reply, IsOk());
-  EXPECT_EQ(nodes_.connected.back().address, "127.0.0.1:7777");
-  EXPECT_TRUE(Beat(1, {}, 1).rejoin);
-  EXPECT_FALSE(Beat(1, {}, 2).rejoin);
-}
-
-TEST_F(CoordinatorTest, ALivingDaemonIsNotReplaced) {
-  Join(Info(1));
-  NodeInfo twin = Info(1, "", 2);
-  twin.address = "127.0.0.1:7777";
-  auto reply = StartJoin(twin);
-  auto other = StartJoin(twin);  // Meanwhile nothing else changes the node.
-  EXPECT_THAT(**other, FailsWith(ErrorCode::kUnavailable));
-  AnswerWith(1, NodeReply(ProbeReply{Id(1), Incarnation{1}}));
-  scheduler_.Advance(10ms);
-  EXPECT_THAT(**reply, FailsWith(ErrorCode::kAlreadyExists, "127.0.0.1:9301"));
-  EXPECT_THAT(nodes_.connected, SizeIs(1));
-  EXPECT_FALSE(Beat(1).rejoin);
-}
-
-TEST_F(CoordinatorTest, AProbeThatNobodyAnswersOrAnotherNodeDoesLetsTheNewLifeIn) {
-  Join(Info(1));
-  NodeInfo later = Info(1, "", 2);
-  later.address = "127.0.0.1:7777";
-  auto silent = StartJoin(later);
-  scheduler_.Advance(limits::kProbeDeadline + 10ms);
-  EXPECT_THAT(**silent, IsOk());
-  nodes_.asks.clear();
-  later = Info(1, "", 3);
-  auto stranger = StartJoin(later);
-  AnswerWith(1, NodeReply(ProbeReply{Id(9), Incarnation{1}}));
-  scheduler_.Advance(10ms);
-  EXPECT_THAT(**stranger, IsOk());
-}
-
-TEST_F(CoordinatorTest, JoinTellsTheHighestNumberThatWasEverHeard) {
-  Join(Info(1), 500);
-  EXPECT_EQ(Join(Info(1, "", 2), 100)->next_number, 500u);
-  scheduler_.Advance(1s);
-  Start();
-  EXPECT_EQ(Join(Info(1, "", 3), 100)->next_number, 500u);
-}
-
-TEST_F(CoordinatorTest, KnownNodesAreSelectedAndConnectedAfterARestart) {
-  Join(Info(1));
-  nodes_.connected.clear();
-  Start();
-  EXPECT_THAT(nodes_.connected, SizeIs(1));
-  ASSERT_THAT(coordinator_->Members(), SizeIs(2));
-  EXPECT_FALSE(coordinator_->Members()[1].alive);
-  auto answer = std::make_shared<Answer>();
-  coordinator_->List({}, 1s, NumberSinks(), [answer](Result<Gathered> g) { answer->got = g; });
-  AnswerWith(1, Error{ErrorCode::kUnavailable, "refused"});
-  EXPECT_EQ(answer->cause(1), "node_not_connected_exception");
-}
-
-TEST_F(CoordinatorTest, ANodeThatLeftIsNotSelectedAndKeepsItsPendingIntents) {
-  Join(Info(1));
-  Cancel(OneTask(TaskOf(1, 7)), 1s);
-  scheduler_.Advance(2s);
-  bool left = false;
-  coordinator_->OnLeave({Id(1), Incarnation{9}}, who_, [](Status) {});
-  EXPECT_TRUE(coordinator_->Knows(Id(1).view()));
-  coordinator_->OnLeave({Id(1), Incarnation{1}}, who_, [&](Status s) { left = s.has_value(); });
-  scheduler_.Advance(10ms);
-  EXPECT_TRUE(left);
-  EXPECT_FALSE(coordinator_->Knows(Id(1).view()));
-  EXPECT_THAT(nodes_.disconnected, ElementsAre(Id(1)));
-  Start();
-  EXPECT_THAT(coordinator_->Members(), SizeIs(1));
-  EXPECT_THAT(Join(Info(1, "", 2))->pending, SizeIs(1));
-}
-
-TEST_F(CoordinatorTest, ANodeThatMayHaveLeftComesBackOnlyDurably) {
-  Join(Info(1));
-  file_.unknown_next = 1;
-  coordinator_->OnLeave({Id(1), Incarnation{1}}, who_, [](Status) {});
-  scheduler_.Advance(10ms);
-  file_.disk.fail_next = 1;
-  EXPECT_THAT(Join(Info(1, "", 2)), FailsWith(ErrorCode::kResourceExhausted));
-  EXPECT_THAT(Join(Info(1, "", 2)), IsOk());
-  Start();
-  EXPECT_THAT(coordinator_->Members(), SizeIs(2));
-}
-
-TEST_F(CoordinatorTest, OnlyASilentNodeCanBeForgotten) {
-  Join(Info(1));
-  Cancel(OneTask(TaskOf(1, 7)), 1s);
-  scheduler_.Advance(2s);
-  auto forget = [&](int n) {
-    Status got = Error{};
-    coordinator_->Forget(Id(n), [&](Status s) { got = s; });
-    scheduler_.Advance(10ms);
-    return got;
-  };
-  EXPECT_THAT(forget(1), FailsWith(ErrorCode::kFailedPrecondition, "alive"));
-  EXPECT_THAT(forget(0), FailsWith(ErrorCode::kFailedPrecondition));
-  EXPECT_THAT(forget(2), FailsWith(ErrorCode::kNotFound));
-  scheduler_.Advance(limits::kSilentAfter);
-  EXPECT_THAT(forget(1), IsOk());
-  EXPECT_THAT(coordinator_->Members(), SizeIs(1));
-  EXPECT_THAT(file_.nodes, IsEmpty());
-  EXPECT_THAT(Join(Info(1, "", 2))->pending, IsEmpty());
 }
 
 TEST_F(CoordinatorTest, OneReplyHandsOverABoundedNumberOfIntents) {

@@ -68,6 +68,7 @@ class FaceTest : public CoordinatorServicesTest {
           const std::uint64_t number = std::get<GetRequest>(ask.request).number;
           std::erase_if(mine, [&](const TaskView& t) { return t.id.number != number; });
           if (mine.empty()) return ask.sink->OnDone(Error{ErrorCode::kNotFound, "no"});
+          if (ended_ && !IsTerminal(mine.front().state)) mine.front().state = TaskState::kSucceeded;
           ask.sink->OnTasks(mine);
           return ask.sink->OnDone(NodeReply(GetReply{ended_, {}}));
         }

@@ -27,12 +27,12 @@ class FanOutTest : public testing::Test {
     slot.slot.node = Info(n);
     slot.slot.sink = std::make_shared<NumbersSink>();
     slot.request = ListRequest{};
-    slot.joined = joined;
+    slot.standing.connected = joined;
     return slot;
   }
 
   void Run(std::vector<FanOutSlot> slots, MonoClock::duration timeout = 5s) {
-    FanOut(executor_, nodes_, kListAction, std::move(slots), executor_.clock().Now() + timeout,
+    FanOut(executor_, asks_, kListAction, std::move(slots), executor_.clock().Now() + timeout,
            [this](std::vector<Slot> gathered) {
              ++answers_;
              answered_at_ = scheduler_.Now();
@@ -51,10 +51,35 @@ class FanOutTest : public testing::Test {
   SimClock clock_{scheduler_};
   SimExecutor executor_{scheduler_, clock_};
   AskedNodes nodes_;
+  NodeAsks asks_{nodes_};
   int answers_ = 0;
   MonoTime answered_at_;
   std::vector<Slot> slots_;
 };
+
+TEST_F(FanOutTest, AListThatDoesNotGoOnIsItsNodesFailure) {
+  for (const std::uint64_t shown : {7u, 5u, 8u}) {
+    FanOutSlot slot = Listed(1);
+    ListRequest request;
+    request.after = 7;
+    slot.request = request;
+    std::vector<FanOutSlot> slots;
+    slots.push_back(std::move(slot));
+    Run(std::move(slots));
+    auto ask = nodes_.Take(1);
+    const TaskView task = MakeTask(1, shown);
+    ask->sink->OnTasks({&task, 1});
+    ask->sink->OnDone(NodeReply(ListReply{1, true}));
+    scheduler_.RunReady();
+    ASSERT_EQ(slots_.size(), 1u);
+    EXPECT_EQ(slots_[0].failure.has_value(), shown != 8) << shown;
+  }
+  Run({Listed(1)});
+  nodes_.Take(1)->sink->OnDone(NodeReply(ListReply{0, true}));
+  scheduler_.RunReady();
+  ASSERT_TRUE(slots_[0].failure.has_value()) << "more of nothing";
+  EXPECT_THAT(slots_[0].failure->cause_reason, testing::HasSubstr("does not go on"));
+}
 
 TEST_F(FanOutTest, AnswersWhenTheLastNodeHasAnswered) {
   Run({Listed(1), Listed(2)});
@@ -71,6 +96,45 @@ TEST_F(FanOutTest, AnswersWhenTheLastNodeHasAnswered) {
   EXPECT_EQ(slots_[0].node->id, Id(1));
   EXPECT_FALSE(slots_[0].failure || slots_[1].failure);
   EXPECT_THAT(NumbersOf(slots_[1]), ElementsAre(7));
+}
+
+TEST_F(FanOutTest, ATaskThatCannotBeReadFailsAloneAndIsNamed) {
+  Run({Listed(1)});
+  auto ask = nodes_.Take(1);
+  const TaskView task = MakeTask(1, 7);
+  const TaskFailure bad{Id(1), 8, "the action is missing"};
+  ask->sink->OnTasks({&task, 1});
+  ask->sink->OnUnreadable({&bad, 1});
+  ask->sink->OnDone(NodeReply(ListReply{2}));
+  scheduler_.RunReady();
+  ASSERT_EQ(answers_, 1);
+  EXPECT_FALSE(slots_[0].failure);
+  EXPECT_THAT(NumbersOf(slots_[0]), ElementsAre(7));
+  EXPECT_THAT(slots_[0].task_failures, ElementsAre(bad));
+}
+
+TEST_F(FanOutTest, NamesNoMoreUnreadableTasksThanItsLimitAndCountsTheRest) {
+  Run({Listed(1)});
+  auto ask = nodes_.Take(1);
+  const std::vector<TaskFailure> bad(limits::kTaskFailuresMax + 5,
+                                     {Id(1), 8, "the action is missing"});
+  ask->sink->OnUnreadable(bad);
+  ask->sink->OnDone(NodeReply(ListReply{bad.size()}));
+  scheduler_.RunReady();
+  ASSERT_EQ(slots_[0].task_failures.size(), limits::kTaskFailuresMax + 1);
+  EXPECT_EQ(slots_[0].task_failures.back().reason, "and 5 more that cannot be read");
+}
+
+// Nobody would know where the next part begins.
+TEST_F(FanOutTest, APartOfAListWithoutAnyTaskThatCanBeReadFails) {
+  Run({Listed(1)});
+  auto ask = nodes_.Take(1);
+  const TaskFailure bad{Id(1), 8, "the action is missing"};
+  ask->sink->OnUnreadable({&bad, 1});
+  ask->sink->OnDone(NodeReply(ListReply{1, true}));
+  scheduler_.RunReady();
+  EXPECT_EQ(Cause(0), "transport_serialization_exception");
+  EXPECT_THAT(slots_[0].failure->cause_reason, testing::HasSubstr("the action is missing"));
 }
 
 TEST_F(FanOutTest, NothingToAskStillAnswersLater) {
@@ -162,11 +226,119 @@ TEST_F(FanOutTest, CausesSayWhatHappened) {
       {ErrorCode::kPermissionDenied, true, "security_exception"},
   };
   for (const Case& c : cases) {
-    const NodeFailure failure = FailureOf(Info(1), c.joined, kListAction, {c.code, "why"});
+    const Standing standing{Presence::kAlive, c.joined, {}};
+    const NodeFailure failure = FailureOf(Info(1), standing, kListAction, {c.code, "why"});
     EXPECT_EQ(failure.cause_type, c.type);
     EXPECT_EQ(failure.node, Id(1).ToString());
-    EXPECT_EQ(CodeOf(failure), c.code);
+    EXPECT_EQ(failure.name, "node1");
+    EXPECT_EQ(failure.code, c.code);
   }
+}
+
+TEST_F(FanOutTest, TheCauseTellsAStoppedNodeFromASilentOneAndFromOneThatHasNotJoined) {
+  struct Case {
+    ErrorCode code;
+    Presence presence;
+    FailureCause cause;
+  };
+  const Case cases[] = {
+      {ErrorCode::kUnavailable, Presence::kStopped, FailureCause::kStopped},
+      {ErrorCode::kUnavailable, Presence::kNotJoined, FailureCause::kNotJoined},
+      {ErrorCode::kUnavailable, Presence::kAlive, FailureCause::kDisconnected},
+      {ErrorCode::kDeadlineExceeded, Presence::kSilent, FailureCause::kSilent},
+      {ErrorCode::kDeadlineExceeded, Presence::kAlive, FailureCause::kNoAnswer},
+      {ErrorCode::kResourceExhausted, Presence::kAlive, FailureCause::kBusy},
+      {ErrorCode::kInternal, Presence::kAlive, FailureCause::kBadAnswer},
+  };
+  for (const Case& c : cases) {
+    const WallTime since = WallFromMicros(1'700'000'000'000'000);
+    const NodeFailure failure =
+        FailureOf(Info(1), {c.presence, false, since}, kListAction, {c.code, "why"});
+    EXPECT_EQ(failure.cause, c.cause) << ToString(failure.cause);
+    EXPECT_EQ(failure.since, since);
+  }
+}
+
+// ---- Nodes that do not answer
+
+TEST_F(FanOutTest, AStoppedNodeIsNotAskedAndFailsAtOnce) {
+  FanOutSlot slot = Listed(1);
+  slot.standing = {Presence::kStopped, false, WallFromMicros(1)};
+  Run({std::move(slot)});
+  scheduler_.RunReady();
+  ASSERT_EQ(answers_, 1);
+  EXPECT_EQ(nodes_.asks.size(), 0u);
+  EXPECT_EQ(slots_[0].failure->cause, FailureCause::kStopped);
+  EXPECT_EQ(Cause(0), "node_not_connected_exception");
+}
+
+TEST_F(FanOutTest, ANodeThatAnswersNothingIsAskedByFewAndTheOthersFailAtOnce) {
+  for (std::size_t i = 0; i < limits::kAsksWhileUnanswered; ++i)
+    Run({Listed(1)});
+  scheduler_.Advance(limits::kUnansweredAfter);
+  Run({Listed(1)});
+  scheduler_.RunReady();
+  ASSERT_EQ(answers_, 1);
+  EXPECT_EQ(slots_[0].failure->cause, FailureCause::kNotResponding);
+  EXPECT_TRUE(slots_[0].failure->since);
+  EXPECT_EQ(nodes_.asks.size(), limits::kAsksWhileUnanswered);
+  // Its first word ends that.
+  nodes_.Take(1)->sink->OnDone(NodeReply(ListReply{0}));
+  scheduler_.RunReady();
+  EXPECT_EQ(answers_, 2);
+  Run({Listed(1)});
+  EXPECT_EQ(nodes_.asks.size(), limits::kAsksWhileUnanswered);
+}
+
+TEST_F(FanOutTest, ManyWhoHaveAskedANodeThatHangsAreLetGoSoon) {
+  constexpr int kMany = 50;
+  for (int i = 0; i < kMany; ++i)
+    Run({Listed(1)});
+  EXPECT_EQ(nodes_.asks.size(), std::size_t{kMany});
+  scheduler_.Advance(limits::kUnansweredAfter + 1ms);
+  EXPECT_EQ(answers_, kMany - static_cast<int>(limits::kAsksWhileUnanswered));
+  EXPECT_EQ(slots_[0].failure->cause, FailureCause::kNotResponding);
+  EXPECT_EQ(nodes_.withdrawn.size(), kMany - limits::kAsksWhileUnanswered);
+  scheduler_.Advance(5s);
+  EXPECT_EQ(answers_, kMany);
+}
+
+TEST_F(FanOutTest, ANodeThatIsSlowlyAnsweringIsAskedByAll) {
+  constexpr int kMany = 50;
+  for (int i = 0; i < kMany; ++i)
+    Run({Listed(1)});
+  for (int i = 0; i < kMany; ++i) {
+    scheduler_.Advance(limits::kUnansweredAfter / 2);
+    nodes_.Take(1)->sink->OnDone(NodeReply(ListReply{0}));
+    if (i >= 8) break;  // Their deadline is near.
+  }
+  scheduler_.RunReady();
+  EXPECT_EQ(answers_, 9);
+  EXPECT_FALSE(slots_[0].failure);
+}
+
+TEST_F(FanOutTest, WaitsDoNotMakeANodeOneThatDoesNotRespond) {
+  for (int i = 0; i < 50; ++i) {
+    FanOutSlot wait = Listed(1);
+    wait.request = AwaitRequest{};
+    Run({std::move(wait)}, 60s);
+  }
+  scheduler_.Advance(30s);
+  EXPECT_EQ(answers_, 0);
+  Run({Listed(1)});
+  EXPECT_EQ(nodes_.asks.size(), 51u);
+}
+
+TEST_F(FanOutTest, CancelsHavePlacesOfTheirOwnAtANodeThatDoesNotRespond) {
+  for (std::size_t i = 0; i < limits::kAsksWhileUnanswered; ++i)
+    Run({Listed(1)});
+  scheduler_.Advance(limits::kUnansweredAfter);
+  FanOutSlot cancel = Listed(1);
+  cancel.kind = AskKind::kCancel;
+  Run({std::move(cancel)});
+  scheduler_.RunReady();
+  EXPECT_EQ(answers_, 0);
+  EXPECT_EQ(nodes_.asks.size(), limits::kAsksWhileUnanswered + 1);
 }
 
 // What happens to one ask in a seeded run.
@@ -276,12 +448,13 @@ TEST_F(FanOutTest, ThreadsThatAnswerAtTheDeadlineSetEachSlotOnce) {
   for (int round = 0; round < 200; ++round) {
     QueueExecutor executor;
     AskedNodes nodes;
+    NodeAsks asks(nodes);
     std::vector<FanOutSlot> asked;
     for (int n = 1; n <= kNodes; ++n)
       asked.push_back(Listed(n));
     int answers = 0;
     std::vector<Slot> gathered;
-    FanOut(executor, nodes, kListAction, std::move(asked), executor.clock().Now() + 1s,
+    FanOut(executor, asks, kListAction, std::move(asked), executor.clock().Now() + 1s,
            [&](std::vector<Slot> slots) {
              ++answers;
              gathered = std::move(slots);

@@ -35,7 +35,7 @@ TEST_F(MembershipTest, DecidesJoinsByLifePlaceAndSilence) {
     std::uint64_t incarnation;
     bool same_place;
     MonoTime now;
-    std::optional<JoinVerdict> verdict;  // None: refused as a duplicate.
+    JoinVerdict verdict;
   };
   const Case cases[] = {
       {"the same life again", 5, true, kStart, JoinVerdict::kSame},
@@ -43,21 +43,52 @@ TEST_F(MembershipTest, DecidesJoinsByLifePlaceAndSilence) {
       {"a later life in the same place", 6, true, kStart, JoinVerdict::kReplace},
       {"a later life elsewhere, the older one heard", 6, false, kStart, JoinVerdict::kProbeFirst},
       {"a later life elsewhere, the older one silent", 6, false, kSilent, JoinVerdict::kReplace},
-      {"a twin, the known one heard", 5, false, kStart, std::nullopt},
+      {"a twin, the known one heard", 5, false, kStart, JoinVerdict::kProbeFirst},
       {"a twin, the known one silent", 5, false, kSilent, JoinVerdict::kProbeFirst},
-      {"an older life, the known one heard", 4, true, kStart, std::nullopt},
-      {"an older life elsewhere, the known one heard", 4, false, kStart, std::nullopt},
+      {"an older life, the known one heard", 4, true, kStart, JoinVerdict::kProbeFirst},
+      {"an older life elsewhere, the known one heard", 4, false, kStart, JoinVerdict::kProbeFirst},
       {"a restored directory, the known one silent", 4, false, kSilent, JoinVerdict::kReplace},
   };
   for (const Case& c : cases) {
     SCOPED_TRACE(c.what);
-    Result<JoinVerdict> verdict = members_.DecideJoin(Newcomer(c.incarnation, c.same_place), c.now);
-    if (c.verdict) {
-      EXPECT_THAT(verdict, IsOkAnd(*c.verdict));
-    } else {
-      EXPECT_THAT(verdict, FailsWith(ErrorCode::kAlreadyExists, "data directory"));
-    }
+    EXPECT_THAT(members_.DecideJoin(Newcomer(c.incarnation, c.same_place), c.now),
+                IsOkAnd(c.verdict));
   }
+}
+
+TEST_F(MembershipTest, TheIdIsHeldByWhoeverAnswersAtTheKnownPlaceUnlessThatIsTheNewcomer) {
+  const NodeInfo known = Info(1, "", 5);
+  const auto holds = [&](int node, std::uint64_t incarnation, const NodeInfo& newcomer) {
+    return Membership::Holds({Id(node), Incarnation{incarnation}}, known, newcomer);
+  };
+  EXPECT_TRUE(holds(1, 5, Newcomer(4, false))) << "the known life lives";
+  EXPECT_TRUE(holds(1, 5, Newcomer(5, false))) << "and this is its twin";
+  EXPECT_TRUE(holds(1, 5, Newcomer(4, true))) << "a message of an older life that was delayed";
+  EXPECT_FALSE(holds(1, 4, Newcomer(4, true))) << "the newcomer itself, from an older copy";
+  EXPECT_FALSE(holds(2, 5, Newcomer(4, false))) << "the port has found a new owner";
+}
+
+TEST_F(MembershipTest, ANodeThatStoppedIsAwaySelectedAndBackAtItsNextJoin) {
+  const WallTime when = WallFromMicros(1'700'000'000'000'000);
+  const std::uint64_t before = members_.version();
+  members_.MarkStopped(Id(1), when);
+  EXPECT_EQ(members_.version(), before) << "who is a member has not changed";
+  EXPECT_THAT(members_.present(), testing::SizeIs(2));
+  EXPECT_NE(members_.FindPresent(Id(1).view()), nullptr);
+  SimScheduler scheduler;
+  const SimClock clock(scheduler);
+  const Standing standing = members_.StandingOf(*members_.Find(Id(1)), clock);
+  EXPECT_EQ(standing.presence, Presence::kStopped);
+  EXPECT_EQ(standing.since, when);
+  EXPECT_FALSE(standing.connected);
+  EXPECT_FALSE(members_.Heard({Id(1), Incarnation{5}, 100, {}}, kStart)) << "a late heartbeat";
+  EXPECT_EQ(ToKnown(*members_.Find(Id(1))).stopped, when);
+  for (const std::uint64_t incarnation : {4, 5, 6}) {
+    EXPECT_THAT(members_.DecideJoin(Newcomer(incarnation, false), kStart),
+                IsOkAnd(JoinVerdict::kReplace));
+  }
+  members_.Admit(Newcomer(6, true), 100, kStart);
+  EXPECT_FALSE(members_.Find(Id(1))->stopped);
 }
 
 TEST_F(MembershipTest, WhoFindsItBrokenAfterTheFirstKnowsThatItIsLost) {

@@ -184,7 +184,7 @@ TEST_F(BigListTest, ANodeThatIsForgottenMidwayIsNamed) {
   scheduler_.RunUntil([&] { return exchange->stream.has_value(); }, 5s);
   nodes_.answer = nullptr;
   scheduler_.Advance(10s);
-  coordinator_.Forget(Info(1).id, [](const Status& done) { EXPECT_THAT(done, IsOk()); });
+  coordinator_.Forget(Info(1).id, [](const Result<Forgotten>& done) { EXPECT_THAT(done, IsOk()); });
   scheduler_.Advance(1s);
   EXPECT_THAT(Finish(exchange).body,
               AllOf(HasSubstr(R"("incomplete":true)"), HasSubstr("no_such_node_exception")));

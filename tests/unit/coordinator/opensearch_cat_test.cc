@@ -89,6 +89,13 @@ TEST_F(CatTest, SSortsNumbersAsNumbersAndTextAsText) {
   EXPECT_EQ(Text("h=id&s=n:desc,id:asc"), "678\n7\n1505\n");
   EXPECT_EQ(Text("h=id&s=time:desc"), "7\n1505\n678\n");
   EXPECT_EQ(Text("h=id&s=x"), "678\n7\n1505\n");
+  EXPECT_EQ(Text("h=id&s=id,id:desc"), Text("h=id&s=id")) << "the first key of a column counts";
+  std::string many = "id";
+  for (std::size_t i = 1; i < limits::kSortKeysMax; ++i)
+    many += ",id";
+  EXPECT_EQ(Text("h=id&s=" + many), Text("h=id&s=id"));
+  EXPECT_EQ(Get("/_cat/tasks?s=" + many + ",id").body,
+            Refusal("[s] has more than [64] sort keys: use fewer"));
   EXPECT_EQ(Text("h=id&s="), "1505\n678\n7\n");
   const TestResponse strict = Get("/_cat/tasks?s=id:up", Strict());
   EXPECT_EQ(strict.status, 500);

@@ -302,7 +302,7 @@ TEST_F(FaceTest, AnEmptyFilterCancelsNothingUnlessStrict) {
     SCOPED_TRACE(target);
     const TestResponse refused = Post(target);
     EXPECT_EQ(refused.status, 400);
-    EXPECT_THAT(refused.body, HasSubstr("cancel"));
+    EXPECT_THAT(refused.body, HasSubstr("name"));
     EXPECT_THAT(file_.intents, IsEmpty());
     EXPECT_EQ(Post(target, Strict()).status, 200);
     EXPECT_THAT(file_.intents, SizeIs(1));
@@ -310,6 +310,77 @@ TEST_F(FaceTest, AnEmptyFilterCancelsNothingUnlessStrict) {
   }
   EXPECT_EQ(Post("/_tasks/_cancel").status, 200);
   EXPECT_THAT(file_.intents, SizeIs(1));
+}
+
+TEST_F(FaceTest, AnEmptyFilterOfAListIsRefusedInEachOfItsForms) {
+  Join(Documented(1));
+  NodesAnswer();
+  for (const char* path :
+       {"/_tasks", "/_tasks?group_by=parents", "/_cat/tasks", "/quell/v1/tasks"}) {
+    for (const char* filter : {"nodes=", "actions", "actions=,", "parent_task_id=",
+                               "nodes=a&nodes=b", "actions=a;actions=*", "actions=%FF"}) {
+      std::string target = path;
+      target.append(target.find('?') == std::string::npos ? "?" : "&").append(filter);
+      EXPECT_EQ(Get(target).status, 400) << target;
+      if (target.starts_with("/quell")) continue;
+      EXPECT_EQ(Get(target, Strict()).status, 200) << target;
+    }
+  }
+}
+
+TEST_F(FaceTest, ATaskThatIsNamedTwiceIsRefused) {
+  const std::string path = "/_tasks/n1:1";
+  EXPECT_THAT(Post(path + "/_cancel?task_id=n1:2").body, HasSubstr("different tasks"));
+  EXPECT_THAT(Get(path + "?task_id=n1:2").body, HasSubstr("different tasks"));
+  EXPECT_EQ(Get(path + "?task_id=n1:1").status, 404);
+  EXPECT_EQ(Get(path + "?task_id=n1:2", Strict()).status, 404);
+}
+
+TEST_F(FaceTest, TheNativeApiRefusesWhatItDoesNotRead) {
+  for (const char* target :
+       {"/quell/v1/tasks?pretty", "/quell/v1/tasks?filter_path=x", "/quell/v1/tasks?Actions=x",
+        "/quell/v1/tasks?action=x", "/quell/v1/tasks/n1:1?format=yaml", "/quell/v1/nodes?human"}) {
+    const TestResponse refused = Get(target);
+    EXPECT_EQ(refused.status, 400) << target;
+    EXPECT_THAT(refused.body, HasSubstr("unrecognized parameter")) << target;
+  }
+  const std::string body = R"({"actions":"x"})";
+  const std::vector<Header> json = {{"Content-Type", "application/json"}};
+  EXPECT_EQ(Send(http::Method::kGet, "/quell/v1/tasks", json, body).status, 400);
+  EXPECT_EQ(Send(http::Method::kGet, "/quell/v1/nodes", json, body).status, 400);
+  const std::string node = "/quell/v1/nodes/" + Documented(1).id.ToString();
+  EXPECT_EQ(Send(http::Method::kDelete, node, json, body).status, 400);
+  EXPECT_EQ(Send(http::Method::kDelete, node, json, "{}").status, 404);
+}
+
+TEST_F(FaceTest, ATaskThatCannotBeReadIsNamedAndCostsItselfAlone) {
+  Join(Documented(1));
+  nodes_.answer = [this](const AskedNodes::Asked& ask) {
+    executor_.Post([ask] {
+      const TaskView good = DocumentedTask(1);
+      const TaskFailure bad{ask.node, 55, "the action is missing"};
+      ask.sink->OnTasks({&good, 1});
+      ask.sink->OnUnreadable({&bad, 1});
+      ask.sink->OnDone(NodeReply(ListReply{2}));
+    });
+  };
+  const std::string id = Documented(1).id.ToString();
+  const std::string failure = R"("task_failures":[{"task_id":55,"node_id":")" + id +
+                              R"(","status":"INTERNAL_SERVER_ERROR","reason":{"type":)"
+                              R"("transport_serialization_exception","reason":"the action is )"
+                              R"(missing"}}])";
+  for (const char* target :
+       {"/_tasks", "/_tasks?group_by=none", "/_tasks?group_by=parents", "/_tasks?size=5"}) {
+    const TestResponse got = Get(target);
+    EXPECT_THAT(got.body, HasSubstr(failure)) << target;
+    EXPECT_THAT(got.body, HasSubstr("indices:data/write/bulk")) << target;
+    EXPECT_THAT(got.body, HasSubstr(R"("node_failures":[])")) << target;
+    EXPECT_EQ(got.Header("Quell-Nodes"), "selected=2 answered=2 failed=0") << target;
+  }
+  EXPECT_THAT(Get("/_tasks", Strict()).body, HasSubstr(failure));
+  EXPECT_THAT(Get("/_cat/tasks").body, HasSubstr("# task [" + id + ":55] is missing: the action"));
+  const TestResponse native = Get("/quell/v1/tasks");
+  EXPECT_THAT(native.body, HasSubstr(R"("task_failures":[{"node":")" + id + R"(","number":55)"));
 }
 
 TEST_F(FaceTest, AnIdAndNodesTogetherAreRefused) {

@@ -1,6 +1,8 @@
 // Goal: an answer leaves in the format and with the parts that were asked for.
 // Method: tables of JSON and what becomes of it; what an OpenSearch 3.8 was seen to send, or the
 // examples of RFC 8949 and of the Smile specification.
+#include <algorithm>
+
 #include <gmock/gmock.h>
 
 #include "coordinator/opensearch/format/binary.h"
@@ -9,6 +11,9 @@
 #include "coordinator/opensearch/format/pretty.h"
 #include "coordinator/opensearch/format/yaml.h"
 #include "core/limits.h"
+#include "core/random.h"
+#include "core/wildcard.h"
+#include "tests/support/result_matchers.h"
 
 namespace quell::opensearch {
 namespace {
@@ -58,10 +63,71 @@ TEST(FilterPathTest, ArraysAreNoStep) {
   EXPECT_EQ(Filtered(R"({"a":[1,{"c":3}]})", "-a.c"), R"({"a":[1]})");
 }
 
-TEST(FilterPathTest, ManyPathsAreRefused) {
+// The definition, word for word: does the path lead to the value below these keys, or to one that
+// it is in?
+bool Leads(const FilterPath::Path& path, std::size_t step, const std::vector<std::string>& keys,
+           std::size_t key) {
+  if (step == path.size()) return true;
+  if (key == keys.size()) return false;
+  if (path[step] != "**") {
+    return WildcardMatch(path[step], keys[key]) && Leads(path, step + 1, keys, key + 1);
+  }
+  return Leads(path, step + 1, keys, key + 1) || Leads(path, step, keys, key + 1);
+}
+
+TEST(FilterPathTest, IsWhatItsDefinitionSays) {
+  SeededRandom random(11);
+  const std::vector<std::string> steps = {"**", "*", "a", "b", "a*", "c"};
+  for (int round = 0; round < 300; ++round) {
+    std::vector<FilterPath::Path> paths(1 + random.Below(3));
+    std::string text;
+    for (FilterPath::Path& path : paths) {
+      text += text.empty() ? "" : ",";
+      for (std::size_t i = 1 + random.Below(4); i > 0; --i) {
+        path.push_back(steps[random.Below(steps.size())]);
+        text += (path.size() > 1 ? "." : "") + path.back();
+      }
+    }
+    // A chain of keys with one value at its end is kept whole or not at all.
+    std::vector<std::string> keys;
+    std::string json;
+    for (std::size_t i = 1 + random.Below(5); i > 0; --i) {
+      keys.push_back(std::string(1 + random.Below(2), static_cast<char>('a' + random.Below(3))));
+      json += "{\"" + keys.back() + "\":";
+    }
+    json += "1" + std::string(keys.size(), '}');
+    const bool kept = std::any_of(paths.begin(), paths.end(), [&](const FilterPath::Path& path) {
+      return Leads(path, 0, keys, 0);
+    });
+    EXPECT_EQ(Filtered(json, text), kept ? json : "{}") << json << " " << text;
+    std::string taken_out = "-" + text;
+    for (std::size_t at = 0; (at = taken_out.find(',', at)) != std::string::npos; at += 2)
+      taken_out.insert(at + 1, "-");
+    EXPECT_EQ(Filtered(json, taken_out) == json, !kept) << json << " " << taken_out;
+  }
+}
+
+TEST(FilterPathTest, APathThatStandsTwiceCountsOnce) {
   std::string paths = "a";
-  for (std::size_t i = 1; i < limits::kFilterPathsMax; ++i)
+  for (std::size_t i = 0; i < 10 * limits::kFilterPathsMax; ++i)
     paths += ",a";
+  EXPECT_THAT(FilterPath::Parse(paths), IsOk());
+}
+
+TEST(FilterPathTest, ManyStepsAreRefused) {
+  std::string path = "**";
+  for (std::size_t i = 1; i < limits::kFilterPathStepsMax; ++i)
+    path += i % 2 == 0 ? ".**" : ".*";
+  EXPECT_THAT(FilterPath::Parse(path), IsOk());
+  const Result<FilterPath> more = FilterPath::Parse(path + ",-b");
+  ASSERT_FALSE(more.has_value());
+  EXPECT_THAT(more.error().message, testing::HasSubstr("[256] steps"));
+}
+
+TEST(FilterPathTest, ManyPathsAreRefused) {
+  std::string paths = "a0";
+  for (std::size_t i = 1; i < limits::kFilterPathsMax; ++i)
+    paths += ",a" + std::to_string(i);
   EXPECT_TRUE(FilterPath::Parse(paths).has_value()) << paths;
   const Result<FilterPath> more = FilterPath::Parse(paths + ",-a");
   ASSERT_FALSE(more.has_value());

@@ -21,6 +21,8 @@ http::Request WithQuery(std::vector<http::QueryParam> query) {
 // The parameters of GET /_tasks.
 std::optional<Problem> ReadList(const http::Request& request) {
   Params params(request);
+  for (const char* of_every_answer : {"error_trace", "filter_path", "format", "human", "pretty"})
+    params.Has(of_every_answer);
   params.Bool("detailed", false);
   params.List("nodes");
   params.List("actions");

@@ -50,13 +50,51 @@ TEST_F(RequestTest, IdsMustFitIntoATask) {
             Refusal("Request exceeded the maximum size of task headers 16kb"));
 }
 
-TEST_F(RequestTest, ABodyIsIgnoredIfItsTypeIsKnown) {
+TEST_F(RequestTest, ACancelWhoseBodyHoldsAnythingIsRefusedInBothProfiles) {
+  for (const char* profile : {"documented", "strict"}) {
+    const Headers headers = {{"Content-Type", "application/json"}, {"Quell-Profile", profile}};
+    for (const char* body : {R"({"actions":"nothing/*"})", "{", "[1]", "7", R"({"x":{}})"}) {
+      const TestResponse refused = Send(Method::kPost, "/_tasks/_cancel?nodes=_all", headers, body);
+      EXPECT_EQ(refused.status, 400) << profile << body;
+      EXPECT_THAT(refused.body,
+                  HasSubstr("does not support having a body, and nothing was changed"));
+      EXPECT_TRUE(file_.intents.empty()) << profile << body;
+    }
+    const TestResponse named =
+        Send(Method::kPost, "/_tasks/_cancel", headers, R"({"actions":"nothing/*","x":1})");
+    EXPECT_THAT(named.body, HasSubstr("[actions] must stand in the query, as in "
+                                      "[/_tasks/_cancel?actions=...]"));
+    for (const char* body : {"", " ", "{}", "{ }", "null", "[]"}) {
+      EXPECT_EQ(Send(Method::kPost, "/_tasks/_cancel?actions=nothing", headers, body).status, 200)
+          << profile << body;
+    }
+  }
+}
+
+TEST_F(RequestTest, TheBodyOfAListIsRefusedInDocumentedAndNotLookedAtInStrict) {
+  const std::string body = R"({"actions":"nothing/*"})";
+  for (const char* path : {"/_tasks", "/_cat/tasks", "/_nodes", "/_cluster/health", "/"}) {
+    Headers headers = {{"Content-Type", "application/json"}};
+    EXPECT_EQ(Send(Method::kGet, path, headers, body).status, 400) << path;
+    EXPECT_EQ(Send(Method::kGet, path, headers, "{}").status, 200) << path;
+    headers.push_back({"Quell-Profile", "strict"});
+    EXPECT_EQ(Send(Method::kGet, path, headers, body).status, 200) << path;
+  }
+}
+
+TEST_F(RequestTest, OfTwoHeadersThatDifferNoneIsLeftUnread) {
+  EXPECT_EQ(Get("/_tasks", {{"Quell-Profile", "strict"}, {"quell-profile", "documented"}}).status,
+            400);
+  EXPECT_EQ(Get("/_tasks", {{"Quell-Requests", "shown"}, {"Quell-Requests", "hidden"}}).status,
+            400);
+}
+
+TEST_F(RequestTest, ABodyMustHaveATypeThatIsKnown) {
   auto post = [&](const std::string& type, const std::string& body) {
     Headers headers;
     if (!type.empty()) headers.push_back({"Content-Type", type});
     return Send(Method::kPost, "/_tasks/_cancel?actions=nothing", std::move(headers), body);
   };
-  EXPECT_EQ(post("application/json", "{").status, 200);
   EXPECT_EQ(post("application/json; charset=UTF-8", "{}").status, 200);
   EXPECT_EQ(post("", "").status, 200);
   EXPECT_EQ(post("application/x-www-form-urlencoded", "").status, 200);

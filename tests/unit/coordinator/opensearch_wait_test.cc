@@ -31,8 +31,81 @@ class WaitTest : public FaceTest {
 TEST_F(WaitTest, AGetShowsTheEndedTask) {
   const TestResponse response = Get(std::string(kTask) + "?wait_for_completion&timeout=5m");
   EXPECT_EQ(response.status, 200);
-  EXPECT_THAT(response.body, testing::StartsWith(R"({"completed":true,"task":{)"));
+  EXPECT_THAT(response.body,
+              testing::StartsWith(R"({"completed":true,"state":"succeeded","task":{)"));
   EXPECT_EQ(response.Header("Quell-Wait"), "running=0");
+}
+
+TEST_F(WaitTest, AnEndedTaskSaysHowItEndedAndWhatIsNoSuccessIsAnError) {
+  ended_ = true;
+  const std::vector<std::pair<TaskState, std::string>> errors = {
+      {TaskState::kFailed, "task_failed_exception"},
+      {TaskState::kExpired, "task_expired_exception"},
+      {TaskState::kLost, "task_lost_exception"},
+      {TaskState::kRejected, "task_rejected_exception"}};
+  for (const auto& [state, type] : errors) {
+    tasks_.front().state = state;
+    const std::string error = R"(},"error":{"type":")" + type + R"(","reason":")";
+    EXPECT_THAT(Get(kTask).body, HasSubstr(error));
+    EXPECT_THAT(Get(kTask, Strict()).body, HasSubstr(error));
+    EXPECT_THAT(Get(kTask).body, testing::StartsWith(R"({"completed":true,"state":")" +
+                                                     std::string(ToString(state)) + "\""));
+    EXPECT_THAT(Get(kTask, Strict()).body, testing::StartsWith(R"({"completed":true,"task":{)"));
+  }
+  tasks_.front().state = TaskState::kSucceeded;
+  for (const auto& headers : {std::vector<Header>{}, Strict()}) {
+    EXPECT_THAT(Get(kTask, headers).body, Not(HasSubstr("\"error\"")));
+    EXPECT_THAT(Get(kTask, headers).body, Not(HasSubstr("\"response\"")));
+  }
+}
+
+TEST_F(WaitTest, WhatACancelHasStoppedIsNoErrorAndInTheStrictProfileAResponseThatSaysSo) {
+  ended_ = true;
+  tasks_.front().state = TaskState::kCancelled;
+  tasks_.front().cancelled = true;
+  EXPECT_THAT(Get(kTask).body, testing::StartsWith(R"({"completed":true,"state":"cancelled",)"));
+  EXPECT_THAT(Get(kTask).body, Not(HasSubstr("\"error\"")));
+  EXPECT_THAT(Get(kTask).body, Not(HasSubstr("\"response\"")));
+  EXPECT_THAT(
+      Get(kTask, Strict()).body,
+      testing::EndsWith(
+          R"(},"response":{"took":2,"timed_out":false,"total":0,"updated":0,"created":0,)"
+          R"("deleted":0,"batches":0,"version_conflicts":0,"noops":0,"retries":{"bulk":0,)"
+          R"("search":0},"throttled":"0s","throttled_millis":0,"requests_per_second":-1.0,)"
+          R"("canceled":"by user request","throttled_until":"0s","throttled_until_millis":0,)"
+          R"("failures":[]}})"));
+  tasks_.front().cancel_reason = "too slow";
+  EXPECT_THAT(Get(kTask, Strict()).body, HasSubstr(R"("canceled":"too slow")"));
+}
+
+TEST_F(WaitTest, ATaskThatEndedInSpiteOfItsCancelSaysBoth) {
+  ended_ = true;
+  tasks_.front().cancelled = true;  // And has succeeded.
+  EXPECT_THAT(Get(kTask).body, testing::StartsWith(R"({"completed":true,"state":"succeeded",)"));
+  EXPECT_THAT(Get(kTask).body, HasSubstr(R"("cancelled":true)"));
+  EXPECT_THAT(Get(kTask, Strict()).body, Not(HasSubstr("\"response\"")));
+}
+
+TEST_F(WaitTest, ACancelOfWhatHasEndedSaysSoAndNotThatItIsNotFound) {
+  ended_ = true;
+  const std::string cancel = std::string(kTask) + "/_cancel";
+  EXPECT_THAT(Post(cancel).body,
+              HasSubstr(R"("caused_by":{"type":"illegal_state_exception","reason":)"
+                        R"("task [JzrCxdtFTCO_RaINw8ckNA:54] has ended: succeeded"})"));
+  EXPECT_THAT(Post(cancel, Strict()).body,
+              HasSubstr(R"("caused_by":{"type":"resource_not_found_exception","reason":)"
+                        R"("task [JzrCxdtFTCO_RaINw8ckNA:54] is not found"})"));
+  EXPECT_EQ(Post(cancel).Header("Quell-Operation"), "");
+}
+
+TEST_F(WaitTest, ASecondCancelOfOneTaskSaysThatItWasKnown) {
+  const std::string cancel = std::string(kTask) + "/_cancel";
+  const TestResponse first = Post(cancel);
+  EXPECT_EQ(first.Header("Quell-Operation-Known"), "");
+  const TestResponse second = Post(cancel + "?reason=other");
+  EXPECT_EQ(second.Header("Quell-Operation"), first.Header("Quell-Operation"));
+  EXPECT_EQ(second.Header("Quell-Operation-Known"), "true");
+  EXPECT_EQ(Post("/_tasks/_cancel?actions=*").Header("Quell-Operation-Known"), "");
 }
 
 TEST_F(WaitTest, AGetWhoseWaitRunsOutShowsTheRunningTask) {

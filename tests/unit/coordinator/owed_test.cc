@@ -51,6 +51,19 @@ TEST_F(OwedTest, IsCommittedOnceAndHandedToTheOthers) {
   EXPECT_THAT(Beat(3).pending, ElementsAre(born));
 }
 
+TEST_F(OwedTest, WhatIsOnItsWayIntoTheStoreIsBoundedAndTheRestComesWithTheNextHeartbeat) {
+  std::vector<Intent> many;
+  for (std::size_t i = 0; i <= limits::kOwedCommitsMax; ++i)
+    many.push_back(Born(1, i + 1));
+  file_.disk.commit_min = file_.disk.commit_max = 1s;
+  Owes(1, many);
+  scheduler_.Advance(1h);
+  EXPECT_THAT(file_.intents, SizeIs(limits::kOwedCommitsMax));
+  Owes(1, many);
+  scheduler_.Advance(1h);
+  EXPECT_THAT(file_.intents, SizeIs(limits::kOwedCommitsMax + 1));
+}
+
 TEST_F(OwedTest, IsSaidAgainUntilTheStoreTakesIt) {
   const Intent born = Born(1, 7);
   file_.disk.fail_next = 2;

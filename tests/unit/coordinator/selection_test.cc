@@ -150,6 +150,16 @@ TEST_F(RolesTest, ANameToExcludeIsRefusedUnlessStrict) {
   EXPECT_THAT(Select({"_all", "-a"}, false), ElementsAre("a", "b", "c", "coordinator"));
 }
 
+TEST_F(SelectionTest, WhatWalksOverAllNodesCountsAsAPattern) {
+  for (const char* token : {"_all", "data:false"}) {
+    std::vector<std::string> tokens(limits::kNodePatternsMax, token);
+    EXPECT_THAT(Select(tokens, false), testing::Not(testing::Contains(testing::HasSubstr("error"))))
+        << token;
+    tokens.emplace_back(token);
+    EXPECT_THAT(Select(tokens), ElementsAre(testing::HasSubstr("more than 64"))) << token;
+  }
+}
+
 TEST_F(SelectionTest, TooManyPatternsAreRefused) {
   std::vector<std::string> tokens(limits::kNodePatternsMax, "x*");
   EXPECT_THAT(SelectNodes({tokens, true}, members_), IsOk());

@@ -148,11 +148,29 @@ TEST_F(SqliteStoreTest, BringsBackNodesAsTheyWere) {
   node.told_number = 5;
   KnownNode gone = Known(2);
   gone.left = true;
+  KnownNode away = Known(3);
+  away.stopped = WallFromMicros(1'700'000'000'123'456);
   ASSERT_THAT(Put(Known(1, "earlier")), IsOk());
   ASSERT_THAT(Put(node), IsOk());
   ASSERT_THAT(Put(gone), IsOk());
+  ASSERT_THAT(Put(away), IsOk());
   Open();
-  EXPECT_THAT(state_.nodes, ElementsAre(node, gone));
+  EXPECT_THAT(state_.nodes, ElementsAre(node, gone, away));
+}
+
+TEST_F(SqliteStoreTest, NothingIsPendingForANodeThatHasLeftAndAllForOneThatStopped) {
+  KnownNode gone = Known(1);
+  KnownNode away = Known(2);
+  Put(gone);
+  Put(away);
+  Commit(OnTask(1, 7), {Id(1), Id(2)});
+  gone.left = true;
+  away.stopped = WallFromMicros(1);
+  ASSERT_THAT(Put(gone), IsOk());
+  ASSERT_THAT(Put(away), IsOk());
+  Open();
+  ASSERT_THAT(state_.intents, SizeIs(1));
+  EXPECT_THAT(state_.intents[0].pending, ElementsAre(Id(2)));
 }
 
 TEST_F(SqliteStoreTest, NumbersThatWereReservedStayReserved) {
@@ -316,6 +334,32 @@ TEST_F(SqliteStoreTest, WhatWasReportedSurvivesAKilledProcess) {
   for (std::uint64_t n = 1; n <= reported; ++n) {
     EXPECT_EQ(state_.intents[n - 1].intent.task()->number, n);
   }
+}
+
+// An intent whose pending rows are lost waits for nobody; one that is lost leaves none behind.
+TEST_F(SqliteStoreTest, WhatIsRescuedOfADamagedFileFitsTogether) {
+  for (int n = 1; n <= 300; ++n) {
+    ASSERT_THAT(Commit(OnTask(n, static_cast<std::uint64_t>(n)), {Id(1), Id(2)}), IsOk());
+  }
+  store_.reset();
+  const auto pages = std::filesystem::file_size(file()) / 4096;
+  for (std::uint64_t page = 12; page < pages; page += 7) {
+    const int fd = open(file().c_str(), O_WRONLY);
+    ASSERT_EQ(pwrite(fd, "x", 1, static_cast<off_t>(page * 4096 + 4000)), 1);
+    close(fd);
+  }
+  EXPECT_THAT(SqliteStore::Open(file(), executor_), FailsWith(ErrorCode::kInternal, "damaged"));
+  SqliteStoreOptions options;
+  options.accept_damage = true;
+  options.intents_max = 300;
+  Open(options);
+  EXPECT_GT(state_.intents.size(), 10u);
+  EXPECT_LT(state_.intents.size(), 300u);
+  for (const StoredIntent& stored : state_.intents)
+    EXPECT_GT(stored.pending.size(), 0u);
+  EXPECT_THAT(Commit(OnTask(999, 999), {Id(1)}), IsOk());
+  Open();
+  EXPECT_EQ(state_.intents.back().intent.id, Named(999));
 }
 
 TEST_F(SqliteStoreTest, AFileInUseOrNotOursIsRefusedByName) {

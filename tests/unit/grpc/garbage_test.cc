@@ -110,16 +110,22 @@ TEST_F(GarbageTest, AnEndThatIsUnknownEndsNothingButAnUnknownErrorCodeDoes) {
               FailsWith(ErrorCode::kInternal, "from a later version"));
 }
 
-TEST_F(GarbageTest, AnInvalidTaskEndsTheAskAndIsNotShown) {
+TEST_F(GarbageTest, AnInvalidTaskIsNamedAndCostsItselfAlone) {
   EXPECT_THAT(Ask(ListRequest{},
                   [](v1::NodeReply reply) {
                     AddTask(reply, 1);
                     AddTask(reply, 2)->set_status_json("[1]");
-                    reply.mutable_list()->set_count(2);
+                    AddTask(reply, 3);
+                    reply.mutable_list()->set_count(3);
                     return std::vector{BytesOf(reply)};
                   }),
-              FailsWith(ErrorCode::kInternal, "status"));
-  EXPECT_THAT(sink_->tasks(), IsEmpty());
+              IsReply(VariantWith<ListReply>(_)));
+  ASSERT_THAT(sink_->tasks(), testing::SizeIs(2));
+  EXPECT_EQ(sink_->tasks()[1].id.number, 3U);
+  ASSERT_THAT(sink_->unreadable(), testing::SizeIs(1));
+  EXPECT_EQ(sink_->unreadable()[0].node, NodeOf(1));
+  EXPECT_EQ(sink_->unreadable()[0].number, 2U);
+  EXPECT_THAT(sink_->unreadable()[0].reason, testing::HasSubstr("status"));
 }
 
 TEST_F(GarbageTest, APageOfTooManyTasksEndsTheAsk) {
@@ -245,7 +251,7 @@ TEST_P(MutationTest, EveryAskEndsOnceWhateverBytesCome) {
     const auto sink = client.Ask(NodeOf(1), ListRequest{}, std::chrono::milliseconds(500));
     const Result<NodeReply> reply = sink->Wait();
     if (reply) {
-      EXPECT_EQ(sink->tasks().size(), 3U);
+      EXPECT_EQ(sink->tasks().size() + sink->unreadable().size(), 3U);
     }
     EXPECT_THAT(reply, testing::Not(FailsWith(ErrorCode::kInternal, "in vain")));
     sinks.push_back(sink);

@@ -257,6 +257,42 @@ TEST(GrpcNodeServerTest, HoldsBackPagesThatNobodyReads) {
   EXPECT_TRUE(ReadAnswer(link, 1).back().has_list());
 }
 
+TEST(GrpcNodeServerTest, AnswersThatNobodyReadsKeepListsOutAndNoCancel) {
+  constexpr std::uint64_t kLists = 60;  // Of 1.2 MB each.
+  const std::string description(limits::kDescriptionMax, 'd');
+  TestNode node([&](NodeRequest request, MonoTime, ScriptedNode::Writer writer) {
+    if (std::holds_alternative<GetRequest>(request)) {
+      return writer->Finish(Error{ErrorCode::kNotFound, "no such task"});
+    }
+    std::vector<SeenTask> tasks(300, TaskOf(1));
+    std::vector<TaskView> views;
+    for (SeenTask& task : tasks) {
+      task.description = description;
+      views.push_back(task.View());
+    }
+    writer->Tasks(views, [] {});
+    writer->Finish(NodeReply(ListReply{300}));
+  });
+  RawLink link(node.info().address);
+  for (std::uint64_t id = 1; id <= kLists; ++id)
+    ASSERT_TRUE(link.Write(ListOf(id)));
+  v1::NodeRequest get;
+  get.set_id(kLists + 1);
+  get.mutable_get()->set_number(7);
+  ASSERT_TRUE(link.Write(get));
+  std::size_t refused = 0;
+  for (;;) {
+    const std::optional<v1::NodeReply> reply = link.Read();
+    ASSERT_TRUE(reply) << "the stream ended";
+    if (reply->id() == kLists + 1) {
+      EXPECT_EQ(reply->error().code(), v1::ERROR_CODE_NOT_FOUND) << "it was let in";
+      break;
+    }
+    if (reply->has_error()) ++refused;
+  }
+  EXPECT_GT(refused, 0U) << "the limit was not met";
+}
+
 TEST(GrpcNodeServerTest, RefusesRequestsBeyondWhatMayBeInFlight) {
   std::vector<ScriptedNode::Writer> kept;
   TestNode node([&](NodeRequest, MonoTime, ScriptedNode::Writer writer) {

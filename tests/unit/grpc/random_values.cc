@@ -1,6 +1,7 @@
 #include "tests/unit/grpc/random_values.h"
 
 #include "core/limits.h"
+#include "core/utf8.h"
 
 namespace quell {
 namespace {
@@ -30,6 +31,10 @@ std::string RandomValues::Text(std::size_t max) {
   }
 }
 
+std::string RandomValues::Name(std::size_t max) {
+  return "n" + WithoutControlCharacters(Text(max - 1));
+}
+
 WallTime RandomValues::Time() {
   return WallFromMicros(1 + static_cast<std::int64_t>(Below(2'000'000'000'000'000)));
 }
@@ -45,15 +50,15 @@ TaskState RandomValues::State() {
 std::vector<Header> RandomValues::Headers(std::uint64_t max) {
   std::vector<Header> headers(Below(max + 1));
   for (Header& header : headers)
-    header = {Text(40), Text(200)};
+    header = {Name(40), WithoutControlCharacters(Text(200))};
   return headers;
 }
 
 SeenTask RandomValues::Shown(const NodeId& node) {
   SeenTask task;
   task.id = {node, Number()};
-  task.type = Text(20);
-  task.action = "a" + Text(limits::kActionMax - 1);
+  task.type = Name(20);
+  task.action = Name(limits::kActionMax);
   task.description = Text(300);
   if (Coin()) task.status_json = R"({"phase": "x", "n": [1, -2.5e+3, true, null, {}]})";
   task.state = State();

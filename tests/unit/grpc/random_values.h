@@ -16,6 +16,7 @@ class RandomValues {
   std::uint64_t Below(std::uint64_t bound) { return random_.Below(bound); }
   std::uint64_t Number();
   std::string Text(std::size_t max);  // UTF-8.
+  std::string Name(std::size_t max);  // UTF-8 without control characters, not empty.
   WallTime Time();
   NodeId Node() { return NodeId::Make(random_); }
   IntentId IntentKey() { return IntentId::Make(random_); }

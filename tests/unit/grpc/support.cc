@@ -78,6 +78,12 @@ void RecordingSink::OnTasks(std::span<const TaskView> page) {
   inside_ = false;
 }
 
+void RecordingSink::OnUnreadable(std::span<const TaskFailure> tasks) {
+  const std::lock_guard lock(mutex_);
+  EXPECT_EQ(ends_, 0) << "a page after the end";
+  unreadable_.insert(unreadable_.end(), tasks.begin(), tasks.end());
+}
+
 void RecordingSink::OnDone(Result<NodeReply> reply) {
   {
     const std::lock_guard lock(mutex_);
@@ -97,6 +103,11 @@ Result<NodeReply> RecordingSink::Wait() {
 std::vector<SeenTask> RecordingSink::tasks() {
   const std::lock_guard lock(mutex_);
   return tasks_;
+}
+
+std::vector<TaskFailure> RecordingSink::unreadable() {
+  const std::lock_guard lock(mutex_);
+  return unreadable_;
 }
 
 int RecordingSink::pages() {

@@ -67,11 +67,13 @@ class RecordingSink final : public ReplySink {
   explicit RecordingSink(std::function<void()> on_tasks) : on_tasks_(std::move(on_tasks)) {}
 
   void OnTasks(std::span<const TaskView> page) override;
+  void OnUnreadable(std::span<const TaskFailure> tasks) override;
   void OnDone(Result<NodeReply> reply) override;
 
   // Waits for the end. An error of its own if it does not come.
   Result<NodeReply> Wait();
   std::vector<SeenTask> tasks();
+  std::vector<TaskFailure> unreadable();
   int pages();
   int ends();
 
@@ -83,6 +85,7 @@ class RecordingSink final : public ReplySink {
   int pages_ = 0;
   int ends_ = 0;
   std::vector<SeenTask> tasks_;
+  std::vector<TaskFailure> unreadable_;
   std::optional<Result<NodeReply>> reply_;
 };
 

@@ -43,6 +43,33 @@ TEST_F(DataDirectoryTest, IsMadeForItsOwnerOnlyWithItsParents) {
   }
 }
 
+TEST_F(DataDirectoryTest, WhatWasOpenToOthersIsClosed) {
+  OpenAndClose();
+  std::ofstream(path_ + "/node.db") << "secret";
+  const auto mode = [this](const std::string& file) {
+    struct stat info {};
+    EXPECT_EQ(::stat((path_ + file).c_str(), &info), 0) << file;
+    return info.st_mode & 0777U;
+  };
+  const auto open_to_all = [this] {
+    ASSERT_EQ(::chmod(path_.c_str(), 0755), 0);
+    ASSERT_EQ(::chmod((path_ + "/node.db").c_str(), 0644), 0);
+  };
+  open_to_all();
+  {
+    const auto directory = Open();
+    ASSERT_THAT(directory, IsOk());
+    EXPECT_EQ(mode(""), 0700U);
+    EXPECT_EQ(mode("/node.db"), 0600U);
+    EXPECT_EQ(directory->closed().size(), 2u);
+  }
+  open_to_all();
+  const auto passable = DataDirectory::Open(path_, random_, true);
+  ASSERT_THAT(passable, IsOk());
+  EXPECT_EQ(mode(""), 0711U) << "the socket in it must stay within reach";
+  EXPECT_EQ(mode("/node.db"), 0600U);
+}
+
 TEST_F(DataDirectoryTest, NamesTheFilesInIt) {
   const auto directory = Open();
   ASSERT_THAT(directory, IsOk());

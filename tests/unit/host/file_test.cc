@@ -9,6 +9,7 @@
 #include <fstream>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <gtest/gtest.h>
@@ -18,6 +19,40 @@
 
 namespace quell {
 namespace {
+
+TEST(StandardDescriptorsTest, AreTakenWhenTheyAreClosedAndCannotBeUsed) {
+  const pid_t child = ::fork();
+  if (child == 0) {
+    for (int fd = 0; fd <= 2; ++fd)
+      ::close(fd);
+    HoldStandardDescriptors();
+    int wrong = ::open("/", O_RDONLY) <= 2 ? 1 : 0;
+    char byte = 0;
+    for (int fd = 0; fd <= 2; ++fd) {
+      if (::fcntl(fd, F_GETFD) != FD_CLOEXEC) wrong |= 2;
+      if (::read(fd, &byte, 1) != -1 || errno != EBADF) wrong |= 4;
+      if (::write(fd, &byte, 1) != -1 || errno != EBADF) wrong |= 8;
+    }
+    ::_exit(wrong);
+  }
+  int status = -1;
+  ::waitpid(child, &status, 0);
+  EXPECT_EQ(status, 0);
+}
+
+TEST(StandardDescriptorsTest, AreLeftAsTheyAreWhenTheyAreOpen) {
+  const pid_t child = ::fork();
+  if (child == 0) {
+    ::close(1);
+    const int flags[] = {::fcntl(0, F_GETFD), ::fcntl(2, F_GETFD)};
+    HoldStandardDescriptors();
+    const bool same = ::fcntl(0, F_GETFD) == flags[0] && ::fcntl(2, F_GETFD) == flags[1];
+    ::_exit(same ? 0 : 1);
+  }
+  int status = -1;
+  ::waitpid(child, &status, 0);
+  EXPECT_EQ(status, 0);
+}
 
 bool IsOpen(int fd) {
   return ::fcntl(fd, F_GETFD) >= 0;

@@ -4,8 +4,11 @@
 #include "host/process.h"
 
 #include <csignal>
+#include <sched.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
+#include <thread>
 #include <unistd.h>
 
 #include <gmock/gmock.h>
@@ -51,6 +54,22 @@ TEST(ProcessStatTest, ReadsALine) {
   ASSERT_THAT(process, IsOk());
   EXPECT_EQ(*process, (ProcessStat{4321, 4320, 4300, 4200, 'S', 987654, "make"}));
   EXPECT_FALSE(process->ended());
+}
+
+TEST(ProcessStatTest, HasEndedWhenAllOfItsThreadsHave) {
+  const auto state = [](const std::string& letter, const std::string& threads) {
+    std::string line(kStat);
+    line.replace(line.find(" S "), 3, " " + letter + " ");
+    line.replace(line.find(" 20 0 1 0 "), 10, " 20 0 " + threads + " 0 ");
+    return *ParseProcessStat(line);
+  };
+  EXPECT_TRUE(state("Z", "1").ended());
+  EXPECT_TRUE(state("X", "0").ended());
+  EXPECT_FALSE(state("Z", "2").ended());
+  EXPECT_FALSE(state("S", "1").ended());
+  EXPECT_TRUE(state("Z", "2").may_be_stopped());
+  EXPECT_TRUE(state("T", "1").may_be_stopped());
+  EXPECT_FALSE(state("Z", "1").may_be_stopped());
 }
 
 TEST(ProcessStatTest, IsNotFooledByAProgramsName) {
@@ -116,6 +135,67 @@ TEST(ProcessTest, KnowsTheDeadFromTheGone) {
   EXPECT_THAT(ReadProcess(pid), FailsWith(ErrorCode::kNotFound, std::to_string(pid)));
   EXPECT_THAT(ReadProcess(0), FailsWith(ErrorCode::kNotFound));
   EXPECT_THAT(ReadProcess(-1), FailsWith(ErrorCode::kNotFound));
+}
+
+TEST(ProcessTest, LivesOnWhenItsFirstThreadHasEnded) {
+  const pid_t child = ::fork();
+  if (child == 0) {
+    ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+    std::thread([] { ::pause(); }).detach();  // lint: allow(detached): ends with its process.
+    ::syscall(SYS_exit, 0);                   // Of this thread.
+  }
+  Result<ProcessStat> process = ReadProcess(child);
+  while (process && process->state != 'Z')
+    process = ReadProcess(child);
+  EXPECT_THAT(process, IsOk());
+  EXPECT_FALSE(process->ended());
+  EXPECT_GT(ReadProcessUse(child)->resident, 0U);
+  const auto pidfd = OpenPidfd(child);
+  EXPECT_THAT(pidfd, IsOk());
+  EXPECT_FALSE(HasEnded(*pidfd));
+  ::kill(child, SIGKILL);
+  ::waitpid(child, nullptr, 0);
+}
+
+TEST(ProcNamespaceTest, IsOurOwnHere) {
+  EXPECT_TRUE(ProcIsOwn());
+  EXPECT_THAT(FindNamed(::getpid(), 4711), IsOkAnd(4711));
+  EXPECT_THAT(FindNamed(FreePid(), 4711), FailsWith(ErrorCode::kNotFound));
+  EXPECT_THAT(FindNamed(0, 4711), FailsWith(ErrorCode::kNotFound));
+}
+
+TEST(ProcNamespaceTest, FindsAPeerInAnotherAndItsChildrenByTheirOwnNames) {
+  if (::getuid() != 0) GTEST_SKIP() << "a pid namespace takes a privilege";
+  // The first of the namespace with a child; /proc is still that of the test.
+  const ChildProcess outer([] {
+    if (::unshare(CLONE_NEWPID) != 0) return false;
+    int pipe[2];
+    if (::pipe(pipe) != 0) return false;
+    if (::fork() == 0) {
+      const bool own = ProcIsOwn();
+      if (::fork() == 0) {
+        for (;;)
+          ::pause();
+      }
+      const char answer = own ? 'y' : 'n';
+      (void)!::write(pipe[1], &answer, 1);
+      for (;;)
+        ::pause();
+    }
+    char answer = 0;
+    return ::read(pipe[0], &answer, 1) == 1 && answer == 'n';
+  });
+  if (!outer.ready()) GTEST_SKIP() << "no pid namespace can be made here";
+  const auto first = *ReadChildren(outer.pid());
+  ASSERT_EQ(first.size(), 1U);
+  const auto second = *ReadChildren(first[0]);
+  ASSERT_EQ(second.size(), 1U);
+  EXPECT_THAT(FindNamed(first[0], 1), IsOkAnd(first[0]));
+  EXPECT_THAT(FindNamed(first[0], 2), IsOkAnd(second[0]));
+  EXPECT_THAT(FindNamed(second[0], 2), IsOkAnd(second[0]));
+  EXPECT_THAT(FindNamed(second[0], 1), FailsWith(ErrorCode::kNotFound));
+  EXPECT_THAT(FindNamed(first[0], ::getpid()), FailsWith(ErrorCode::kNotFound));
+  ::kill(first[0], SIGKILL);
 }
 
 TEST(ProcessTest, ListsThemAllByPid) {

@@ -187,6 +187,21 @@ TEST(ClientErrorTest, TheOutcomeIsUnknownOnceTheRequestIsSent) {
   EXPECT_THAT(response.error().message, HasSubstr("in time"));
 }
 
+TEST(ClientErrorTest, AnAnswerThatDoesNotBeginIsNotWaitedForAsLongAsAWholeOne) {
+  Peer silent("", true);
+  EXPECT_EQ(Fetch(AddressOf(silent.port()), GetOf("/x"),
+                  FetchLimits{milliseconds(50), std::chrono::hours(1)})
+                .error()
+                .code,
+            ErrorCode::kOutcomeUnknown);
+  Peer slow("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nab", true);
+  EXPECT_EQ(
+      Fetch(AddressOf(slow.port()), GetOf("/x"), FetchLimits{seconds(30), milliseconds(300)})
+          .error()
+          .code,
+      ErrorCode::kOutcomeUnknown);
+}
+
 TEST(ClientErrorTest, WhatIsNotHttpIsTold) {
   Peer peer("SSH-2.0-OpenSSH\r\n");
   const auto response = Fetch(AddressOf(peer.port()), GetOf("/"), seconds(10));

@@ -117,30 +117,94 @@ TEST_F(LifetimeTest, ClosesAfterTheLastAnswerThoughTheClientStays) {
   EXPECT_THAT(errno, testing::AnyOf(EPIPE, ECONNRESET));
 }
 
-TEST_F(LifetimeTest, Answers503AboveTheConnectionLimit) {
+TEST_F(LifetimeTest, TheConnectionThatWaitsLongestMakesRoomAtTheLimit) {
   limits_.connections_max = 2;
   Start();
   RawClient first = Connect();
-  RawClient second = Connect();
   first.Send(kGet);
+  EXPECT_TRUE(first.ReadAnswer());
+  RawClient second = Connect();
   second.Send(kGet);
-  EXPECT_TRUE(first.ReadAnswer() && second.ReadAnswer());
+  EXPECT_TRUE(second.ReadAnswer());
+  first.Send(kGet);  // Now the second one waits longest.
+  EXPECT_TRUE(first.ReadAnswer());
   RawClient third = Connect();
-  const std::string refusal = third.ReadAll();
-  EXPECT_THAT(refusal, StartsWith("HTTP/1.1 503 Service Unavailable\r\n"));
-  EXPECT_THAT(refusal, HasSubstr("2 connections"));
-  third.Close();
+  third.Send(kGet);
+  EXPECT_EQ(third.ReadAnswer()->body, "hello");
+  EXPECT_EQ(second.ReadAll(), "");
   first.Send(kGet);
   EXPECT_EQ(first.ReadAnswer()->body, "hello");
-  first.Close();
-  // The place is free once the server has seen the end.
-  for (int i = 0; i < 1000; ++i) {
+}
+
+TEST_F(LifetimeTest, WhoDribblesAHeadOrABodyMakesRoomToo) {
+  limits_.connections_max = 2;
+  Start();
+  RawClient head = Connect();
+  head.Send("GET /hello HTTP/1.1\r\nHost: loc");
+  RawClient body = Connect();
+  body.Send("POST /echo HTTP/1.1\r\nHost: localhost\r\nContent-Length: 60000\r\n\r\nabc");
+  for (int i = 0; i < 3; ++i) {
     RawClient next = Connect();
     next.Send(kGet);
-    const auto answer = next.ReadAnswer();
-    if (answer && answer->status == 200) return;
+    EXPECT_EQ(next.ReadAnswer()->body, "hello");
+    next.Close();
   }
-  FAIL() << "the place of a closed connection was never free";
+  EXPECT_TRUE(head.AtEnd());
+}
+
+TEST_F(LifetimeTest, BeyondTheLimitACancelIsServedAndTheRestToldToComeBack) {
+  limits_.connections_max = 2;
+  router_.Add(Method::kPost, "/cancel", Permission::kTaskCancel,
+              [](auto exchange) { exchange->Send(Text("cancelled")); });
+  Start();
+  RawClient first = Connect();
+  RawClient second = Connect();
+  first.Send("GET /held/1 HTTP/1.1\r\nHost: localhost\r\n\r\n");
+  second.Send("GET /held/2 HTTP/1.1\r\nHost: localhost\r\n\r\n");
+  const auto one = held_.Take();
+  const auto two = held_.Take();
+  ASSERT_TRUE(one && two);
+  const std::string refusal = Answer(kGet);
+  EXPECT_THAT(refusal, StartsWith("HTTP/1.1 503 Service Unavailable\r\n"));
+  EXPECT_THAT(refusal, HasSubstr("2 connections"));
+  EXPECT_THAT(refusal, HasSubstr("Retry-After: 1"));
+  const std::string served =
+      Answer("POST /cancel HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n");
+  EXPECT_THAT(served, StartsWith("HTTP/1.1 200 OK\r\n"));
+  EXPECT_THAT(served, HasSubstr("connection: close"));
+  one->Send(Text("one"));
+  EXPECT_EQ(first.ReadAnswer()->body, "one");
+  two->Send(Text("two"));
+  EXPECT_EQ(second.ReadAnswer()->body, "two");
+  RawClient third = Connect();
+  third.Send(kGet);
+  EXPECT_EQ(third.ReadAnswer()->body, "hello");
+}
+
+TEST_F(LifetimeTest, AConnectionWithoutADescriptorOfItsOwnIsTold) {
+  limits_.descriptors_max = 1;
+  Counter met;
+  limits_.no_descriptors = [&] { met.Add(); };
+  Start();
+  const std::string refusal = Connect().ReadAll();
+  EXPECT_THAT(refusal, StartsWith("HTTP/1.1 503 "));
+  EXPECT_THAT(refusal, HasSubstr("raise its limit of open files"));
+  EXPECT_EQ(met.count(), 1);
+}
+
+TEST_F(LifetimeTest, BeyondTheReserveEachIsToldAndClosed) {
+  limits_.connections_max = 1;
+  limits_.connections_reserve = 1;
+  Start();
+  RawClient first = Connect();
+  first.Send("GET /held/1 HTTP/1.1\r\nHost: localhost\r\n\r\n");
+  const auto one = held_.Take();
+  ASSERT_TRUE(one);
+  RawClient reserved = Connect();
+  RawClient next = Connect();  // The one that sends nothing makes room for it.
+  next.Send(kGet);
+  EXPECT_THAT(next.ReadAll(), StartsWith("HTTP/1.1 503 "));
+  EXPECT_TRUE(reserved.AtEnd());
 }
 
 TEST_F(LifetimeTest, RefusesWhoMayNotUseARoute) {
@@ -157,7 +221,7 @@ TEST_F(LifetimeTest, RefusesWhoMayNotUseARoute) {
     remote.door = Principal::Door::kRemote;
     remote.address = "10.0.0.7:1234";
     std::make_shared<Connection>(state, StreamSocket(std::move(ours)), remote, state->tcp_rules)
-        ->Start();
+        ->Start(false);
   });
   client.Send("GET /admin HTTP/1.1\r\nHost: localhost\r\n\r\n");
   const auto answer = client.ReadAnswer();

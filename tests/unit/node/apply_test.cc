@@ -466,28 +466,85 @@ TEST_F(ApplyTest, WorksInTurnsAndMissesNobodyWhoRegistersBetweenThem) {
   EXPECT_THAT(std::get<ApplyReply>(**writer->reply).acks[0].receipts, SizeIs(kMany + 1));
 }
 
-TEST_F(ApplyTest, RefusesACancelThatNeedsMoreTombstonesThanThereIsRoomFor) {
-  // So many tombstones of earlier times that two more find room.
-  Intent earlier = world_.Cancel(world_.Id(1));
-  AppliedIntent& applied = world_.file.applied[earlier.id];
-  applied.intent = earlier;
-  for (std::uint64_t number = 1; number <= limits::kTombstonesMax - 2; ++number) {
-    Tombstone& tombstone = world_.file.tombstones[number];
-    tombstone.number = number;
-    tombstone.mark.intent = earlier.id;
+// Of ten cancelled tasks that have ended three tombstones stay.
+class ForgettingTest : public ApplyTest {
+ protected:
+  ForgettingTest() {
+    world_.tombstones_kept = 3;
+    world_.Restart();
   }
-  world_.file.next_number = limits::kTombstonesMax;
-  world_.Restart();
+  // They have ended in this order.
+  std::vector<TaskId> CancelAndEnd(std::size_t count) {
+    std::vector<TaskId> tasks;
+    for (std::size_t i = 0; i < count; ++i) {
+      tasks.push_back(world_.RegisterOne(world_.Work()).id);
+      EXPECT_THAT(Of(Apply(world_.Cancel(tasks.back()))), ElementsAre(tasks.back().number));
+      EXPECT_THAT(world_.Finish(tasks.back(), TaskState::kCancelled), IsOk());
+    }
+    Apply(world_.Cancel(TaskFilter{{"nothing"}, {}}));  // Whatever is applied makes room.
+    world_.scheduler.Advance(1s);
+    return tasks;
+  }
+};
+
+TEST_F(ForgettingTest, NoCancelIsRefusedHoweverManyTasksWereCancelledBefore) {
+  CancelAndEnd(10);
+  EXPECT_THAT(world_.file.tombstones, SizeIs(3));
+  EXPECT_THAT(world_.file.receipts, SizeIs(3));
   const TaskId top = world_.RegisterOne(world_.Work()).id;
-  const TaskId child = world_.RegisterChild(top).id;
-  world_.RegisterChild(child);
-  const auto writer = world_.Ask(ApplyRequest{{world_.Cancel(top)}});
-  ASSERT_TRUE(writer->reply.has_value()) << "no answer";
-  EXPECT_THAT(*writer->reply, FailsWith(ErrorCode::kResourceExhausted));
-  EXPECT_FALSE(IsCancelled(top)) << "a refused cancel does nothing";
-  EXPECT_THAT(Of(Apply(world_.Cancel(child))), SizeIs(2)) << "this one finds room";
-  const RegisteredTask late = world_.RegisterChild(child);
-  EXPECT_TRUE(late.cancel.has_value()) << "late children are born cancelled all the same";
+  std::vector<std::uint64_t> all = {top.number};
+  for (int i = 0; i < 9; ++i)
+    all.push_back(world_.RegisterChild(top).id.number);
+  EXPECT_THAT(Of(Apply(world_.Cancel(top))), testing::UnorderedElementsAreArray(all));
+  EXPECT_THAT(world_.file.tombstones, SizeIs(13)) << "each live task may have one";
+  world_.scheduler.Advance(1s);  // They are written down.
+  world_.Restart();
+  EXPECT_TRUE(IsCancelled(top));
+  EXPECT_THAT(CancelAndEnd(1), SizeIs(1)) << "after a restart too";
+}
+
+TEST_F(ForgettingTest, ACancelledTaskThatLivesIsRememberedAsLongAsItLives) {
+  const TaskId old = world_.RegisterOne(world_.Work()).id;
+  Apply(world_.Cancel(old));
+  CancelAndEnd(10);
+  EXPECT_TRUE(IsCancelled(old));
+  world_.Restart();
+  EXPECT_TRUE(IsCancelled(old));
+  EXPECT_NE(world_.RegisterChild(old).cancel, std::nullopt);
+}
+
+TEST_F(ForgettingTest, ALateChildIsBornCancelledAsLongAsItsAncestorIsRemembered) {
+  const std::vector<TaskId> tasks = CancelAndEnd(10);
+  EXPECT_NE(world_.RegisterChild(tasks[9]).cancel, std::nullopt);
+  EXPECT_NE(world_.RegisterChild(tasks[7]).cancel, std::nullopt);
+  EXPECT_EQ(world_.RegisterChild(tasks[0]).cancel, std::nullopt);
+}
+
+TEST_F(ForgettingTest, WhatIsForgottenNeverLivesAgain) {
+  const std::vector<TaskId> tasks = CancelAndEnd(10);
+  // Nothing but the tombstones is left of them.
+  world_.file.ended.clear();
+  world_.Restart();
+  EXPECT_THAT(world_.Register(ResumeOf(tasks[0], world_.wall() - 1s)),
+              FailsWith(ErrorCode::kFailedPrecondition, "cannot be resumed"));
+  EXPECT_THAT(world_.Register(ResumeOf(tasks[9], world_.wall() - 1s)), IsOk())
+      << "it is known to be cancelled";
+  EXPECT_TRUE(IsCancelled(tasks[9]));
+}
+
+TEST_F(ForgettingTest, AnIntentThatComesAgainForSomethingForgottenIsAcknowledged) {
+  const TaskId task = world_.RegisterOne(world_.Work()).id;
+  const Intent intent = world_.Cancel(task);
+  Apply(intent);
+  ASSERT_THAT(world_.Finish(task, TaskState::kCancelled), IsOk());
+  CancelAndEnd(10);
+  ASSERT_EQ(world_.file.tombstones.count(task.number), 0u);
+  EXPECT_EQ(Apply(intent).intent, intent.id);
+  world_.file.ended.clear();
+  world_.file.applied.clear();
+  world_.file.applied_order.clear();
+  world_.Restart();
+  EXPECT_EQ(Apply(intent).intent, intent.id) << "when it is known no more, too";
 }
 
 }  // namespace

@@ -116,7 +116,9 @@ void NodeWorld::Start() {
                       [this](const Intent&, const std::vector<TaskId>& tasks) {
                         spared.insert(spared.end(), tasks.begin(), tasks.end());
                       },
-                      [this] { return load; }};
+                      [this] { return load; },
+                      [this] { ++left; },
+                      tombstones_kept};
   node = std::make_unique<Node>(
       std::move(options), NodeServices{*executor, random, *journal, *watch, coordinator.get()},
       file.Open(random));

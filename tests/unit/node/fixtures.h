@@ -125,6 +125,8 @@ class NodeWorld {
   WallTime wall() const { return clock.Wall(); }
   TaskId Id(std::uint64_t number) const { return {info.id, number}; }
 
+  // Of the lives that start from now on.
+  std::size_t tombstones_kept = limits::kTombstonesKept;
   // Makes ready the coordinator of the lives that start from now on.
   std::function<void(FakeCoordinator&)> prepare;
 
@@ -143,6 +145,7 @@ class NodeWorld {
   std::unique_ptr<FakeCoordinator> coordinator;
   std::unique_ptr<Node> node;
   std::size_t joined = 0;
+  std::size_t left = 0;  // The fleet, for good.
   std::optional<Error> refused;
   std::vector<Error> troubles;
   std::vector<TaskId> spared;  // Over all lives.

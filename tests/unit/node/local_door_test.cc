@@ -35,6 +35,7 @@ using testing::StartsWith;
 
 class NoProcesses final : public ProcessWatch {
  public:
+  Result<std::int32_t> Find(std::int32_t, std::int32_t pid) override { return pid; }
   Result<std::shared_ptr<void>> Watch(std::int32_t, std::uint32_t, std::function<void()>) override {
     return Error{ErrorCode::kNotFound, "no such process"};
   }
@@ -57,9 +58,10 @@ class LocalDoorTest : public testing::Test {
     info.id = NodeId::Make(random_);
     info.name = "node";
     info.roles = {"data"};
-    node_ = std::make_unique<Node>(NodeOptions{info},
-                                   NodeServices{executor_, random_, journal_, processes_, nullptr},
-                                   JournalState{Incarnation{3}, 1, {}, {}, {}, {}, {}, {}});
+    JournalState state;
+    state.incarnation = Incarnation{3};
+    node_ = std::make_unique<Node>(
+        NodeOptions{info}, NodeServices{executor_, random_, journal_, processes_, nullptr}, state);
     door_ = std::make_unique<LocalDoor>(*node_, executor_, LocalDoorOptions{"node.db"});
     door_->AddRoutes(router_);
     server_ = std::make_unique<http::Server>(context_, router_, http::ServerLimits{});
@@ -232,6 +234,28 @@ TEST_F(LocalDoorTest, RefusesWhatIsWrongByName) {
   refuse(R"({"action":"x","key":7})", "key");
   refuse(R"({"action":"x","start_time_in_millis":9007199254740993})", "start_time_in_millis");
   refuse(R"({"action":"x","id":"x:1"})", "id");
+  refuse(R"({"action":"x","parent":"AAAAAAAAAAAAAAAAAAAAAA:3"})", "malformed task id");
+  refuse(R"({"action":"x","parent":""})", "malformed task id");
+  refuse(R"({"action":"x","key":""})", "key");
+  refuse(R"({"action":"x\u0000y"})", "control character");
+  refuse(R"({"action":"x\n"})", "control character");
+  refuse(R"({"action":"x","headers":{"a":"b\r\nc"}})", "control character");
+  refuse(R"({"action":"x","start_time_in_millis":-1})", "1970");
+  refuse(R"({"action":"x","start_time_in_millis":9223372036855})", "2262");
+  refuse(R"({"action":"x","Parent":"x:1"})", "unknown key");
+}
+
+TEST_F(LocalDoorTest, RefusesWhatItWouldNotRead) {
+  EXPECT_THAT(Post("/v1/tasks?parent=x:1", R"({"action":"x"})"),
+              AllOf(StartsWith("400"), HasSubstr("[parent]")));
+  const Registered task = Register();
+  EXPECT_THAT(
+      Post("/v1/tasks/" + task.task + "/finish?outcome=failure", R"({"outcome":"success"})"),
+      StartsWith("400"));
+  EXPECT_THAT(
+      Post("/v1/tasks", R"({"action":"x"})",
+           "Quell-Session: " + task.session + "\r\nQuell-Session: AAAAAAAAAAAAAAAAAAAAAQ\r\n"),
+      AllOf(StartsWith("400"), HasSubstr("twice")));
 }
 
 TEST_F(LocalDoorTest, ReportsAndFinishes) {
@@ -297,11 +321,35 @@ TEST_F(LocalDoorTest, FinishesManyAndARefusalSpoilsNothing) {
     return R"({"id":")" + id + R"(","outcome":"success"})";
   };
   EXPECT_THAT(Post("/v1/tasks/finish", "[" + end(before.task) + "]"), StartsWith("200"));
-  EXPECT_THAT(Post("/v1/tasks/finish", "[" + end(task.task) + "," + end(gone) + "," +
-                                           end(before.task) + "," + end(other.task) + "]"),
-              MatchesRegex(R"re(200 \{"tasks":\[\{\},\{"error":.*not_found.*"status":404\},)re"
-                           R"re(\{"error":.*has ended as succeeded.*"status":409\},\{\}\]\})re"));
+  EXPECT_THAT(
+      Post("/v1/tasks/finish", "[" + end(task.task) + "," + end(gone) + "," + end(before.task) +
+                                   "," + end(other.task) + "]"),
+      MatchesRegex(R"re(200 \{"tasks":\[\{\},\{"error":.*"task_not_found".*"status":404\},)re"
+                   R"re(\{"error":.*has ended as succeeded.*"status":409\},\{\}\]\})re"));
   EXPECT_EQ(Post("/v1/tasks/finish", "[]"), "200 {\"tasks\":[]}");
+}
+
+TEST_F(LocalDoorTest, EachThingThatIsNotKnownHasATypeOfItsOwn) {
+  const std::string gone = node_->info().id.ToString() + ":9000000";
+  const std::string child = R"({"action":"x","parent":")" + gone + "\"";
+  const auto error = [](const char* type) {
+    return AllOf(StartsWith("404"),
+                 HasSubstr("{\"error\":{\"type\":\"" + std::string(type) + "\""));
+  };
+  EXPECT_THAT(Post("/v1/tasks/" + gone + "/report", "{}"), error("task_not_found"));
+  EXPECT_THAT(Post("/v1/tasks/" + gone + "/finish", R"({"outcome":"success"})"),
+              error("task_not_found"));
+  EXPECT_THAT(Post("/v1/tasks", child + R"(,"parent_required":true})"), error("parent_not_found"));
+  EXPECT_THAT(Post("/v1/tasks", child + "}"),
+              AllOf(StartsWith("200"), HasSubstr(R"("warning":{"type":"parent_not_found")"),
+                    HasSubstr(gone)));
+  EXPECT_THAT(Post("/v1/tasks", R"({"action":"x"})"),
+              AllOf(StartsWith("200"), testing::Not(HasSubstr("warning"))));
+  EXPECT_THAT(Post("/v1/nothing", "{}"), error("not_found"));
+  const std::string stranger = "AAAAAAAAAAAAAAAAAAAAAA";
+  EXPECT_THAT(Post("/v1/tasks", R"({"action":"x"})", "Quell-Session: " + stranger + "\r\n"),
+              error("session_not_found"));
+  EXPECT_THAT(Get("/v1/sessions/" + stranger + "/commands"), error("session_not_found"));
 }
 
 TEST_F(LocalDoorTest, MalformedEndsFinishNothing) {

@@ -284,6 +284,45 @@ TEST_F(ProgramsTest, AnOpenStreamNeedsNoLease) {
   EXPECT_EQ(world_.Show(task).state, TaskState::kRunning);
 }
 
+// A child that it has forked, say, holds the descriptor.
+TEST_F(ProgramsTest, AStreamEndsWithTheProcessThatHasOpenedItAlsoIfNobodyClosesIt) {
+  for (const bool named : {true, false}) {
+    const std::int32_t pid = world_.processes.Spawn(NodeWorld::kUid);
+    const TaskId task = Start(named ? WithPid(pid) : world_.Work());
+    Principal caller = NodeWorld::User();
+    caller.pid = pid;
+    const auto sink = std::make_shared<RecordingSink>();
+    ASSERT_THAT(world_.node->OpenCommands(session_, caller, sink), IsOk());
+    world_.scheduler.Advance(24h);
+    EXPECT_EQ(world_.Show(task).state, TaskState::kRunning);
+    EXPECT_FALSE(sink->closed);
+    world_.processes.Kill(pid);
+    world_.Settle();
+    EXPECT_TRUE(sink->closed);
+    EXPECT_TRUE(world_.Show(task).orphaned);
+    world_.scheduler.Advance(named ? limits::kLostAfter : limits::kSessionLease);
+    EXPECT_EQ(world_.Show(task).state, TaskState::kLost);
+  }
+}
+
+TEST_F(ProgramsTest, AStreamOutlivesTheProcessOfItsTask) {
+  const std::int32_t command = world_.processes.Spawn(NodeWorld::kUid);
+  const std::int32_t wrapper = world_.processes.Spawn(NodeWorld::kUid);
+  const TaskId task = Start(WithPid(command));
+  Principal caller = NodeWorld::User();
+  caller.pid = wrapper;
+  const auto sink = std::make_shared<RecordingSink>();
+  ASSERT_THAT(world_.node->OpenCommands(session_, caller, sink), IsOk());
+  world_.processes.Kill(command);
+  world_.scheduler.Advance(24h);
+  EXPECT_EQ(world_.Show(task).state, TaskState::kRunning) << "the wrapper may say how it went";
+  // Another stream takes its place: the end of the wrapper is none of that one's business.
+  Open(std::make_shared<RecordingSink>());
+  world_.processes.Kill(wrapper);
+  world_.scheduler.Advance(24h);
+  EXPECT_EQ(world_.Show(task).state, TaskState::kRunning);
+}
+
 TEST_F(ProgramsTest, ABrokenStreamWithoutAProcessLeavesALease) {
   const auto sink = std::make_shared<RecordingSink>();
   const TaskId task = Start(world_.Work(), sink);

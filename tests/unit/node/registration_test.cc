@@ -212,12 +212,35 @@ TEST_F(RegistrationTest, AnswersTheWholeChainSoThatItCanBePassedOn) {
   EXPECT_THAT(world_.RegisterOne(world_.Work()).ancestors, IsEmpty());
 }
 
-TEST_F(RegistrationTest, RefusesAParentThatNobodyKnows) {
+TEST_F(RegistrationTest, LeavesOutAParentThatIsNotKnownAndSaysSo) {
+  const TaskId forgotten = world_.RegisterOne(world_.Work()).id;
+  world_.Restart();  // Before the journal had it.
   NewTask task = world_.Work();
-  task.parent = world_.Id(400);  // Reserved, never given out.
-  EXPECT_THAT(Register(task), FailsWith(ErrorCode::kNotFound, task.parent->ToString()));
-  task.parent = world_.Id(9'000'000);
-  EXPECT_THAT(Register(task), FailsWith(ErrorCode::kNotFound, "9000000"));
+  task.grandparents = {world_.Id(1)};
+  // Reserved and never given out, beyond all that was reserved, given out and not kept.
+  for (const TaskId& parent : {world_.Id(400), world_.Id(9'000'000), forgotten}) {
+    task.parent = parent;
+    const auto reply = world_.Register({{}, {world_.Work(), task, world_.Work()}});
+    ASSERT_THAT(reply, IsOk());
+    ASSERT_THAT(reply->tasks, SizeIs(3));
+    EXPECT_EQ(reply->tasks[1].unknown_parent, parent);
+    EXPECT_THAT(reply->tasks[1].ancestors, IsEmpty());
+    EXPECT_EQ(reply->tasks[0].unknown_parent, std::nullopt);
+    EXPECT_EQ(reply->tasks[2].unknown_parent, std::nullopt);
+    EXPECT_EQ(world_.Show(reply->tasks[1].id).parent, std::nullopt);
+  }
+}
+
+TEST_F(RegistrationTest, RegistersNothingWithoutAParentThatIsRequired) {
+  NewTask task = world_.Work();
+  task.parent = world_.Id(400);
+  task.parent_required = true;
+  const auto reply = world_.Register({{}, {world_.Work(), task}});
+  ASSERT_THAT(reply, IsOk());
+  EXPECT_EQ(reply->missing_parent, task.parent);
+  EXPECT_THAT(world_.List(), IsEmpty());
+  task.parent = world_.RegisterOne(world_.Work()).id;
+  EXPECT_THAT(Register(task), IsOk());
 }
 
 TEST_F(RegistrationTest, KnowsAParentThatHasEndedAlsoAfterARestart) {
@@ -351,6 +374,32 @@ TEST_F(RegistrationTest, ChecksWhoseAProcessIs) {
   EXPECT_THAT(Register(task), FailsWith(ErrorCode::kPermissionDenied));
   task.pid = 999;
   EXPECT_THAT(Register(task), FailsWith(ErrorCode::kInvalidArgument));
+}
+
+TEST_F(RegistrationTest, KnowsAProcessOfAnotherPidNamespaceByItsPidHere) {
+  const std::int32_t peer = world_.processes.Spawn(NodeWorld::kUid);
+  const std::int32_t command = world_.processes.Spawn(NodeWorld::kUid);
+  world_.processes.Isolate(peer, 2, command);
+  Principal who = NodeWorld::User();
+  who.pid = peer;
+  NewTask task = world_.Work();
+  task.pid = 2;
+  const auto reply = world_.Register({std::nullopt, {task}}, who);
+  ASSERT_THAT(reply, IsOk());
+  EXPECT_EQ(world_.Show(reply->tasks[0].id).pid, command);
+}
+
+TEST_F(RegistrationTest, TakesAPidThatItCannotFindForNone) {
+  const std::int32_t peer = world_.processes.Spawn(NodeWorld::kUid);
+  const std::int32_t stranger = world_.processes.Spawn(NodeWorld::kUid);
+  world_.processes.Isolate(peer, 2, stranger);
+  Principal who = NodeWorld::User();
+  who.pid = peer;
+  NewTask task = world_.Work();
+  task.pid = stranger;  // In its own namespace it is another one, or none.
+  const auto reply = world_.Register({std::nullopt, {task}}, who);
+  ASSERT_THAT(reply, IsOk());
+  EXPECT_EQ(world_.Show(reply->tasks[0].id).pid, 0);
 }
 
 // ---- Resuming.

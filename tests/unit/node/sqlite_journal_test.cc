@@ -522,21 +522,6 @@ TEST_F(SqliteJournalTest, AFullDiskIsSaidByNameAndLosesNothingThatWasKept) {
   EXPECT_THAT(state_.tombstones, SizeIs(4));
 }
 
-TEST_F(SqliteJournalTest, RefusesAFileWithRowsThatMakeNoSense) {
-  Open();
-  ASSERT_THAT(Record(Applied({7})), IsOk());
-  journal_.reset();
-  {
-    auto database = sqlite::Database::Open(path(), JournalMigrations());
-    ASSERT_THAT(database, IsOk());
-    ASSERT_THAT(database->Run("UPDATE tombstones SET intent = 'nonsense'"), IsOk());
-  }
-  SqliteJournalOptions options;
-  options.node = kNode;
-  EXPECT_THAT(SqliteJournal::Open(path(), executor_, options),
-              FailsWith(ErrorCode::kInternal, "node.db"));
-}
-
 // The child writes down what was acknowledged; the parent kills it in the middle of its work.
 TEST_F(SqliteJournalTest, WhatWasAcknowledgedIsThereAfterKillNine) {
   int pipe_ends[2];

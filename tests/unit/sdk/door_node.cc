@@ -24,6 +24,7 @@ namespace {
 // Every process lives for ever.
 class Immortal final : public ProcessWatch {
  public:
+  Result<std::int32_t> Find(std::int32_t, std::int32_t pid) override { return pid; }
   Result<std::shared_ptr<void>> Watch(std::int32_t, std::uint32_t, std::function<void()>) override {
     return std::shared_ptr<void>(std::make_shared<int>());
   }

@@ -1,5 +1,5 @@
-// Is a text one JSON object? Checked where a node's answer comes in, because the text is copied
-// into answers as it is. Private to this folder.
+// Is a text one JSON object? A task's status is copied into answers as it is, so each entrance asks
+// (core/validity.h).
 #pragma once
 
 #include <string_view>
@@ -7,7 +7,7 @@
 namespace quell {
 
 // RFC 8259, nothing around it but blanks, at most 64 levels deep. Linear, no allocation, no
-// recursion. UTF-8 is not checked: protobuf has done so.
+// recursion. UTF-8 is not checked.
 bool IsJsonObject(std::string_view text);
 
 }  // namespace quell

@@ -1,4 +1,4 @@
-#include "transport/grpc/json_object.h"
+#include "core/json_object.h"
 
 #include <bitset>
 #include <cstddef>

@@ -1,6 +1,6 @@
 // Goal: exactly what RFC 8259 calls an object passes; nothing else can get into an answer.
 // Method: examples of every rule, and random texts compared with an independent parser.
-#include "transport/grpc/json_object.h"
+#include "core/json_object.h"
 
 #include <string>
 

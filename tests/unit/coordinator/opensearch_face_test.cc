@@ -524,6 +524,18 @@ TEST_F(FaceTest, TheNativeFaceListsAndForgetsNodes) {
   EXPECT_EQ(Send(http::Method::kDelete, target).status, 404);
 }
 
+TEST_F(FaceTest, TasksThatACancelHasSparedAreNamedInItsAnswer) {
+  Join(Documented(1));
+  NodesAnswer();
+  spared_ = {{Documented(1).id, 54}};
+  const std::string named =
+      R"({"task_failures":[{"task_id":54,"node_id":"JzrCxdtFTCO_RaINw8ckNA","status":"CONFLICT",)"
+      R"("reason":{"type":"task_order_unknown_exception","reason":"task )"
+      R"([JzrCxdtFTCO_RaINw8ckNA:54] was spared)";
+  EXPECT_THAT(Post("/_tasks/_cancel").body, StartsWith(named));
+  EXPECT_THAT(Post("/_tasks/_cancel?group_by=none", Strict()).body, StartsWith(named));
+}
+
 TEST_F(FaceTest, ReadinessEndsBeforeLife) {
   EXPECT_EQ(Get("/readyz").status, 200);
   ready_ = false;

@@ -180,7 +180,7 @@ TEST(GrpcMembershipTest, BeatsAndLeaves) {
   TestCoordinator coordinator;
   coordinator.handler.on_heartbeat = [&](const HeartbeatRequest& request, const auto& reply) {
     EXPECT_EQ(request.acks, beat.acks);
-    reply(HeartbeatReply{true, {}, WallFromMicros(7)});
+    reply(HeartbeatReply{true, {}, {}, WallFromMicros(7)});
   };
   coordinator.handler.on_leave = [](const LeaveRequest& request, const auto& reply) {
     EXPECT_EQ(request.incarnation, Incarnation{2});
@@ -218,7 +218,7 @@ TEST(GrpcMembershipTest, AnswersThatComeLaterAndInAnyOrderReachTheirCallers) {
   ASSERT_TRUE(all.Wait());
   for (int i = 2; i >= 0; --i) {
     coordinator.executor().Run([&] {
-      kept[static_cast<std::size_t>(i)](HeartbeatReply{false, {}, WallFromMicros(i)});
+      kept[static_cast<std::size_t>(i)](HeartbeatReply{false, {}, {}, WallFromMicros(i)});
     });
     EXPECT_THAT(endings[static_cast<std::size_t>(i)].Wait(),
                 IsOkAnd(Field(&HeartbeatReply::wall, WallFromMicros(i))));
@@ -355,7 +355,7 @@ TEST(GrpcMembershipTest, AHeartbeatWithMoreAcksThanAMessageHoldsArrivesWhole) {
     v1::HeartbeatRequest message;
     ToProto(request, &message);
     EXPECT_THAT(AppendAcks(message.acks(), &seen), IsOk());
-    reply(HeartbeatReply{false, {}, WallFromMicros(parts)});
+    reply(HeartbeatReply{false, {}, {}, WallFromMicros(parts)});
   };
   TestMember member(coordinator.address());
   const Result<HeartbeatReply> reply = member.Heartbeat(beat).Wait();

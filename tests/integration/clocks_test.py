@@ -225,6 +225,10 @@ class ClocksTest(quelltest.TestCase):
 
     # ---- A restored data directory.
 
+    def member(self):
+        nodes = quelltest.http_call(self.address(), "GET", "/quell/v1/nodes").json["nodes"]
+        return next(node for node in nodes if node["name"] == "web1")
+
     def register(self, action, count):
         """The ids of so many tasks of this process."""
         answer = quelltest.http_call(
@@ -253,8 +257,9 @@ class ClocksTest(quelltest.TestCase):
         self.assertIn(target, new, "both copies give out the same ids")
         self.start_coordinator()
         self.node.wait_joined()
-        until(lambda: "nobody can tell whether" in self.node.text(), "it is named as spared")
-        until(lambda: "restored from an older copy" in self.coordinator.text(), "and said why")
+        until(lambda: self.member()["pending"] == 0, "the cancel has been handed over")
+        self.assertTrue(self.member()["restored"])
+        self.assertIn("restored from an older copy", self.coordinator.text())
         shown = quelltest.http_call(
             self.address(), "GET", "/_tasks?group_by=none&actions=new/*").json["tasks"]
         self.assertEqual(len(shown), 1500)

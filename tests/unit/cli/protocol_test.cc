@@ -40,6 +40,17 @@ TEST(AnswerTest, ReadsTasksByNodeAndFailuresByTheirCause) {
   EXPECT_EQ(answer->failures[0].reason, "[b] disconnected");
 }
 
+TEST(AnswerTest, ATaskThatWasSparedIsAFailure) {
+  const auto answer =
+      ParseAnswer(R"({"task_failures":[{"task_id":5,"node_id":"N","status":"CONFLICT",)"
+                  R"("reason":{"type":"t","reason":"task [N:5] was spared"}}],"nodes":{}})");
+  ASSERT_TRUE(answer);
+  ASSERT_THAT(answer->failures, SizeIs(1));
+  EXPECT_EQ(answer->failures[0].node, "N");
+  EXPECT_EQ(answer->failures[0].type, "t");
+  EXPECT_EQ(answer->failures[0].reason, "task [N:5] was spared");
+}
+
 TEST(AnswerTest, ReadsAStrictAnswerWithoutFailures) {
   const auto answer = ParseAnswer(R"({"nodes":{}})");
   ASSERT_TRUE(answer);
@@ -132,9 +143,10 @@ TEST(NodesTest, ReadsTheMembers) {
 
 TEST(LocalDoorTest, RegistersWithEverythingTheNodeMustKnow) {
   JobTask task{"run/x", "x \"1\"", "N:9", 77, 5, std::nullopt};
+  task.start_boot = BootTime(std::chrono::microseconds(7));
   EXPECT_EQ(RenderRegistration(task),
             R"({"action":"run/x","description":"x \"1\"","parent":"N:9","pid":77,)"
-            R"("start_time_in_millis":5})");
+            R"("start_time_in_millis":5,"start_since_boot_in_micros":7})");
   task.parent.clear();
   task.id = "N:12";
   task.ancestors = {"M:3"};  // Of no parent: not said.

@@ -80,6 +80,9 @@ class FaceTest : public CoordinatorServicesTest {
           if (!mine.empty()) ask.sink->OnTasks(mine);
           ApplyReply reply;
           reply.acks.push_back({apply->intents.front().id, {}, {}});
+          for (const TaskId& task : spared_) {
+            if (task.node == ask.node) reply.acks.back().doubtful.push_back(task);
+          }
           return ask.sink->OnDone(NodeReply(reply));
         }
         if (std::holds_alternative<AwaitRequest>(ask.request)) return Await(ask, mine);
@@ -141,6 +144,7 @@ class FaceTest : public CoordinatorServicesTest {
   bool ready_ = true;
   native::Face native_{coordinator_, [this] { return ready_; }};
   std::vector<TaskView> tasks_;
+  std::vector<TaskId> spared_;  // By a cancel: its node cannot tell which began first.
   bool ended_ = false;
 };
 

@@ -180,7 +180,7 @@ TEST(GrpcMembershipTest, BeatsAndLeaves) {
   TestCoordinator coordinator;
   coordinator.handler.on_heartbeat = [&](const HeartbeatRequest& request, const auto& reply) {
     EXPECT_EQ(request.acks, beat.acks);
-    reply(HeartbeatReply{true, {}, WallFromMicros(7)});
+    reply(HeartbeatReply{true, {}, {}, WallFromMicros(7)});
   };
   coordinator.handler.on_leave = [](const LeaveRequest& request, const auto& reply) {
     EXPECT_EQ(request.incarnation, Incarnation{2});
@@ -218,7 +218,7 @@ TEST(GrpcMembershipTest, AnswersThatComeLaterAndInAnyOrderReachTheirCallers) {
   ASSERT_TRUE(all.Wait());
   for (int i = 2; i >= 0; --i) {
     coordinator.executor().Run([&] {
-      kept[static_cast<std::size_t>(i)](HeartbeatReply{false, {}, WallFromMicros(i)});
+      kept[static_cast<std::size_t>(i)](HeartbeatReply{false, {}, {}, WallFromMicros(i)});
     });
     EXPECT_THAT(endings[static_cast<std::size_t>(i)].Wait(),
                 IsOkAnd(Field(&HeartbeatReply::wall, WallFromMicros(i))));
@@ -355,7 +355,7 @@ TEST(GrpcMembershipTest, AHeartbeatWithMoreAcksThanAMessageHoldsArrivesWhole) {
     v1::HeartbeatRequest message;
     ToProto(request, &message);
     EXPECT_THAT(AppendAcks(message.acks(), &seen), IsOk());
-    reply(HeartbeatReply{false, {}, WallFromMicros(parts)});
+    reply(HeartbeatReply{false, {}, {}, WallFromMicros(parts)});
   };
   TestMember member(coordinator.address());
   const Result<HeartbeatReply> reply = member.Heartbeat(beat).Wait();
@@ -391,8 +391,8 @@ class HeartbeatPartsSeedTest : public testing::TestWithParam<std::uint64_t> {};
 TEST_P(HeartbeatPartsSeedTest, PartsAreBoundedAndTogetherTheWhole) {
   constexpr std::size_t kBytes = 2000;
   RandomValues random(GetParam());
-  HeartbeatRequest beat{NodeOf(1), Incarnation{2}, 5, {}, CancelledRunning{3, 4},
-                        {},        random.Load()};
+  HeartbeatRequest beat{NodeOf(1), Incarnation{2}, 5, {},  CancelledRunning{3, 4},
+                        {},        random.Load(),  7, true};
   for (std::uint64_t i = random.Below(6); i > 0; --i) {
     IntentAck& ack = beat.acks.emplace_back(random.Ack());
     for (std::uint64_t receipt = random.Below(40); receipt > 0; --receipt)
@@ -411,6 +411,8 @@ TEST_P(HeartbeatPartsSeedTest, PartsAreBoundedAndTogetherTheWhole) {
     EXPECT_EQ(rest->next_number, beat.next_number);
     EXPECT_EQ(rest->cancelled_running, beat.cancelled_running);
     EXPECT_EQ(rest->host_load, beat.host_load);
+    EXPECT_EQ(rest->live_tasks, beat.live_tasks);
+    EXPECT_EQ(rest->draining, beat.draining);
   }
   EXPECT_EQ(seen, beat.acks);
 }

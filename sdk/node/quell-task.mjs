@@ -39,6 +39,7 @@ const LOOK_CANCELLED_MS = 1000;  // Somebody waits for it.
 const LOOKS_A_SECOND = 100;
 const MEASURE_MS = 1000;  // Figures that travel alone.
 const BUSY_MS = 2000;  // The node has no room now.
+const NO_ROOM = 429;
 const BATCH = 500;
 const BATCH_BYTES = 512 * 1024;
 const STATUS_BYTES = 16 * 1024;
@@ -516,7 +517,8 @@ class Engine {
         response.on('error', reject);
         response.on('end', () => {
           this.#call = undefined;
-          const status = response.statusCode;
+          const isDraining = parsed(text)?.error?.type === 'draining';  // No room for new tasks, and for them alone.
+          const status = isDraining ? NO_ROOM : response.statusCode;
           if (isAway(status)) {
             reject(new Error('away'));
             return;

@@ -55,6 +55,7 @@ _LOOK_CANCELLED_S = 1.0  # Somebody waits for it.
 _LOOKS_A_SECOND = 100
 _MEASURE_S = 1.0  # Figures that travel alone.
 _BUSY_S = 2.0  # The node has no room now.
+_NO_ROOM = 429
 _BATCH = 500
 _BATCH_BYTES = 512 * 1024
 _STATUS_BYTES = 16 * 1024
@@ -789,9 +790,12 @@ class _Engine:
         self._door.request("POST", target, body=body.encode(), headers=headers)
         response = self._door.getresponse()
         text = response.read()
-        if _is_away(response.status):
+        if not _is_away(response.status):
+            return response.status, json.loads(text or b"{}")
+        answer = json.loads(text) if text.lstrip().startswith(b"{") else {}
+        if _error_of(answer)[0] != "draining":
             raise _Away()
-        return response.status, json.loads(text or b"{}")
+        return _NO_ROOM, answer  # For new tasks alone.
 
     def _register(self) -> None:
         while True:

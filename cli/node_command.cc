@@ -5,6 +5,7 @@
 #include "cli/exit_code.h"
 #include "cli/table.h"
 #include "cli/task_ref.h"
+#include "cli/terminal_text.h"
 #include "core/limits.h"
 #include "transport/http/json_writer.h"
 
@@ -65,7 +66,7 @@ std::string Count(std::uint64_t count, const std::string& what) {
 void PrintLive(const DrainEntry& entry) {
   std::string text;
   for (const TaskEntry& task : entry.tasks)
-    text += "  " + Plain(ShortId(task)) + "  " + Plain(task.action) + "\n";
+    text += "  " + TerminalLine(ShortId(task)) + "  " + TerminalLine(task.action) + "\n";
   if (entry.tasks.size() < entry.live) {
     text += "  and " + Count(entry.live - entry.tasks.size(), "other") + "\n";
   }
@@ -121,7 +122,7 @@ int NodeForgetCommand(const NodeForgetArguments& arguments) {
   if (!id) return Fail(id.error());
   const auto forgotten = client->Forget(*id);
   if (!forgotten) return Fail(forgotten.error());
-  std::string text = Plain(forgotten->name) + " (" + *id + ") forgotten: ";
+  std::string text = TerminalLine(forgotten->name) + " (" + *id + ") forgotten: ";
   text += forgotten->live_tasks ? Count(*forgotten->live_tasks, "task") + " that it reported last"
                                 : std::string("its tasks");
   text += " may still run, and nobody will know; " + Count(forgotten->pending, "pending cancel");
@@ -142,7 +143,7 @@ int NodeDrainCommand(const NodeDrainArguments& arguments) {
   if (arguments.wait) call.wait = arguments.timeout.value_or(limits::kWaitDefault);
   const auto entry = client->Drain(call);
   if (!entry) return Fail(entry.error());
-  const std::string name = Plain(entry->name);
+  const std::string name = TerminalLine(entry->name);
   if (call.what == DrainCall::What::kTakeAgain) {
     Print(name + "  takes new tasks again\n");
     return kOk;

@@ -222,7 +222,7 @@ class Coordinator::Impl {
              std::function<void(Result<std::vector<AwaitedTask>>)> done) {
     query.wait =
         std::clamp<MonoClock::duration>(query.wait, MonoClock::duration::zero(), limits::kWaitMax);
-    done = Admit(query.wait > MonoClock::duration::zero(), nullptr, std::move(done));
+    done = Admit(SortOf(query.wait > MonoClock::duration::zero()), nullptr, std::move(done));
     if (!done) return;
     if (query.ids.empty() || query.ids.size() > limits::kAwaitIdsMax) {
       return Refuse(done, {ErrorCode::kInvalidArgument, "name at least one task and at most " +

@@ -22,7 +22,7 @@ std::vector<IntentId> OwedIntents::Take(const NodeId& node, std::vector<Intent> 
       settled.push_back(id);
     } else if (found == before.end()) {
       // The node names it again: what is on its way must not fill the store's queue.
-      if (committing_ >= limits::kOwedCommitsMax) continue;
+      if (committing_ + fresh.size() >= limits::kOwedCommitsMax) continue;
       known_[node][id] = State::kCommitting;
       fresh.push_back(std::move(intent));
     } else {

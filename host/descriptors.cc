@@ -1,6 +1,7 @@
 #include "host/descriptors.h"
 
 #include <algorithm>
+#include <malloc.h>
 
 #include "core/limits.h"
 #include "host/log.h"
@@ -15,6 +16,10 @@ std::size_t ConnectionsWithin(std::size_t open_files, std::size_t wanted) {
 
 std::size_t DescriptorsForClients(std::size_t open_files) {
   return open_files - std::min(limits::kDescriptorsKept, open_files / 4);
+}
+
+void GiveLargeBlocksBack() {
+  ::mallopt(M_MMAP_THRESHOLD, 256 * 1024);
 }
 
 DescriptorsLog::DescriptorsLog(const Clock& clock)

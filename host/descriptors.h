@@ -1,4 +1,5 @@
-// How a daemon shares its file descriptors out, and says that there are none left.
+// What a daemon does with bounded means: shares its file descriptors out, says that there are none
+// left, and gives memory back.
 #pragma once
 
 #include <cstddef>
@@ -16,6 +17,11 @@ std::size_t ConnectionsWithin(std::size_t open_files, std::size_t wanted);
 
 // The number from which on descriptors are not for connections of clients; 0: there is none.
 std::size_t DescriptorsForClients(std::size_t open_files);
+
+// Blocks of memory from 256 KiB on go back to the system as soon as they are freed, and grow
+// without a copy. Left to itself the C library keeps ever larger ones, so that a bound on bytes is
+// none on memory.
+void GiveLargeBlocksBack();
 
 // Logs that a connection met the limit, once in limits::kTurnLogInterval at most. Not thread-safe.
 class DescriptorsLog {

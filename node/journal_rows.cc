@@ -78,7 +78,7 @@ CREATE INDEX owed_intents ON intents(seq) WHERE owed = 1;
 )sql";
 
 constexpr std::array<std::string_view, 8> kMigrations = {
-    kFirst, kHistory, kResources, kLive, kOwed, kOrder, kForgetting, kCountMarks};
+    kFirst, kHistory, kResources, kLive, kOwed, kOrder, kForgettingRows, kCountMarks};
 
 Error Damaged(const sqlite::Database& database, std::string_view what) {
   return {ErrorCode::kInternal,
@@ -376,9 +376,10 @@ Result<JournalState> LoadJournal(sqlite::Database& database, const NodeId& node)
                         "live task", state, state.live,
                         [&node](const sqlite::Statement& row) { return ReadLive(row, node); });
   if (!live) return live.error();
-  Result<std::vector<Life>> lives = LoadLives(database);
+  Status lives = LoadAll(
+      database, "SELECT id, first_number, joined_number FROM lives WHERE seq > ?1 ORDER BY seq",
+      "life", state, state.lives, ReadLife);
   if (!lives) return lives.error();
-  state.lives = std::move(*lives);
   return state;
 }
 

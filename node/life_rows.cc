@@ -1,7 +1,6 @@
 #include "node/life_rows.h"
 
 #include <optional>
-#include <utility>
 
 #include "core/limits.h"
 
@@ -22,26 +21,12 @@ Status KeepJoined(sqlite::Database& database, std::uint64_t next_number) {
       next_number);
 }
 
-Result<std::vector<Life>> LoadLives(sqlite::Database& database) {
-  Result<sqlite::Statement> rows =
-      database.Prepare("SELECT id, first_number, joined_number FROM lives ORDER BY seq");
-  if (!rows) return rows.error();
-  rows->Bind();
-  std::vector<Life> lives;
-  bool sound = true;
-  Status read = rows->ForEach([&](const sqlite::Statement& row) {
-    const std::optional<LifeId> id = LifeId::Parse(row.text(0));
-    sound = sound && id.has_value();
-    if (!id) return;
-    Life& life = lives.emplace_back(Life{*id, row.number(1), {}});
-    if (!row.null(2)) life.joined_number = row.number(2);
-  });
-  if (!read) return read.error();
-  if (sound) return lives;
-  return Error{ErrorCode::kInternal,
-               database.path() +
-                   ": unreadable lives; restore the file from a backup, or start the node on an "
-                   "empty data directory"};
+Result<Life> ReadLife(const sqlite::Statement& row) {
+  const std::optional<LifeId> id = LifeId::Parse(row.text(0));
+  if (!id) return Error{ErrorCode::kInvalidArgument, "malformed id"};
+  Life life{*id, row.number(1), {}};
+  if (!row.null(2)) life.joined_number = row.number(2);
+  return life;
 }
 
 }  // namespace quell

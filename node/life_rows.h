@@ -4,7 +4,6 @@
 
 #include <cstdint>
 #include <string_view>
-#include <vector>
 
 #include "host/sqlite.h"
 #include "node/journal.h"
@@ -31,7 +30,7 @@ ALTER TABLE live ADD COLUMN start INTEGER NOT NULL DEFAULT 0;
 Status InsertLife(sqlite::Database& database, const LifeId& life);
 // The present life has joined; only the first time counts.
 Status KeepJoined(sqlite::Database& database, std::uint64_t next_number);
-// As JournalState has them.
-Result<std::vector<Life>> LoadLives(sqlite::Database& database);
+// Columns: id, first_number, joined_number. Errors: kInvalidArgument for a row that makes no sense.
+Result<Life> ReadLife(const sqlite::Statement& row);
 
 }  // namespace quell

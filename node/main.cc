@@ -404,6 +404,7 @@ int Serve(Options options) {
 int main(int argc, char** argv) {
   quell::HoldStandardDescriptors();
   quell::IgnoreWriteSignals();
+  quell::GiveLargeBlocksBack();
   quell::SetLogName("quell-node");
   quell::Options options;
   options.open_files = quell::RaiseOpenFileLimit();

@@ -1,6 +1,7 @@
 #include "cli/run/supervisor.h"
 
 #include <algorithm>
+#include <array>
 #include <csignal>
 #include <cstring>
 #include <fcntl.h>
@@ -40,7 +41,9 @@ bool EndsCommand(int signal) {
 // Takes the default action of a signal, and of no other. All are blocked before and after. Not by
 // way of the C library's sets, which cannot hold each signal.
 void TakeSignal(int signal) {
-  ::signal(signal, SIG_DFL);
+  // In the kernel's own form, which has no name here, the default action is all zeros.
+  constexpr std::array<std::uint64_t, 4> kDefault{};
+  ::syscall(SYS_rt_sigaction, signal, kDefault.data(), nullptr, sizeof(std::uint64_t));
   sigset_t others = EverySignalSet();
   const std::uint64_t mask = ~(std::uint64_t{1} << (signal - 1));
   std::memcpy(&others, &mask, sizeof mask);
@@ -183,8 +186,8 @@ void Supervisor::FollowStop(int signal) {
   } else {
     TakeSignal(signal);  // In an orphaned process group the kernel ignores it, as it should.
   }
-  // The SIGCONT by which we go on waits in the queue, and is passed on if the command needs it. There
-  // is none if we were not stopped.
+  // The SIGCONT by which we go on waits in the queue, and is passed on if the command needs it.
+  // There is none if we were not stopped.
   sigset_t waiting;
   ::sigpending(&waiting);
   continued_ = sigismember(&waiting, SIGCONT) == 1;

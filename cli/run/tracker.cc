@@ -110,6 +110,7 @@ bool StartThread(std::shared_ptr<Tracker::State> state, void (Tracker::State::*r
   const bool started = ::pthread_create(&thread, &attributes, &RunThread, work.get()) == 0;
   if (started) (void)work.release();
   ::pthread_attr_destroy(&attributes);
+  SetSignalMask(EverySignalSet());  // The first one has unblocked it here, too.
   return started;
 }
 

@@ -18,9 +18,10 @@ namespace quell::cli {
 // and end with the process.
 class Tracker {
  public:
-  // Starts to register `task` at once, and goes on until it works. `parent_required`: a parent that
-  // the node does not know makes it give up; else the task loses its parent after kParentPatience.
-  // What the tree below this process uses is measured until Finish(), and told with the reports.
+  // Starts to register `task` at once, and goes on until it works. All signals are blocked, and
+  // stay so. `parent_required`: a parent that the node does not know makes it give up; else the
+  // task loses its parent after kParentPatience. What the tree below this process uses is measured
+  // until Finish(), and told with the reports.
   // Errors: kResourceExhausted (threads, memory, open files): nothing has been registered.
   static Result<std::unique_ptr<Tracker>> Start(http::Address address, JobTask task,
                                                 bool parent_required);

@@ -28,6 +28,7 @@ import { isMainThread } from 'node:worker_threads';
 export const version = '0.1.0';
 
 const FIRST_START_MS = 250;
+const EXIT_MS = 250;
 const CALL_MS = 5000;
 const COALESCE_MS = 100;
 const BACKOFF_MIN_MS = 100;
@@ -384,7 +385,8 @@ export class Task {
 class Engine {
   #path = process.env.QUELL_SOCKET || '/run/quell/node.sock';
   #agent = new http.Agent({ keepAlive: true, maxSockets: 1 });
-  #socket;  // That the calls use.
+  #socket;  // That the calls use...
+  #call;  // ...and the one under way.
   #tasks = new Set();
   #session = '';
   #stream;
@@ -494,7 +496,8 @@ class Engine {
     await this.#end();
   }
 
-  #post(target, data) {
+  // `batch`: what is registered by it.
+  #post(target, data, batch) {
     const headers = { 'Content-Type': 'application/json' };
     if (this.#session) headers['Quell-Session'] = this.#session;
     return new Promise((resolve, reject) => {
@@ -503,6 +506,7 @@ class Engine {
         socketPath: this.#path, path: target, method: 'POST', headers, agent: this.#agent, timeout: CALL_MS,
       });
       request.on('socket', (socket) => { this.#socket = socket; });
+      this.#call = { request, batch };
       request.on('timeout', () => request.destroy(new Error('no answer')));
       request.on('error', reject);
       request.on('response', (response) => {
@@ -511,6 +515,7 @@ class Engine {
         response.on('data', (part) => { text += part; });
         response.on('error', reject);
         response.on('end', () => {
+          this.#call = undefined;
           const status = response.statusCode;
           if (isAway(status)) {
             reject(new Error('away'));
@@ -559,7 +564,7 @@ class Engine {
   }
 
   async #registerBatch(batch) {
-    const { status, answer, type, reason } = await this.#post('/v1/tasks', `[${batch.map(({ json }) => json).join()}]`);
+    const { status, answer, type, reason } = await this.#post('/v1/tasks', `[${batch.map(({ json }) => json).join()}]`, batch);
     if (type === 'session_not_found') throw new Error('away');  // Begin anew.
     if (status !== 200 && batch.length > 1) {
       // One bad task spoils its batch; some may have room where all have none.
@@ -572,9 +577,8 @@ class Engine {
     } else if (status !== 200) {
       this.#refuse(batch[0].task, reason);
     } else {
-      this.#session = answer.session;
       this.#backoff = 0;
-      batch.forEach(({ task }, i) => this.#take(task, answer.tasks[i]));
+      this.#takeAnswer(batch, { status, answer });
       if (!this.#stream) this.#listen();
     }
   }
@@ -767,22 +771,41 @@ class Engine {
     this.#tasks.delete(task);
   }
 
-  // Nothing asynchronous happens any more: what can still be said is written to the open connection.
+  // Nothing asynchronous happens any more: what has ended is told over the open connection.
   #atExit(code) {
     for (let task = current.getStore(); task; task = task._.parent) {
       if (task._.inRun && task._.outcome === undefined) task._.outcome = code ? 'failure' : 'success';
     }
-    const ended = [...this.#tasks].filter(({ _: s }) => s.outcome !== undefined && s.registered);
-    const fd = this.#socket?._handle?.fd;
-    if (ended.length === 0 || !(fd >= 0) || this.#socket.destroyed) return;
-    const body = JSON.stringify(ended.map((task) => this.#endOf(task)));
-    const head = `POST /v1/tasks/finish HTTP/1.1\r\nHost: quell\r\nContent-Type: application/json\r\n`
-      + `Quell-Session: ${this.#session}\r\nContent-Length: ${bytesOf(body)}\r\n\r\n`;
+    const socket = this.#socket;
+    const fd = socket?._handle?.fd;
+    const ended = [...this.#tasks].filter(({ _: s }) => s.outcome !== undefined && !s.refused);
+    if (ended.length === 0 || !(fd >= 0) || socket.destroyed || socket.connecting) return;
     try {
-      fs.writeSync(fd, head + body);
+      const words = new LastWords(fd);
+      if (this.#call?.request.socket) this.#takeAnswer(this.#call.batch, words.hear());
+      while (this.#takeBatch(ended, words));
+      const told = ended.filter(({ _: s }) => s.registered);
+      if (told.length) words.say('/v1/tasks/finish', this.#session, JSON.stringify(told.map((task) => this.#endOf(task))));
     } catch {
-      // The node is away, or its socket is full.
+      // The node is away, or slow: nobody hears how they went.
     }
+  }
+
+  // Registers those that can be; whether there were any.
+  #takeBatch(tasks, words) {
+    const settled = ({ _: s }) => s.registered || s.refused || s.toldEnd;
+    const batch = tasks.filter(({ _: s }) => !s.registered && (!s.parent || settled(s.parent))).slice(0, BATCH)
+      .map((task) => ({ task, json: task._newJson() }));
+    if (batch.length === 0) return false;
+    words.say('/v1/tasks', this.#session, `[${batch.map(({ json }) => json).join()}]`);
+    return this.#takeAnswer(batch, words.hear());
+  }
+
+  #takeAnswer(batch, { status, answer }) {
+    if (!batch || status !== 200) return false;
+    this.#session = answer.session;
+    batch.forEach(({ task }, i) => this.#take(task, answer.tasks[i]));
+    return true;
   }
 
   #listen() {
@@ -855,6 +878,50 @@ class Engine {
     for (const task of ended.slice(0, -ENDED_UNTRACKED)) {
       task._.refused = true;  // Its children wait for it no longer.
       this.#tasks.delete(task);
+    }
+  }
+}
+
+// Calls that wait, over a connection that is open already: for the end of the process.
+class LastWords {
+  #fd;
+  #until = monotonic() + EXIT_MS;
+
+  constructor(fd) { this.#fd = fd; }
+
+  say(target, session, body) {
+    let left = Buffer.from(`POST ${target} HTTP/1.1\r\nHost: quell\r\nContent-Type: application/json\r\n`
+      + `${session ? `Quell-Session: ${session}\r\n` : ''}Content-Length: ${bytesOf(body)}\r\n\r\n${body}`);
+    while (left.length) left = left.subarray(this.#once(() => fs.writeSync(this.#fd, left)));
+  }
+
+  hear() {
+    let bytes = Buffer.alloc(0);
+    const part = Buffer.alloc(64 * 1024);
+    for (;;) {
+      const end = bytes.indexOf('\r\n\r\n');
+      const head = bytes.subarray(0, Math.max(end, 0)).toString();
+      const length = Number(/^content-length: *([0-9]+)$/im.exec(head)?.[1] ?? 0);
+      if (end >= 0 && bytes.length >= end + 4 + length) {
+        const body = bytes.subarray(end + 4, end + 4 + length).toString();
+        return { status: Number(head.slice(9, 12)), answer: JSON.parse(body || '{}') };
+      }
+      const got = this.#once(() => fs.readSync(this.#fd, part, 0, part.length, null));
+      if (got === 0) throw new Error('the node hung up');
+      bytes = Buffer.concat([bytes, part.subarray(0, got)]);
+    }
+  }
+
+  // Until the socket is ready for it.
+  #once(work) {
+    const clock = new Int32Array(new SharedArrayBuffer(4));
+    for (;;) {
+      try {
+        return work();
+      } catch (error) {
+        if (error.code !== 'EAGAIN' || monotonic() > this.#until) throw error;
+        Atomics.wait(clock, 0, 0, 1);
+      }
     }
   }
 }

@@ -627,7 +627,8 @@ class _Engine:
         self._condition = threading.Condition()
         self._tasks: List[Task] = []
         self._started = False
-        self._start_at = 0.0  # The next try to make the thread.
+        self._start_at = 0.0  # The next try to make the thread...
+        self._no_thread = ""  # ...and why the last one failed.
         self._here = threading.Lock()  # A turn without the thread...
         self._own = 0  # ...and the thread that takes it; else the engine's own.
         self._tried = False
@@ -676,13 +677,13 @@ class _Engine:
             threading.Thread(target=self._run, name="quell", daemon=True).start()
             self._started = True
         except (RuntimeError, MemoryError) as error:
-            self._start_at = time.monotonic() + 1.0
-            _warn_once(("thread",), "no thread can be made (%s): tasks are told at their start and end only, and "
-                       "hear of no cancel", error)
+            self._start_at, self._no_thread = time.monotonic() + 1.0, str(error)
         return self._started
 
     def _turn_here(self) -> None:
         """On the caller's thread, since there is no other."""
+        _warn_once(("thread",), "no thread can be made (%s): tasks are told at their start and end only, and hear of "
+                   "no cancel", self._no_thread)
         if self._own == threading.get_ident() or not self._here.acquire(timeout=_FIRST_START_S):
             return
         try:

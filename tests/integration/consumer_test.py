@@ -3,6 +3,7 @@ nothing of gRPC, protobuf or Boost into the program.
 Method: an install into a temporary prefix, projects that know only that prefix, nm and ldd."""
 
 import os
+import re
 import subprocess
 
 import quelltest
@@ -45,13 +46,36 @@ class ConsumerTest(quelltest.SharedClusterCase):
         self.tracked(os.path.join(build, "consumer_c"))
 
     def test_pkg_config(self):
-        # The prefix was not known when the file was made.
-        env = dict(os.environ, PKG_CONFIG_PATH=os.path.dirname(self.find("quell.pc")))
-        flags = run("pkg-config", "--define-variable=prefix=" + self.prefix, "--cflags", "--libs", "quell",
-                    env=env).split()
+        flags = self.pkg_config()
         program = os.path.join(self.directory, "consumer")
         run("cc", "-std=c11", os.path.join(HERE, "consumer", "consumer.c"), "-o", program, *flags)
         self.tracked(program)
+
+    def pkg_config(self):
+        """Where it was installed counts, not what was known when it was configured."""
+        env = dict(os.environ, PKG_CONFIG_PATH=os.path.dirname(self.find("quell.pc")))
+        prefix = run("pkg-config", "--variable=prefix", "quell", env=env).strip()
+        self.assertEqual(os.path.realpath(prefix), os.path.realpath(self.prefix))
+        return run("pkg-config", "--cflags", "--libs", "quell", env=env).split()
+
+    def test_the_first_example_of_the_header_compiles_without_a_warning(self):
+        with open(os.path.join(self.prefix, "include", "quell", "quell.h"), encoding="utf-8") as file:
+            lines = iter(file.read().splitlines())
+        example = []
+        for line in lines:
+            code = re.match(r" \*     (.*)", line)
+            if code:
+                example.append(code.group(1))
+            elif example:
+                break
+        self.assertIn("quell_task_start", "".join(example))
+        source = os.path.join(self.directory, "example.c")
+        with open(source, "w", encoding="utf-8") as file:
+            body = "\n".join(example).replace("...", "")
+            file.write(f"#include <quell/quell.h>\nint main(void) {{\n{body}\nreturn 0;\n}}\n")
+        for language in (("cc", "-std=c11"), ("c++", "-std=c++20", "-x", "c++")):
+            run(*language, "-Wall", "-Wextra", "-Wpedantic", "-Werror", "-c", source, "-o",
+                os.path.join(self.directory, "example.o"), *self.pkg_config())
 
     def test_only_names_of_ours_leave_the_library(self):
         names = [line.split()[-1].split("@")[0] for line in

@@ -111,7 +111,7 @@ class LeavingNodeTest(quelltest.TestCase):
         extra = self.daemon(*self.argv)
         ready = extra.wait_ready()
         extra.wait_joined()
-        self.fleet.nodes["extra"] = {"socket": ready["socket"]}
+        self.fleet.nodes["extra"] = ready
         return extra
 
     def run_job(self, action):
@@ -162,7 +162,7 @@ class LeavingNodeTest(quelltest.TestCase):
         job, pid, _ = self.run_job("short/work")
         leaving = self.fleet.popen("node", "leave", "extra", "--wait", "--timeout", "60s")
         self.addCleanup(leaving.kill)
-        until(lambda: self.register().status == 503, "it drains")
+        until(lambda: "draining" in self.ok("node", "ls"), "it drains")
         self.assertIsNone(leaving.poll())
         os.kill(pid, signal.SIGTERM)
         out, err = leaving.communicate(timeout=60)

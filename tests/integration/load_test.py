@@ -87,38 +87,35 @@ class LoadTest(quelltest.SharedClusterCase):
         return statuses
 
     def assert_a_cancel_gets_through(self):
-        answer = self.shared.post(f"/_tasks/{self.ids.pop()}/_cancel")
+        answer = self.shared.post(f"/_tasks/{self.ids.pop()}/_cancel?timeout=60s")
         self.assertEqual(answer.status, 200, answer)
         self.assertEqual(answer.json["node_failures"], [])
 
     def test_unread_lists_cost_the_budget_and_no_more(self):
         coordinator = self.shared.coordinator["pid"]
         before = memory(coordinator)
-        statuses = self.unread("GET", "/_tasks?detailed&group_by=parents&actions=load/*", 48)
+        statuses = self.unread("GET", "/_tasks?detailed&group_by=parents&actions=load/*&timeout=60s", 48)
         self.assertEqual(set(statuses), {200, 429})
         grown = memory(coordinator, "VmHWM") - before
         whole = len(self.ids) * len(TEXT) * len(statuses)
         self.assertLess(grown, HELD_MAX + 256 * MIB, f"all answers together are {whole} bytes")
         self.assertGreater(whole, 2 * (HELD_MAX + 256 * MIB))
         self.assert_a_cancel_gets_through()
-        refused = self.shared.get("/_tasks?detailed&group_by=parents&actions=load/*")
-        self.assertEqual(refused.status, 429, refused)
-        self.assertEqual(refused.header("Retry-After"), "1")
         self.assertEqual(self.shared.get("/_tasks?size=10").status, 200)
         for link in self.links:
             link.close()
-        until(lambda: self.shared.get("/_tasks?detailed&group_by=parents&actions=load/*").status
+        until(lambda: self.shared.get("/_tasks?detailed&group_by=parents&actions=load/*&timeout=60s").status
               == 200, "the share of clients that have gone is free")
 
     def test_unread_cancels_are_shortened_and_never_refused(self):
         coordinator = self.shared.coordinator["pid"]
         before = memory(coordinator)
-        statuses = self.unread("POST", "/_tasks/_cancel?actions=load/*", 48)
+        statuses = self.unread("POST", "/_tasks/_cancel?actions=load/*&timeout=60s", 48)
         self.assertEqual(set(statuses), {200})
         grown = memory(coordinator, "VmHWM") - before
         self.assertLess(grown, HELD_MAX + 256 * MIB)
         # What is said of the cancel is whole, what it shows is not.
-        answer = self.shared.post("/_tasks/_cancel?actions=load/*")
+        answer = self.shared.post("/_tasks/_cancel?actions=load/*&timeout=60s")
         self.assertEqual(answer.status, 200)
         self.assert_header(answer, 4, 0)
         self.assertRegex(answer.header("Quell-Shortened"), r"^omitted=[1-9][0-9]*$")
@@ -176,14 +173,19 @@ class DescriptorsTest(quelltest.TestCase):
         cluster = self.cluster(["a"])
         for address, pid in ((cluster.address, cluster.coordinator["pid"]),
                              (cluster.nodes["a"]["socket"], cluster.nodes["a"]["pid"])):
-            # One for a client is left.
             _, hard = resource.prlimit(pid, resource.RLIMIT_NOFILE)
             idle = dial(address)
             until(lambda pid=pid: len(open_files(pid)) > 10, "it has its files open")
             idle.sendall(b"GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n")
             self.assertIn(b" 200 ", idle.recv(1000))
-            files = open_files(pid)
-            full = next(number for number in range(files[-1] + 2) if number not in files)
+            # None is left: numbers from here on may not be given out.
+            full = open_files(pid)[-1] + 1
+            while len(open_files(pid)) < full:
+                extra = dial(address)
+                self.addCleanup(extra.close)
+                extra.sendall(b"GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n")
+                self.assertIn(b" 200 ", extra.recv(1000))
+                full = open_files(pid)[-1] + 1
             resource.prlimit(pid, resource.RLIMIT_NOFILE, (full, hard))
             # The idle one makes room.
             link = dial(address)

@@ -481,6 +481,15 @@ class WithNodeTest(InvisibleCases, quelltest.SharedClusterCase):
         record = self.shared.record(task)
         self.assertTrue(record["ended"])
 
+    def test_an_outer_task_that_the_node_does_not_know_is_left_out_after_a_while(self):
+        unknown = self.shared.nodes["a"]["id"] + ":9000000"
+        self.env = dict(self.env, QUELL_TASK_ID=unknown)
+        process = self.popen("cat", stdin=subprocess.PIPE)
+        task = self.shared.task_of("run/cat")
+        self.assertNotIn("parent", self.shared.record(task)["task"])
+        process.stdin.close()
+        process.wait(30)
+
     def test_a_command_knows_the_chain_above_it(self):
         script = f"echo $QUELL_TASK_ID; {QUELL} run -- sh -c 'echo $QUELL_TASK_ID $QUELL_ANCESTORS'; read x"
         process = self.popen("sh", "-c", script, stdin=subprocess.PIPE)

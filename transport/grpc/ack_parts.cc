@@ -65,6 +65,8 @@ std::deque<v1::HeartbeatRequest> HeartbeatParts(const HeartbeatRequest& request,
   head.next_number = request.next_number;
   head.cancelled_running = request.cancelled_running;
   head.host_load = request.host_load;
+  head.live_tasks = request.live_tasks;
+  head.draining = request.draining;
   std::deque<v1::HeartbeatRequest> parts;
   const auto next = [&] { ToProto(head, &parts.emplace_back()); };
   next();

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <list>
 #include <optional>
+#include <poll.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -138,6 +139,7 @@ class Server::Impl : public std::enable_shared_from_this<Impl> {
           if (!error) {
             self->Take(std::move(socket), rules);
           } else if (error == asio::error::no_descriptors || error.value() == ENFILE) {
+            if (!IsPending(*acceptor)) return self->AcceptWhenPending(acceptor, rules);
             if (!self->FindDescriptor(*acceptor)) return self->AcceptLater(acceptor, rules);
           } else if (error == asio::error::no_buffer_space || error == asio::error::no_memory) {
             self->AcceptLater(acceptor, rules);
@@ -145,6 +147,20 @@ class Server::Impl : public std::enable_shared_from_this<Impl> {
           }
           self->Accept(acceptor, rules);
         });
+  }
+
+  // Without a descriptor the kernel refuses to accept also when there is nobody to be accepted.
+  template <typename Acceptor>
+  static bool IsPending(Acceptor& acceptor) {
+    pollfd pending{acceptor.native_handle(), POLLIN, 0};
+    return ::poll(&pending, 1, 0) > 0;
+  }
+  template <typename Acceptor>
+  void AcceptWhenPending(std::shared_ptr<Acceptor> acceptor, const GateRules& rules) {
+    acceptor->async_wait(asio::socket_base::wait_read,
+                         [self = shared_from_this(), acceptor, &rules](const error_code&) {
+                           if (acceptor->is_open()) self->Accept(acceptor, rules);
+                         });
   }
 
   // There is no file descriptor left. The connection that waits longest gives its own; else the

@@ -3,7 +3,8 @@
 #include <stdio.h>
 
 int main(void) {
-  quell_task_options options = {sizeof(quell_task_options), "consumer/c", NULL, NULL, 0};
+  quell_task_options options = QUELL_TASK_OPTIONS_INIT;
+  options.action = "consumer/c";
   quell_task* task = quell_task_start(&options);
   char id[64] = "";
   size_t length = quell_task_id(task, id, sizeof(id));

@@ -456,13 +456,17 @@ TEST_F(FaceTest, TooManyRequestsAreToldToComeBack) {
   for (std::size_t i = 0; i < limits::kFanOutsMax; ++i) {
     waiting.push_back(Begin(router_, http::Method::kGet, "/_tasks"));
   }
-  for (const auto& [method, target] :
-       {std::pair(http::Method::kGet, "/_tasks"), std::pair(http::Method::kGet, "/_tasks/n1:1"),
-        std::pair(http::Method::kPost, "/_tasks/_cancel")}) {
+  const auto refuses = [this](http::Method method, const char* target) {
     const TestResponse refused = Send(method, target);
-    EXPECT_EQ(refused.status, 429);
-    EXPECT_EQ(refused.Header("Retry-After"), "1");
+    EXPECT_EQ(refused.status, 429) << target;
+    EXPECT_EQ(refused.Header("Retry-After"), "1") << target;
+  };
+  refuses(http::Method::kGet, "/_tasks");
+  refuses(http::Method::kGet, "/_tasks/n1:1");
+  for (std::size_t i = 0; i < limits::kCancelsMax; ++i) {
+    waiting.push_back(Begin(router_, http::Method::kPost, "/_tasks/_cancel"));
   }
+  refuses(http::Method::kPost, "/_tasks/_cancel");
 }
 
 TEST_F(FaceTest, EachErrorHasItsPlaceInTheTable) {
@@ -510,11 +514,13 @@ TEST_F(FaceTest, TheNativeFaceListsAndForgetsNodes) {
   const std::string target = "/quell/v1/nodes/JzrCxdtFTCO_RaINw8ckNA";
   EXPECT_THAT(Get("/quell/v1/nodes").body,
               HasSubstr(R"("name":"opensearch-node1","address":"127.0.0.1:9300","version":"",)"
-                        R"("incarnation":1,"coordinator":false,"alive":true,"pending":0})"));
+                        R"("incarnation":1,"coordinator":false,"alive":true,"state":"alive",)"
+                        R"("draining":false,"pending":0})"));
   EXPECT_EQ(Send(http::Method::kDelete, target).status, 409);
   EXPECT_EQ(Send(http::Method::kDelete, "/quell/v1/nodes/opensearch-node1").status, 400);
   scheduler_.Advance(limits::kSilentAfter + 1s);
-  EXPECT_EQ(Send(http::Method::kDelete, target).body, R"({"forgotten":"JzrCxdtFTCO_RaINw8ckNA"})");
+  EXPECT_EQ(Send(http::Method::kDelete, target).body,
+            R"({"forgotten":"JzrCxdtFTCO_RaINw8ckNA","name":"opensearch-node1","pending":0})");
   EXPECT_EQ(Send(http::Method::kDelete, target).status, 404);
 }
 

@@ -12,6 +12,7 @@
 
 #include "cli/arguments.h"
 #include "cli/task_ref.h"
+#include "core/failure.h"
 #include "core/limits.h"
 #include "core/validity.h"
 #include "host/sqlite.h"
@@ -148,6 +149,7 @@ bool JournalTakesIn(sqlite::Database& database, const std::string& sql, const st
   AppliedIntent applied;
   applied.intent.id = *IntentId::Parse(kNode);
   applied.intent.target = TaskFilter{};
+  applied.arrival.at.boot_id = "boot";
   applied.tombstones = {{3, {applied.intent.id, {}, "me", "", {}, false}}};
   const Task ended = Journaled(2);
   EXPECT_TRUE(KeepLive(database, {&live, 1}));

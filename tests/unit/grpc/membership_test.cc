@@ -391,8 +391,8 @@ class HeartbeatPartsSeedTest : public testing::TestWithParam<std::uint64_t> {};
 TEST_P(HeartbeatPartsSeedTest, PartsAreBoundedAndTogetherTheWhole) {
   constexpr std::size_t kBytes = 2000;
   RandomValues random(GetParam());
-  HeartbeatRequest beat{NodeOf(1), Incarnation{2}, 5, {}, CancelledRunning{3, 4},
-                        {},        random.Load()};
+  HeartbeatRequest beat{NodeOf(1), Incarnation{2}, 5, {},  CancelledRunning{3, 4},
+                        {},        random.Load(),  7, true};
   for (std::uint64_t i = random.Below(6); i > 0; --i) {
     IntentAck& ack = beat.acks.emplace_back(random.Ack());
     for (std::uint64_t receipt = random.Below(40); receipt > 0; --receipt)
@@ -411,6 +411,8 @@ TEST_P(HeartbeatPartsSeedTest, PartsAreBoundedAndTogetherTheWhole) {
     EXPECT_EQ(rest->next_number, beat.next_number);
     EXPECT_EQ(rest->cancelled_running, beat.cancelled_running);
     EXPECT_EQ(rest->host_load, beat.host_load);
+    EXPECT_EQ(rest->live_tasks, beat.live_tasks);
+    EXPECT_EQ(rest->draining, beat.draining);
   }
   EXPECT_EQ(seen, beat.acks);
 }

@@ -139,7 +139,7 @@ TEST_F(HeldTest, UnreadAnswersAreHeldWithinTheBudgetAndTheNextIsRefused) {
   }
   EXPECT_EQ(refused, 6);
   clients.clear();
-  for (int i = 0; i < 1000 && budget_->held() > 0; ++i)
+  for (int i = 0; i < 1'000'000 && budget_->held() > 0; ++i)
     Settle();
   EXPECT_EQ(
       Answer("GET /hello HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").substr(0, 15),
@@ -190,8 +190,8 @@ TEST_F(HeldTest, AnAnswerThatIsNotReadIsCutAndGivesItsShareBack) {
   StartWith(64 * kMiB);
   RawClient client = Unread("/held/1");
   held_.Take()->Send(Text(std::string(20 * kMiB, 'x')));
-  for (int i = 0; i < 2000 && budget_->held() > 0; ++i)
-    client.Readable(5) ? void(client.ReadBytes(1)) : Settle();
+  for (int i = 0; i < 1'000'000 && budget_->held() > 0; ++i)
+    Settle();
   EXPECT_EQ(budget_->held(), 0u);
 }
 

@@ -39,6 +39,7 @@ class SpoiledJournalTest : public testing::Test {
   Result<SqliteJournal::Opened> TryOpen() {
     SqliteJournalOptions options;
     options.node = kNode;
+    options.life = LifeId::Make(random_);
     return SqliteJournal::Open(directory_ + "/node.db", executor_, std::move(options));
   }
   void Open() {
@@ -115,8 +116,9 @@ TEST_F(SpoiledJournalTest, ARowThatMakesNoSenseCostsItselfAloneAndIsNamed) {
   Spoil({"UPDATE tombstones SET intent = 'nonsense' WHERE number = 7",
          "UPDATE live SET ancestors = 'AAAAAAAAAAAAAAAAAAAAAA:3' WHERE number = 20",
          "UPDATE ended SET started_at = -1 WHERE number = 30",
-         "INSERT INTO intents(id, actions, requested_at, requested_by, reason, cascade, grace_ms) "
-         "VALUES('nonsense', '[]', 1, 'somebody', '', 1, 0)"});
+         "INSERT INTO intents(id, actions, requested_at, requested_by, reason, cascade, grace_ms, "
+         "arrival_boot) VALUES('nonsense', '[]', 1, 'somebody', '', 1, 0, 'boot')",
+         "UPDATE lives SET id = 'nonsense'"});
   Open();
   ASSERT_THAT(state_.tombstones, SizeIs(1));
   EXPECT_EQ(state_.tombstones.front().number, 8U);
@@ -128,9 +130,10 @@ TEST_F(SpoiledJournalTest, ARowThatMakesNoSenseCostsItselfAloneAndIsNamed) {
     named.push_back(row.row);
   EXPECT_THAT(named,
               testing::UnorderedElementsAre("intent nonsense", "filter of the intent nonsense",
-                                            "cancel of the task 7", "live task 20"));
+                                            "cancel of the task 7", "live task 20", "life nonsense"));
   EXPECT_EQ(state_.skipped_total, named.size());
-  EXPECT_THAT(state_.skipped.back().why, HasSubstr("ancestors"));
+  EXPECT_THAT(state_.skipped[3].why, HasSubstr("ancestors"));
+  EXPECT_THAT(state_.lives, SizeIs(1)) << "the present one";
 
   const std::vector<Task> listed = List();
   ASSERT_THAT(listed, SizeIs(1));

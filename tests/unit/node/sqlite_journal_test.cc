@@ -50,6 +50,7 @@ class SqliteJournalTest : public testing::Test {
   void Open(SqliteJournalOptions options = {}) {
     journal_.reset();
     options.node = kNode;
+    if (options.life.is_null()) options.life = LifeId::Make(random_);
     auto opened = SqliteJournal::Open(path(), executor_, std::move(options));
     ASSERT_THAT(opened, IsOk());
     journal_ = std::move(opened->journal);

@@ -8,7 +8,9 @@
 #include <cstdlib>
 #include <filesystem>
 #include <functional>
+#include <mutex>
 #include <optional>
+#include <stdexcept>
 #include <string>
 #include <sys/wait.h>
 #include <thread>
@@ -165,6 +167,125 @@ TEST_F(LibraryTest, ACallbackRunsOnceAndNotAfterItWasTakenBack) {
   quell_subscription_release(one);
   EXPECT_EQ(taken, 0);
   quell_task_release(task);
+}
+
+// ---- What goes wrong costs itself alone.
+
+// What the library says while it lives. One at a time.
+class Heard {
+ public:
+  Heard() {
+    quell_on_error(
+        [](void* arg, const char* message) {
+          auto* here = static_cast<Heard*>(arg);
+          const std::lock_guard lock(here->mutex_);
+          here->all_.emplace_back(message);
+        },
+        this);
+  }
+  ~Heard() { quell_on_error(nullptr, nullptr); }
+  // With these words in it.
+  std::size_t Count(const std::string& words) {
+    const std::lock_guard lock(mutex_);
+    return static_cast<std::size_t>(std::count_if(
+        all_.begin(), all_.end(),
+        [&words](const std::string& one) { return one.find(words) != std::string::npos; }));
+  }
+
+ private:
+  std::mutex mutex_;
+  std::vector<std::string> all_;
+};
+
+TEST_F(LibraryTest, ACallbackThatThrowsEndsThereAndOthersRun) {
+  Heard heard;
+  quell_task* task = StartTask("sdk/throws");
+  quell_task* other = StartTask("sdk/others");
+  std::atomic<int> ran{0};
+  quell_subscription* throws = quell_task_on_cancel(
+      task, [](void*) { throw std::runtime_error("no rows"); }, nullptr);
+  quell_subscription* counts = quell_task_on_cancel(
+      task, [](void* arg) { ++*static_cast<std::atomic<int>*>(arg); }, &ran);
+  Cancel(task, "now");
+  EXPECT_TRUE(Until([&] { return ran == 1; }));
+  EXPECT_TRUE(Until([&] { return heard.Count("has thrown: no rows") == 1; }));
+  // At once, since it is cancelled already.
+  quell_subscription* late = quell_task_on_cancel(
+      task, [](void*) { throw 7; }, nullptr);
+  Cancel(other, "now");
+  EXPECT_TRUE(Until([&] { return quell_task_cancelled(other) == 1; }));
+  for (quell_subscription* subscription : {throws, counts, late})
+    quell_subscription_release(subscription);
+  quell_task_release(other);
+  quell_task_release(task);
+}
+
+TEST_F(LibraryTest, AMemberThatIsNoJsonOrHasNoRoomLeavesTheStatusAndIsNamedOnce) {
+  Heard heard;
+  quell_task* task = StartTask("sdk/members");
+  const auto shows = [&](const std::string& status) {
+    return Until([&] { return Seen(node_.List(), task)->status_json == status; });
+  };
+  quell_task_field(task, "loss", "0.5");
+  quell_task_field(task, "step", "1");
+  EXPECT_EQ(quell_flush(60'000), 1);
+  EXPECT_TRUE(shows(R"({"loss":0.5,"step":1})"));
+  for (int i = 0; i < 3; ++i) {
+    quell_task_field(task, "loss", "nan");
+    quell_task_field(task, "long", ("\"" + std::string(20'000, 'x') + "\"").c_str());
+  }
+  quell_task_field(task, "step", "2");
+  EXPECT_EQ(quell_flush(60'000), 1);
+  EXPECT_TRUE(shows(R"({"step":2})"));
+  EXPECT_EQ(heard.Count("no member loss"), 1u);
+  EXPECT_EQ(heard.Count("no member long"), 1u);
+  for (int i = 0; i < 70; ++i)
+    quell_task_field(task, ("member" + std::to_string(i)).c_str(), "1");
+  EXPECT_EQ(heard.Count("64 members"), 7u);
+  quell_task_release(task);
+}
+
+TEST_F(LibraryTest, WhatTheNodeAloneFindsBadCostsNoAcknowledgement) {
+  Heard heard;
+  quell_task* task = StartTask("sdk/deep");
+  quell_task_field(task, "deep", (std::string(31, '[') + std::string(31, ']')).c_str());
+  quell_task_field(task, "step", "1");
+  Cancel(task, "now");
+  EXPECT_TRUE(Until([&] { return quell_task_cancelled(task) == 1; }));
+  EXPECT_EQ(quell_flush(60'000), 1);
+  EXPECT_TRUE(Until([&] {
+    const auto tasks = node_.List();
+    const SeenTask* seen = Seen(tasks, task);
+    return seen->state == TaskState::kStopping && seen->status_json == R"({"step":1})";
+  }));
+  EXPECT_EQ(heard.Count("no member deep"), 1u);
+  quell_task_release(task);
+}
+
+TEST_F(LibraryTest, AParentThatNobodyKnowsHoldsUpNobody) {
+  Heard heard;
+  quell_task* before = StartTask("sdk/before");
+  ASSERT_EQ(quell_flush(60'000), 1);
+  const std::string id = IdOf(before);
+  const std::string unknown = id.substr(0, id.find(':') + 1) + "900000000";
+  quell_context* context = quell_context_extract(
+      [](void* arg, const char* name) -> const char* {
+        const bool wanted = std::string(name) == "Quell-Task-Id";
+        return wanted ? static_cast<const std::string*>(arg)->c_str() : nullptr;
+      },
+      const_cast<std::string*>(&unknown));
+  quell_task_options options = QUELL_TASK_OPTIONS_INIT;
+  options.action = "sdk/orphan";
+  options.context = context;
+  quell_task* orphan = quell_task_start(&options);
+  quell_context_free(context);
+  quell_task* after = StartTask("sdk/after");
+  EXPECT_EQ(quell_flush(60'000), 1);
+  EXPECT_THAT(node_.List(), SizeIs(3));
+  EXPECT_EQ(IdOf(before), id) << "its session has begun anew";
+  EXPECT_EQ(heard.Count(unknown), 1u);
+  for (quell_task* task : {after, orphan, before})
+    quell_task_release(task);
 }
 
 // What one thread of a busy program does.

@@ -118,7 +118,7 @@ export class Context {
 
   constructor({ task = '', ancestors = [], opaqueId = '', traceparent = '' } = {}) {
     this.task = isTaskId(task) ? task : '';
-    const chain = ancestors.slice(0, 15);
+    const chain = ancestors.slice(0, 16);
     this.ancestors = this.task && chain.every(isTaskId) ? chain : [];
     this.opaqueId = /^[ -~]{1,1024}$/.test(opaqueId) ? opaqueId : '';
     this.traceparent = TRACEPARENT.test(traceparent) ? traceparent : '';
@@ -372,7 +372,7 @@ export class Task {
       out.parent = parent.id;
     } else if (TASK_ID.test(origin.task)) {
       out.parent = origin.task;
-      if (origin.ancestors.length) out.ancestors = origin.ancestors;
+      if (origin.ancestors.length) out.ancestors = origin.ancestors.slice(0, 15);  // With the parent a whole chain.
     }
     const headers = {};
     if (origin.opaqueId) headers['X-Opaque-Id'] = cut(origin.opaqueId, 1024);

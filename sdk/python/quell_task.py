@@ -132,8 +132,9 @@ class Context:
 
     def __init__(self, task: str = "", ancestors: Optional[List[str]] = None, opaque_id: str = "",
                  traceparent: str = ""):
+        task, opaque_id, traceparent = (str(text or "") for text in (task, opaque_id, traceparent))
         self.task = task if _is_task_id(task) else ""
-        chain = list(ancestors or [])[:15]
+        chain = [str(id) for id in ancestors or []][:16]
         self.ancestors = chain if self.task and all(_is_task_id(id) for id in chain) else []
         usable = len(opaque_id) <= 1024 and opaque_id.isascii() and opaque_id.isprintable()
         self.opaque_id = opaque_id if usable else ""
@@ -453,7 +454,7 @@ class Task:
         elif _TASK_ID.match(self._origin.task):
             out["parent"] = self._origin.task
             if self._origin.ancestors:
-                out["ancestors"] = self._origin.ancestors
+                out["ancestors"] = self._origin.ancestors[:15]  # With the parent that is a whole chain.
         headers = {}
         if self._origin.opaque_id:
             headers["X-Opaque-Id"] = _cut(self._origin.opaque_id, 1024)

@@ -407,8 +407,8 @@ class HeartbeatPartsSeedTest : public testing::TestWithParam<std::uint64_t> {};
 TEST_P(HeartbeatPartsSeedTest, PartsAreBoundedAndTogetherTheWhole) {
   constexpr std::size_t kBytes = 2000;
   RandomValues random(GetParam());
-  HeartbeatRequest beat{NodeOf(1), Incarnation{2}, 5, {},  CancelledRunning{3, 4},
-                        {},        random.Load(),  {}, 7, true};
+  HeartbeatRequest beat{NodeOf(1), Incarnation{2}, 5,  {}, CancelledRunning{3, 4},
+                        {},        random.Load(),  {}, 7,  true};
   for (std::uint64_t i = random.Below(6); i > 0; --i) {
     IntentAck& ack = beat.acks.emplace_back(random.Ack());
     for (std::uint64_t receipt = random.Below(40); receipt > 0; --receipt)

@@ -360,8 +360,8 @@ Status Registrar::TakeFound(Registration& r, std::size_t index, const Result<Tas
                state_.registry.Find(parent.number) == nullptr) {
       return LeaveParent(r, r.request.tasks[index], plan);
     }
-    // Else an id that was given out stays the parent: its program may yet resume it, and a cancel of
-    // it, which may be on its way, reaches what is below.
+    // Else an id that was given out stays the parent: its program may yet resume it, and a cancel
+    // of it, which may be on its way, reaches what is below.
     return {};
   }
   if (found) {

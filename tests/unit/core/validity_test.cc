@@ -60,7 +60,6 @@ TEST(ValidityTest, ATaskIsCheckedWhole) {
   refused("start", [](Task& task) { task.start_wall = kLastMoment + 1us; });
   refused("end", [](Task& task) { task.end_wall = kLastMoment + 1us; });
   refused("last check", [](Task& task) { task.last_check = kFirstMoment - 1us; });
-  refused("running time", [](Task& task) { task.end_mono = task.start_mono - 1ns; });
   refused("parent", [](Task& task) { task.ancestors = {TaskId{}}; });
   refused("ancestor", [](Task& task) { task.ancestors = {{kNode, 2}, {kNode, 0}}; });
   refused("ancestors", [](Task& task) {

@@ -98,7 +98,11 @@ bool ProcIsOwn() {
 
 Result<pid_t> FindNamed(pid_t peer, pid_t pid) {
   const auto of_peer = NamespacePids(std::to_string(peer));
-  if (of_peer.empty()) return NoSuchProcess(peer);
+  if (of_peer.empty()) {
+    // One that named itself has ended since; without /proc nobody can tell.
+    if (pid == peer && !NamespacePids("self").empty()) return pid;
+    return NoSuchProcess(peer);
+  }
   if (of_peer.size() == 1) return pid;
   if (of_peer.back() == pid) return peer;
   const auto children = ReadChildren(peer);

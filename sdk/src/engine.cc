@@ -61,10 +61,8 @@ std::string RandomPrefix() {
   }
   static constexpr std::string_view kHex = "0123456789abcdef";
   std::string text;
-  for (const unsigned char byte : bytes) {
-    text += kHex[byte >> 4];
-    text += kHex[byte & 15];
-  }
+  for (const unsigned char byte : bytes)
+    text.append({kHex[byte >> 4], kHex[byte & 15]});
   return text + "-";
 }
 

@@ -110,8 +110,7 @@ TEST_F(SqliteForgettingTest, AnIntentWhoseMarksWereWrittenBeforeItIsForgottenToo
   Open(options);
   const AppliedIntent early = Applied({7, 8});
   AppliedIntent other = Applied({9});
-  other.tombstones.insert(other.tombstones.end(), early.tombstones.begin(),
-                          early.tombstones.end());
+  other.tombstones.insert(other.tombstones.end(), early.tombstones.begin(), early.tombstones.end());
   ASSERT_THAT(Record(other), IsOk());
   ASSERT_THAT(Record(early), IsOk());
   journal_->ForgetTombstones({7, 8, 9});

@@ -26,6 +26,9 @@ struct Applier::Job {
   std::vector<std::uint64_t> hits;
   std::vector<std::uint64_t> written;  // Whose tombstones are in `record`.
   std::vector<std::uint64_t> changed;  // Whose programs are to be told.
+  // Marked before, and the journal did not have it when this job found it: in `record` too, and
+  // its program is to be told unless that has been done meanwhile.
+  std::set<std::uint64_t> held;
   std::vector<TaskId> doubtful;
   AppliedIntent record;
   Done done;
@@ -97,13 +100,15 @@ void Applier::Begin(const std::shared_ptr<Job>& job) {
 }
 
 // What has been applied is kept in the tombstones themselves: cascade and grace only grow. A live
-// target without one was spared: asked for again, it may be hit.
+// target without one that lasts was spared: asked for again, it may be hit.
 bool Applier::IsStronger(const Intent& intent) const {
   const TaskId* target = intent.task();
   if (target == nullptr) return false;
   const std::uint64_t own = state_.OwnNumber(*target);
   const Tombstone* tombstone = state_.tombstones.Find(own);
-  if (tombstone == nullptr) return state_.registry.Find(own) != nullptr;
+  if (tombstone == nullptr || !state_.tombstones.IsDurable(own)) {
+    return state_.registry.Find(own) != nullptr;
+  }
   return ((intent.cascade && !tombstone->cascade) || intent.grace < tombstone->mark.grace);
 }
 
@@ -229,12 +234,17 @@ void Applier::Mark(Job& job, std::uint64_t number, LiveTask* live, bool inherite
   tombstone.mark = {intent.id, state_.wall(), intent.by, intent.reason, intent.grace, inherited};
   tombstone.cascade = inherited || intent.cascade;
   const Tombstones::Change change = state_.tombstones.Add(tombstone, live != nullptr);
-  if (!change.fresh && !change.cascade && !change.grace) return;
+  // Another intent's mark that the journal does not have may be lost: whatever is acknowledged
+  // writes the tombstones of all that it hits.
+  const bool lacking = change.kept.mark.intent != intent.id &&
+                       !state_.tombstones.IsDurable(number) && job.held.insert(number).second;
+  if (!change.fresh && !change.cascade && !change.grace && !lacking) return;
   --job.changes;
   if (live != nullptr) {
     if (change.fresh) facts_.Mark(*live, change.kept);
     live->task.cancel->grace = change.kept.mark.grace;
-    if (change.fresh || change.grace) job.changed.push_back(number);
+    const bool is_held = !live->may_tell && job.held.contains(number);
+    if (change.fresh || (change.grace && !is_held)) job.changed.push_back(number);
   }
   Write(job, change.kept);
 }
@@ -251,9 +261,8 @@ void Applier::Record(const std::shared_ptr<Job>& job) {
   for (const std::uint64_t number : std::exchange(known_[job->intent.id].unwritten, {})) {
     const Tombstone* tombstone = state_.tombstones.Find(number);
     if (tombstone == nullptr) continue;  // Forgotten meanwhile.
+    if (!job->held.insert(number).second) continue;
     Write(*job, *tombstone);
-    const LiveTask* live = state_.registry.Find(number);
-    if (live != nullptr && !live->may_tell) job->changed.push_back(number);
   }
   state_.journal.RecordApplied(
       std::move(job->record),
@@ -267,6 +276,10 @@ void Applier::OnRecorded(const std::shared_ptr<Job>& job, const Status& status) 
     Known& known = known_[job->intent.id];
     known.durable = false;
     known.unwritten.insert(known.unwritten.end(), job->written.begin(), job->written.end());
+  }
+  for (const std::uint64_t number : job->held) {
+    const LiveTask* live = state_.registry.Find(number);
+    if (live != nullptr && live->task.cancel && !live->may_tell) job->changed.push_back(number);
   }
   job->cursor = 0;
   Release(job, status);

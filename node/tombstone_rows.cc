@@ -23,7 +23,9 @@ Result<bool> KeepTombstone(sqlite::Database& database, const Tombstone& tombston
 }
 
 Status CountMarks(sqlite::Database& database, std::string_view intent, int change) {
-  return database.Run("UPDATE intents SET marks = marks + ?2 WHERE id = ?1", intent, change);
+  // A mark that was written before its intent was is not counted.
+  return database.Run("UPDATE intents SET marks = max(0, marks + ?2) WHERE id = ?1", intent,
+                      change);
 }
 
 Status EndTombstone(sqlite::Database& database, std::uint64_t number) {

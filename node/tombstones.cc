@@ -31,6 +31,7 @@ Tombstones::Change Tombstones::Add(const Tombstone& tombstone, bool lives) {
     kept.mark.grace = tombstone.mark.grace;
     change.grace = true;
   }
+  if (change.cascade || change.grace) at->second.durable = false;
   return change;
 }
 

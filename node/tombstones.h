@@ -38,7 +38,7 @@ class Tombstones {
   void SetLives(std::uint64_t number);
   void SetEnded(std::uint64_t number);
 
-  // The journal has it, and nothing but ForgetFirst() can make it forget.
+  // The journal has it as it is, and nothing but ForgetFirst() can make it forget.
   void SetDurable(std::uint64_t number);
   bool IsDurable(std::uint64_t number) const;
 

@@ -302,6 +302,48 @@ TEST_F(ApplyTest, WhatTheJournalRefusedIsWrittenWithTheNextAttempt) {
   EXPECT_EQ(world_.file.tombstones.count(child.number), 1u);
 }
 
+TEST_F(ApplyTest, WhatIsAcknowledgedWritesTheMarksOfAnIntentThatTheJournalRefused) {
+  const TaskId top = world_.RegisterOne(world_.Work("build")).id;
+  const auto sink = std::make_shared<RecordingSink>();
+  std::vector<TaskId> children;
+  for (int i = 0; i < 2; ++i) {
+    NewTask child = world_.Work();
+    child.parent = top;
+    const auto reply = world_.Register({std::nullopt, {child}});
+    ASSERT_THAT(reply, IsOk());
+    ASSERT_THAT(world_.node->OpenCommands(reply->session, NodeWorld::User(), sink), IsOk());
+    children.push_back(reply->tasks.front().id);
+  }
+  world_.scheduler.Advance(1s);  // They are kept.
+  world_.file.disk.fail_next = 1;
+  const Intent refused = world_.Cancel(TaskFilter{{"build"}, {}});
+  world_.Ask(ApplyRequest{{refused}});
+  ASSERT_THAT(world_.Finish(top, TaskState::kCancelled), IsOk());
+  ASSERT_THAT(sink->commands, IsEmpty()) << "a crash could undo it";
+  // From now on the marks are known here and nowhere else.
+  Apply(world_.Cancel(TaskFilter{{"wor*"}, {}}));
+  EXPECT_THAT(sink->commands, SizeIs(2));
+  EXPECT_EQ(world_.file.tombstones.count(children[0].number), 1u);
+  Apply(world_.Cancel(children[0]));
+  EXPECT_THAT(sink->commands, SizeIs(2)) << "told twice";
+  world_.Restart();
+  for (const TaskId& child : children)
+    EXPECT_TRUE(IsCancelled(child)) << "acknowledged, and lost";
+  EXPECT_THAT(Of(Apply(refused)), UnorderedElementsAre(children[0].number, children[1].number));
+}
+
+TEST_F(ApplyTest, ACancelByIdWritesTheMarkOfAnIntentThatTheJournalRefused) {
+  const TaskId top = world_.RegisterOne(world_.Work("build")).id;
+  const TaskId child = world_.RegisterChild(top).id;
+  world_.scheduler.Advance(1s);  // They are kept.
+  world_.file.disk.fail_next = 1;
+  world_.Ask(ApplyRequest{{world_.Cancel(TaskFilter{{"build"}, {}})}});
+  ASSERT_THAT(world_.Finish(top, TaskState::kCancelled), IsOk());
+  Apply(world_.Cancel(child));
+  world_.Restart();
+  EXPECT_TRUE(IsCancelled(child)) << "acknowledged, and lost";
+}
+
 // ---- Filters.
 
 TEST_F(ApplyTest, AFilterHitsWhatMatchesAndBeganBeforeIt) {

@@ -104,6 +104,24 @@ TEST_F(SqliteForgettingTest, ForgetsTombstonesWithTheirReceiptsAndThenTheirInten
   EXPECT_EQ(state_.forgotten_below, 10u);
 }
 
+TEST_F(SqliteForgettingTest, AnIntentWhoseMarksWereWrittenBeforeItIsForgottenToo) {
+  SqliteJournalOptions options;
+  options.applied_max = 1;
+  Open(options);
+  const AppliedIntent early = Applied({7, 8});
+  AppliedIntent other = Applied({9});
+  other.tombstones.insert(other.tombstones.end(), early.tombstones.begin(), early.tombstones.end());
+  ASSERT_THAT(Record(other), IsOk());
+  ASSERT_THAT(Record(early), IsOk());
+  journal_->ForgetTombstones({7, 8, 9});
+  const AppliedIntent last = Applied({10});
+  ASSERT_THAT(Record(last), IsOk());
+  ASSERT_THAT(Record(last), IsOk());
+  Open(options);
+  EXPECT_THAT(state_.applied, testing::Not(testing::Contains(early.intent.id)));
+  EXPECT_THAT(state_.applied, testing::Contains(last.intent.id));
+}
+
 TEST_F(SqliteForgettingTest, DoesNotForgetWhatIsOwed) {
   SqliteJournalOptions options;
   options.applied_max = 0;

@@ -103,9 +103,11 @@ TEST(ParamsTest, BooleansAreTrueFalseOrBare) {
   }
 }
 
-TEST(ParamsTest, TheLastOfTwoCountsAndTheFirstIsNotEvenRead) {
+TEST(ParamsTest, OfTwoTheLastCountsAsRecordedAndElseTheyAreRefused) {
   const http::Request request = WithQuery({{"detailed", "x", true}, {"detailed", "true", true}});
-  EXPECT_FALSE(ReadList(request));
+  const std::optional<Problem> problem = ReadList(request);
+  ASSERT_TRUE(problem);
+  EXPECT_THAT(problem->reason, testing::HasSubstr("[detailed] is given twice"));
 }
 
 TEST(ParamsTest, ListsAreSplitAtCommasAndNotTrimmed) {

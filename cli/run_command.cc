@@ -22,8 +22,8 @@
 #include "cli/signal_queue.h"
 #include "cli/terminal_text.h"
 #include "core/limits.h"
-#include "host/file.h"
 #include "core/utf8.h"
+#include "host/file.h"
 #include "host/system_clock.h"
 #include "transport/http/client.h"
 

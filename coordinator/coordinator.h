@@ -54,7 +54,7 @@ struct Gathered {
   // Spared by that cancel: nobody can tell whether they began before it.
   std::vector<TaskId> doubtful = {};
   std::uint64_t running = 0;  // Tasks that were waited for, and had not ended by then.
-  bool known = false;  // The store had this cancel already: who asked first, and why, stays.
+  bool known = false;         // The store had this cancel already: who asked first, and why, stays.
   std::size_t selected() const { return slots.size(); }
   std::size_t failed() const;
   bool misses_tasks() const;  // Some slot has task_failures.
@@ -147,11 +147,11 @@ struct CancelQuery {
 struct MemberStatus {
   NodeInfo info;
   bool is_self = false;
-  bool restored = false;                              // This life began on a restored copy of its data.
-  bool alive = false;                                 // A heartbeat within limits::kSilentAfter.
-  Standing standing;                                  // The same in full.
-  std::optional<MonoTime> heard;                      // In this life of the coordinator.
-  std::size_t pending = 0;                            // Intents it has not acknowledged.
+  bool restored = false;          // This life began on a restored copy of its data.
+  bool alive = false;             // A heartbeat within limits::kSilentAfter.
+  Standing standing;              // The same in full.
+  std::optional<MonoTime> heard;  // In this life of the coordinator.
+  std::size_t pending = 0;        // Intents it has not acknowledged.
   std::optional<CancelledRunning> cancelled_running;  // As its last heartbeat told.
   HostLoad host_load;                                 // Likewise; the coordinator's own as it is.
   std::optional<std::uint64_t> live_tasks;            // As its last heartbeat told.

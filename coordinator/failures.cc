@@ -114,8 +114,7 @@ NodeFailure TaskNotFound(const NodeInfo& node, std::string_view task) {
   return OfTask(node, FailureCause::kTaskNotFound, ErrorCode::kNotFound, task, "is not found");
 }
 
-NodeFailure TaskEnded(const NodeInfo& node, std::string_view task,
-                      std::optional<TaskState> state) {
+NodeFailure TaskEnded(const NodeInfo& node, std::string_view task, std::optional<TaskState> state) {
   std::string what = "has ended";
   if (state) what.append(": ").append(ToString(*state));
   NodeFailure failure =

@@ -205,8 +205,8 @@ class SlotSink final : public ReplySink {
  public:
   // `after`: only tasks with higher numbers were asked for.
   SlotSink(std::shared_ptr<Gather> gather, std::size_t slot, NodeId node, std::size_t kind,
-           std::uint64_t after, std::shared_ptr<TaskSink> sink, std::shared_ptr<NodeAsks::Open> open,
-           const Clock& clock)
+           std::uint64_t after, std::shared_ptr<TaskSink> sink,
+           std::shared_ptr<NodeAsks::Open> open, const Clock& clock)
       : gather_(std::move(gather)),
         slot_(slot),
         node_(node),

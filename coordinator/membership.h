@@ -24,8 +24,8 @@ struct Member {
   std::uint64_t told_number = 0;    // The highest it has told in this life.
   std::uint64_t stored_number = 0;  // The highest of these that the store was given.
   bool is_self = false;             // This coordinator.
-  bool restored = false;  // This life began on another copy of its data directory.
-  bool left = false;      // For good: not selected until it joins again.
+  bool restored = false;            // This life began on another copy of its data directory.
+  bool left = false;                // For good: not selected until it joins again.
   // Its daemon said that it stops: the node is away, and still selected.
   std::optional<WallTime> stopped = {};
   bool joined = false;            // In this life of the coordinator.

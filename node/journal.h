@@ -90,9 +90,9 @@ struct JournalState {
   Incarnation incarnation = Incarnation::kNone;  // Of this start; the file already has it.
   std::uint64_t next_number = 1;                 // Everything below may have been given out.
   std::vector<IntentId> applied;                 // Oldest first, as far as that is known.
-  std::uint64_t forgotten_below = 0;   // As Tombstones has it.
-  std::vector<Tombstone> tombstones;   // Those whose tasks ended first come first.
-  std::vector<AppliedFilter> filters;  // The newest ones, oldest first.
+  std::uint64_t forgotten_below = 0;             // As Tombstones has it.
+  std::vector<Tombstone> tombstones;             // Those whose tasks ended first come first.
+  std::vector<AppliedFilter> filters;            // The newest ones, oldest first.
   std::vector<Receipt> receipts;  // The last of each tombstone's first intent, as far as known.
   std::vector<Intent> owed;       // Oldest first.
   std::vector<KeptTask> live;     // In ascending order of their numbers.

@@ -9,9 +9,9 @@
 #include <vector>
 
 #include "core/limits.h"
-#include "node/life_rows.h"
 #include "core/validity.h"
 #include "host/log.h"
+#include "node/life_rows.h"
 #include "node/list_text.h"
 #include "node/resource_text.h"
 #include "node/tombstone_rows.h"
@@ -339,13 +339,13 @@ Result<JournalState> LoadJournal(sqlite::Database& database, const NodeId& node)
                              return id ? Result<IntentId>(*id) : Malformed("id");
                            });
   if (!applied) return applied.error();
-  Status filters = LoadAll(
-      database,
-      "SELECT id, actions, parent, requested_at, requested_by, reason, cascade, grace_ms, "
-      "moment_boot, moment, arrival_boot, arrival, before_number, after_number "
-      "FROM intents WHERE task IS NULL AND arrival_boot <> '' ORDER BY seq DESC LIMIT ?1",
-      "filter of the intent", state, state.filters, ReadFilter,
-      static_cast<std::int64_t>(limits::kFiltersKept));
+  Status filters =
+      LoadAll(database,
+              "SELECT id, actions, parent, requested_at, requested_by, reason, cascade, grace_ms, "
+              "moment_boot, moment, arrival_boot, arrival, before_number, after_number "
+              "FROM intents WHERE task IS NULL AND arrival_boot <> '' ORDER BY seq DESC LIMIT ?1",
+              "filter of the intent", state, state.filters, ReadFilter,
+              static_cast<std::int64_t>(limits::kFiltersKept));
   if (!filters) return filters.error();
   std::reverse(state.filters.begin(), state.filters.end());
   Status tombstones =

@@ -158,7 +158,7 @@ struct HeartbeatRequest {
   // Repeated until answered; at most limits::kIntentsPerReply.
   std::vector<Intent> owed = {};
   HostLoad host_load = {};
-  LifeId life = {};  // Null: an older node.
+  LifeId life = {};                              // Null: an older node.
   std::optional<std::uint64_t> live_tasks = {};  // None: an older node, which does not say.
   bool draining = false;                         // It takes no new tasks.
 };

@@ -51,6 +51,7 @@ class Params {
 
  private:
   const http::QueryParam* Find(std::string_view name);
+  void CheckUtf8(const http::QueryParam& param);
   std::optional<Problem> UnknownNames() const;
   std::optional<Problem> UnreadValues() const;
   std::optional<Problem> UnreadBody() const;

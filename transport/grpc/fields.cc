@@ -1,9 +1,8 @@
 #include "transport/grpc/fields.h"
 
+#include "core/limits.h"
 #include "core/utf8.h"
 #include "core/validity.h"
-
-#include "core/limits.h"
 
 namespace quell::fields {
 

@@ -1,7 +1,6 @@
 // Goal: what is printed arrives whole, or its loss is known.
 // Method: real pipes and devices.
 #include "cli/stream_writer.h"
-#include "host/file.h"
 
 #include <cerrno>
 #include <csignal>
@@ -12,6 +11,8 @@
 #include <unistd.h>
 
 #include <gtest/gtest.h>
+
+#include "host/file.h"
 
 namespace quell::cli {
 namespace {

@@ -40,12 +40,14 @@ struct Case {
   bool valid;
 };
 
+std::string last_skipped;  // Why the journal left out a row, shown if it disagrees.
+
 void ExpectAgreement(const std::vector<NamedEntrance>& entrances, const std::vector<Case>& cases) {
   for (const Case& one : cases) {
     for (const NamedEntrance& entrance : entrances) {
       EXPECT_EQ(entrance.takes(one.value), one.valid)
           << entrance.name << ": [" << one.value.substr(0, 60) << "], " << one.value.size()
-          << " bytes";
+          << " bytes " << last_skipped;
     }
   }
 }
@@ -152,12 +154,15 @@ bool JournalTakesIn(sqlite::Database& database, const std::string& sql, const st
   applied.arrival.at.boot_id = "boot";
   applied.tombstones = {{3, {applied.intent.id, {}, "me", "", {}, false}}};
   const Task ended = Journaled(2);
+  EXPECT_TRUE(BeginLife(database, *LifeId::Parse(kNode)));
   EXPECT_TRUE(KeepLive(database, {&live, 1}));
   EXPECT_TRUE(KeepEnded(database, {&ended, 1}, {}));
   EXPECT_TRUE(KeepApplied(database, applied, 10));
   EXPECT_TRUE(database.Run(sql, value)) << sql;
   const NodeId node = *NodeId::Parse(kNode);
   const auto state = LoadJournal(database, node);
+  if (!state) ADD_FAILURE() << state.error();
+  last_skipped = state && !state->skipped.empty() ? state->skipped.front().why : "";
   return state && state->skipped_total == 0 && LoadEnded(database, node, 2);
 }
 

@@ -195,11 +195,10 @@ TEST(ClientErrorTest, AnAnswerThatDoesNotBeginIsNotWaitedForAsLongAsAWholeOne) {
                 .code,
             ErrorCode::kOutcomeUnknown);
   Peer slow("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nab", true);
-  EXPECT_EQ(
-      Fetch(AddressOf(slow.port()), GetOf("/x"), FetchLimits{seconds(30), milliseconds(300)})
-          .error()
-          .code,
-      ErrorCode::kOutcomeUnknown);
+  EXPECT_EQ(Fetch(AddressOf(slow.port()), GetOf("/x"), FetchLimits{seconds(30), milliseconds(300)})
+                .error()
+                .code,
+            ErrorCode::kOutcomeUnknown);
 }
 
 TEST(ClientErrorTest, WhatIsNotHttpIsTold) {

@@ -112,7 +112,8 @@ void NodeWorld::Start() {
   coordinator = std::make_unique<FakeCoordinator>(*executor);
   coordinator->id = NodeId::Make(random);
   if (prepare) prepare(*coordinator);
-  NodeOptions options{info, [this](const Error& error) { troubles.push_back(error); },
+  NodeOptions options{info,
+                      [this](const Error& error) { troubles.push_back(error); },
                       [this](const Intent&, const std::vector<TaskId>& tasks) {
                         spared.insert(spared.end(), tasks.begin(), tasks.end());
                       },

@@ -232,7 +232,8 @@ TEST_F(LocalDoorTest, RefusesWhatIsWrongByName) {
   refuse(R"({"action":"x","on_parent_lost":"kill"})", "keep or cancel");
   refuse(R"({"action":"x","on_parent_lost":1})", "keep or cancel");
   refuse(R"({"action":"x","key":7})", "key");
-  refuse(R"({"action":"x","start_time_in_millis":9007199254740993})", "start_time_in_millis");
+  refuse(R"({"action":"x","start_time_in_millis":9007199254740993})", "2262");
+  refuse(R"({"action":"x","start_time_in_millis":1.5})", "start_time_in_millis");
   refuse(R"({"action":"x","id":"x:1"})", "id");
   refuse(R"({"action":"x","parent":"AAAAAAAAAAAAAAAAAAAAAA:3"})", "malformed task id");
   refuse(R"({"action":"x","parent":""})", "malformed task id");
@@ -346,7 +347,7 @@ TEST_F(LocalDoorTest, EachThingThatIsNotKnownHasATypeOfItsOwn) {
   EXPECT_THAT(Post("/v1/tasks", R"({"action":"x"})"),
               AllOf(StartsWith("200"), testing::Not(HasSubstr("warning"))));
   EXPECT_THAT(Post("/v1/nothing", "{}"), error("not_found"));
-  const std::string stranger = "AAAAAAAAAAAAAAAAAAAAAA";
+  const std::string stranger = "AAAAAAAAAAAAAAAAAAAAAQ";
   EXPECT_THAT(Post("/v1/tasks", R"({"action":"x"})", "Quell-Session: " + stranger + "\r\n"),
               error("session_not_found"));
   EXPECT_THAT(Get("/v1/sessions/" + stranger + "/commands"), error("session_not_found"));

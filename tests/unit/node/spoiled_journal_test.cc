@@ -128,9 +128,9 @@ TEST_F(SpoiledJournalTest, ARowThatMakesNoSenseCostsItselfAloneAndIsNamed) {
   std::vector<std::string> named;
   for (const SkippedRow& row : state_.skipped)
     named.push_back(row.row);
-  EXPECT_THAT(named,
-              testing::UnorderedElementsAre("intent nonsense", "filter of the intent nonsense",
-                                            "cancel of the task 7", "live task 20", "life nonsense"));
+  EXPECT_THAT(named, testing::UnorderedElementsAre(
+                         "intent nonsense", "filter of the intent nonsense", "cancel of the task 7",
+                         "live task 20", "life nonsense"));
   EXPECT_EQ(state_.skipped_total, named.size());
   EXPECT_THAT(state_.skipped[3].why, HasSubstr("ancestors"));
   EXPECT_THAT(state_.lives, SizeIs(1)) << "the present one";

@@ -355,10 +355,13 @@ Status Registrar::TakeFound(Registration& r, std::size_t index, const Result<Tas
       plan.parent_lost = found->state == TaskState::kLost;
       plan.chain.insert(plan.chain.end(), found->ancestors.begin(), found->ancestors.end());
       if (Status fine = CheckAncestors(plan.chain); !fine) return fine;
-    } else if (plan.number == 0 && state_.tombstones.Find(parent.number) == nullptr &&
+    } else if (r.request.tasks[index].parent_required && plan.number == 0 &&
+               state_.tombstones.Find(parent.number) == nullptr &&
                state_.registry.Find(parent.number) == nullptr) {
       return LeaveParent(r, r.request.tasks[index], plan);
     }
+    // Else an id that was given out stays the parent: its program may yet resume it, and a cancel
+    // of it, which may be on its way, reaches what is below.
     return {};
   }
   if (found) {

@@ -25,8 +25,8 @@ LIBRARIES = {
     "protobuf": r"google/protobuf/",
     "absl": r"absl/",
     "gtest": r"(gtest|gmock)/",
-    # What the operating system offers beside the C++ standard library.
-    "posix": r"[a-z_/0-9]+\.h",
+    # What the operating system offers beside the C++ standard library. <cxxabi.h> comes with the compiler.
+    "posix": r"(?!cxxabi\.h)[a-z_/0-9]+\.h",
 }
 GENERATED = re.compile(r"quell/v1/\w+\.(grpc\.)?pb\.h")  # Counts as the library "protobuf".
 

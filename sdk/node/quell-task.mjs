@@ -39,6 +39,7 @@ const LOOK_CANCELLED_MS = 1000;  // Somebody waits for it.
 const LOOKS_A_SECOND = 100;
 const MEASURE_MS = 1000;  // Figures that travel alone.
 const BUSY_MS = 2000;  // The node has no room now.
+const NO_ROOM = 429;
 const BATCH = 500;
 const BATCH_BYTES = 512 * 1024;
 const STATUS_BYTES = 16 * 1024;
@@ -117,7 +118,7 @@ export class Context {
 
   constructor({ task = '', ancestors = [], opaqueId = '', traceparent = '' } = {}) {
     this.task = isTaskId(task) ? task : '';
-    const chain = ancestors.slice(0, 15);
+    const chain = ancestors.slice(0, 16);
     this.ancestors = this.task && chain.every(isTaskId) ? chain : [];
     this.opaqueId = /^[ -~]{1,1024}$/.test(opaqueId) ? opaqueId : '';
     this.traceparent = TRACEPARENT.test(traceparent) ? traceparent : '';
@@ -371,7 +372,7 @@ export class Task {
       out.parent = parent.id;
     } else if (TASK_ID.test(origin.task)) {
       out.parent = origin.task;
-      if (origin.ancestors.length) out.ancestors = origin.ancestors;
+      if (origin.ancestors.length) out.ancestors = origin.ancestors.slice(0, 15);  // With the parent a whole chain.
     }
     const headers = {};
     if (origin.opaqueId) headers['X-Opaque-Id'] = cut(origin.opaqueId, 1024);
@@ -516,7 +517,8 @@ class Engine {
         response.on('error', reject);
         response.on('end', () => {
           this.#call = undefined;
-          const status = response.statusCode;
+          const isDraining = parsed(text)?.error?.type === 'draining';  // No room for new tasks, and for them alone.
+          const status = isDraining ? NO_ROOM : response.statusCode;
           if (isAway(status)) {
             reject(new Error('away'));
             return;

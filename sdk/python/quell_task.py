@@ -55,6 +55,7 @@ _LOOK_CANCELLED_S = 1.0  # Somebody waits for it.
 _LOOKS_A_SECOND = 100
 _MEASURE_S = 1.0  # Figures that travel alone.
 _BUSY_S = 2.0  # The node has no room now.
+_NO_ROOM = 429
 _BATCH = 500
 _BATCH_BYTES = 512 * 1024
 _STATUS_BYTES = 16 * 1024
@@ -131,8 +132,9 @@ class Context:
 
     def __init__(self, task: str = "", ancestors: Optional[List[str]] = None, opaque_id: str = "",
                  traceparent: str = ""):
+        task, opaque_id, traceparent = (str(text or "") for text in (task, opaque_id, traceparent))
         self.task = task if _is_task_id(task) else ""
-        chain = list(ancestors or [])[:15]
+        chain = [str(id) for id in ancestors or []][:16]
         self.ancestors = chain if self.task and all(_is_task_id(id) for id in chain) else []
         usable = len(opaque_id) <= 1024 and opaque_id.isascii() and opaque_id.isprintable()
         self.opaque_id = opaque_id if usable else ""
@@ -452,7 +454,7 @@ class Task:
         elif _TASK_ID.match(self._origin.task):
             out["parent"] = self._origin.task
             if self._origin.ancestors:
-                out["ancestors"] = self._origin.ancestors
+                out["ancestors"] = self._origin.ancestors[:15]  # With the parent that is a whole chain.
         headers = {}
         if self._origin.opaque_id:
             headers["X-Opaque-Id"] = _cut(self._origin.opaque_id, 1024)
@@ -789,9 +791,12 @@ class _Engine:
         self._door.request("POST", target, body=body.encode(), headers=headers)
         response = self._door.getresponse()
         text = response.read()
-        if _is_away(response.status):
+        if not _is_away(response.status):
+            return response.status, json.loads(text or b"{}")
+        answer = json.loads(text) if text.lstrip().startswith(b"{") else {}
+        if _error_of(answer)[0] != "draining":
             raise _Away()
-        return response.status, json.loads(text or b"{}")
+        return _NO_ROOM, answer  # For new tasks alone.
 
     def _register(self) -> None:
         while True:

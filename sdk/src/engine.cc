@@ -359,7 +359,8 @@ Engine::Told Engine::RegisterBatch(const std::vector<Entry>& batch) {
   if (reply->status == 200) return TakeAnswer(batch, reply->body);
   const Refusal why = ParseRefusal(reply->body);
   if (why.type == "session_not_found") return Told::kAway;
-  if (!IsBusy(reply->status) && !IsFinal(reply->status)) return Told::kAway;
+  const bool busy = IsBusy(reply->status) || why.type == "draining";
+  if (!busy && !IsFinal(reply->status)) return Told::kAway;
   if (batch.size() > 1) {
     // One bad task spoils its batch; some may have room where all have none.
     const auto middle = batch.begin() + static_cast<std::ptrdiff_t>(batch.size() / 2);
@@ -367,7 +368,7 @@ Engine::Told Engine::RegisterBatch(const std::vector<Entry>& batch) {
     if (told != Told::kYes || Now() < full_until_) return told;
     return RegisterBatch({middle, batch.end()});
   }
-  if (IsBusy(reply->status)) {
+  if (busy) {
     full_until_ = Now() + kBusy;
     WarnOnce("full " + why.reason, "the node takes no more tasks now: " + why.reason);
   } else {

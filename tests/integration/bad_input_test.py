@@ -297,10 +297,10 @@ class DaemonMistakesTest(quelltest.TestCase):
         daemon.wait_ready()
         return daemon
 
-    def node_argv(self, name, coordinator=None, **flags):
+    def node_argv(self, folder, coordinator=None, **flags):
         coordinator = coordinator or f"127.0.0.1:{quelltest.free_port()}"
-        argv = [NODE, "--name", name, "--data", self.path(name), "--listen", "127.0.0.1:0",
-                "--coordinator", coordinator, "--socket", self.path(name + ".sock")]
+        argv = [NODE, "--name", folder, "--data", self.path(folder), "--listen", "127.0.0.1:0",
+                "--coordinator", coordinator, "--socket", self.path(folder + ".sock")]
         for flag, value in flags.items():
             argv[argv.index("--" + flag) + 1] = value
         return argv
@@ -438,10 +438,10 @@ class ByHandTest(quelltest.TestCase):
         self.assertEqual(node.wait_joined()["coordinator"], coordinator.ready["id"])
         answer = http_call(http, "GET", "/_tasks?nodes=early")
         self.assertIn(task, answer.json["nodes"][ready["id"]]["tasks"])
-        # A clean end: it is no longer selected, and no failure.
+        # A clean end: it is away, still selected, and named.
         self.assertEqual(node.stop(), 0)
         until(lambda: http_call(http, "GET", "/_tasks").header("Quell-Nodes")
-              == "selected=1 answered=1 failed=0", "the node has left")
+              == "selected=2 answered=1 failed=1", "the node is away")
         self.assertEqual(coordinator.stop(), 0)
 
     def test_a_node_survives_its_coordinators_restart(self):

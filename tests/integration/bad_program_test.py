@@ -79,7 +79,7 @@ class BadProgramTest(quelltest.SharedClusterCase):
                 link.close()
 
     def test_forged_tokens_and_ids_open_nothing(self):
-        token = "A" * 21 + "A"
+        token = "A" * 21 + "Q"
         answer = quelltest.http_call(self.socket, "GET", f"/v1/sessions/{token}/commands")
         self.refused(answer, 404, "no such session")
         self.refused(self.call("/v1/tasks", {"action": "x"}, token), 404, "no such session")

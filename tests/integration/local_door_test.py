@@ -140,13 +140,13 @@ class CurlTest(quelltest.SharedClusterCase):
 
     def test_each_thing_that_is_not_known_has_a_type_of_its_own(self):
         unknown = self.shared.nodes["a"]["id"] + ":9000000"
-        session = ("-H", "Quell-Session: AAAAAAAAAAAAAAAAAAAAAA")
+        session = ("-H", "Quell-Session: AbcdefghijklmnopqrstuQ")
         for wanted, path, body, flags in (
                 ("task_not_found", f"/v1/tasks/{unknown}/report", {}, ()),
                 ("task_not_found", f"/v1/tasks/{unknown}/finish", {"outcome": "success"}, ()),
                 ("parent_not_found", "/v1/tasks", {"action": "x", "parent": unknown, "parent_required": True}, ()),
                 ("session_not_found", "/v1/tasks", {"action": "x"}, session),
-                ("session_not_found", "/v1/sessions/AAAAAAAAAAAAAAAAAAAAAA/commands", None, ()),
+                ("session_not_found", "/v1/sessions/AbcdefghijklmnopqrstuQ/commands", None, ()),
                 ("not_found", "/nowhere", {}, ())):
             status, text = curl(self.socket, path, *flags, body=body)
             self.assertEqual((status, json.loads(text)["error"]["type"]), (404, wanted), path)

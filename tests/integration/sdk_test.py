@@ -457,6 +457,21 @@ class RestartVectors:
         self.assertEqual(again["start_time_in_millis"], before)
         self.assertEqual(probe.ask("id t"), task)
 
+    def test_a_draining_node_keeps_what_it_knows_and_takes_the_rest_later(self):
+        cluster, probe, task = self.start()
+        cluster.quell("node", "drain", "a")
+        probe.ask("start u sdk/new")
+        until(lambda: "no more tasks" in probe.ask("said"), "the node has refused it")
+        self.assertEqual(probe.ask("id u"), "-")
+        probe.ask("phase t at work")
+        until(lambda: cluster.record(task)["task"].get("status") == {"phase": "at work"}, "its status goes on")
+        cluster.quell("cancel", task)
+        self.assertTrue(probe.ask("wait t").startswith("cancelled "))
+        probe.ask("finish t cancelled")
+        until(lambda: cluster.record(task)["task"]["state"] == "cancelled", "its end is told")
+        cluster.quell("node", "drain", "a", "--undo")
+        probe.id("u")
+
     def test_a_registration_whose_answer_was_lost_makes_one_task(self):
         cluster = self.cluster(["a"])
         pid = cluster.nodes["a"]["pid"]

@@ -1,5 +1,7 @@
 #include "transport/grpc/ack_parts.h"
 
+#include <utility>
+
 #include "transport/grpc/convert.h"
 #include "transport/grpc/heartbeat_parts.h"
 
@@ -57,23 +59,17 @@ void SpreadAcks(std::span<const IntentAck> acks, std::size_t bytes_max,
   }
 }
 
-std::deque<v1::HeartbeatRequest> HeartbeatParts(const HeartbeatRequest& request,
-                                                std::size_t bytes_max) {
-  HeartbeatRequest head;
-  head.node = request.node;
-  head.incarnation = request.incarnation;
-  head.next_number = request.next_number;
-  head.cancelled_running = request.cancelled_running;
-  head.host_load = request.host_load;
-  head.live_tasks = request.live_tasks;
-  head.draining = request.draining;
+// Each part says all but the acks, and the first one also what is owed.
+std::deque<v1::HeartbeatRequest> HeartbeatParts(HeartbeatRequest request, std::size_t bytes_max) {
+  const std::vector<IntentAck> acks = std::exchange(request.acks, {});
+  const std::vector<Intent> owed = std::exchange(request.owed, {});
   std::deque<v1::HeartbeatRequest> parts;
-  const auto next = [&] { ToProto(head, &parts.emplace_back()); };
+  const auto next = [&] { ToProto(request, &parts.emplace_back()); };
   next();
-  for (const Intent& intent : request.owed)
+  for (const Intent& intent : owed)
     ToProto(intent, parts.back().add_owed());
   SpreadAcks(
-      request.acks, bytes_max, [&] { return parts.back().add_acks(); }, next);
+      acks, bytes_max, [&] { return parts.back().add_acks(); }, next);
   return parts;
 }
 

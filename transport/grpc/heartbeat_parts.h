@@ -12,7 +12,6 @@ namespace quell::rpc {
 
 // At least one message; each has about `bytes_max` at most. The acks, in their order, are spread
 // over them; an intent with many receipts is in several.
-std::deque<v1::HeartbeatRequest> HeartbeatParts(const HeartbeatRequest& request,
-                                                std::size_t bytes_max);
+std::deque<v1::HeartbeatRequest> HeartbeatParts(HeartbeatRequest request, std::size_t bytes_max);
 
 }  // namespace quell::rpc

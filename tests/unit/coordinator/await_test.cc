@@ -72,7 +72,8 @@ TEST_F(AwaitTest, ATaskWhoseNodeIsForgottenMeanwhileIsUnknown) {
   scheduler_.Advance(10s);  // No heartbeat: both are silent.
   auto waiting = Begin(router_, http::Method::kGet, Wait(kOne));
   bool forgotten = false;
-  coordinator_.Forget(Documented(1).id, [&](const Status& done) { forgotten = bool(done); });
+  coordinator_.Forget(Documented(1).id,
+                      [&](const Result<Forgotten>& done) { forgotten = bool(done); });
   scheduler_.Advance(1s);
   ASSERT_TRUE(forgotten);
   const TestResponse response = Finish(waiting);

@@ -25,7 +25,8 @@ namespace quell {
 // The same number gives the same id; they sort as their numbers do.
 inline NodeId Id(int n) {
   std::string text = "node" + std::string(17, '0') + "A";
-  text[19] = static_cast<char>('0' + n / 10);
+  text[18] = static_cast<char>('0' + n / 100);
+  text[19] = static_cast<char>('0' + n / 10 % 10);
   text[20] = static_cast<char>('0' + n % 10);
   return *NodeId::Parse(text);
 }

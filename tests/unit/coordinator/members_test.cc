@@ -200,7 +200,8 @@ TEST_F(StoppedNodeTest, ACancelByFilterIsPendingForItAndCountsItAsFailed) {
   EXPECT_TRUE((**answer->got).intent);
   EXPECT_EQ(answer->slot(1).failure->cause, FailureCause::kStopped);
   EXPECT_EQ(answer->slot(2).failure->cause, FailureCause::kNoAnswer);
-  EXPECT_THAT(file_.intents.begin()->second.pending, ElementsAre(Id(1), Id(2)));
+  EXPECT_THAT(file_.intents.begin()->second.pending,
+              ElementsAre(testing::Key(Id(1)), testing::Key(Id(2))));
   EXPECT_THAT(Join(Info(1, "", 2))->pending, SizeIs(1));
 }
 

@@ -87,7 +87,7 @@ TEST_F(MembershipTest, ANodeThatStoppedIsAwaySelectedAndBackAtItsNextJoin) {
     EXPECT_THAT(members_.DecideJoin(Newcomer(incarnation, false), kStart),
                 IsOkAnd(JoinVerdict::kReplace));
   }
-  members_.Admit(Newcomer(6, true), 100, kStart);
+  members_.Admit({Newcomer(6, true), 100}, kStart);
   EXPECT_FALSE(members_.Find(Id(1))->stopped);
 }
 

@@ -163,14 +163,14 @@ TEST_F(SqliteStoreTest, NothingIsPendingForANodeThatHasLeftAndAllForOneThatStopp
   KnownNode away = Known(2);
   Put(gone);
   Put(away);
-  Commit(OnTask(1, 7), {Id(1), Id(2)});
+  Commit(OnTask(1, 7), {At(1), At(2)});
   gone.left = true;
   away.stopped = WallFromMicros(1);
   ASSERT_THAT(Put(gone), IsOk());
   ASSERT_THAT(Put(away), IsOk());
   Open();
   ASSERT_THAT(state_.intents, SizeIs(1));
-  EXPECT_THAT(state_.intents[0].pending, ElementsAre(Id(2)));
+  EXPECT_THAT(state_.intents[0].pending, ElementsAre(At(2)));
 }
 
 TEST_F(SqliteStoreTest, NumbersThatWereReservedStayReserved) {
@@ -339,7 +339,7 @@ TEST_F(SqliteStoreTest, WhatWasReportedSurvivesAKilledProcess) {
 // An intent whose pending rows are lost waits for nobody; one that is lost leaves none behind.
 TEST_F(SqliteStoreTest, WhatIsRescuedOfADamagedFileFitsTogether) {
   for (int n = 1; n <= 300; ++n) {
-    ASSERT_THAT(Commit(OnTask(n, static_cast<std::uint64_t>(n)), {Id(1), Id(2)}), IsOk());
+    ASSERT_THAT(Commit(OnTask(n, static_cast<std::uint64_t>(n)), {At(1), At(2)}), IsOk());
   }
   store_.reset();
   const auto pages = std::filesystem::file_size(file()) / 4096;
@@ -357,7 +357,7 @@ TEST_F(SqliteStoreTest, WhatIsRescuedOfADamagedFileFitsTogether) {
   EXPECT_LT(state_.intents.size(), 300u);
   for (const StoredIntent& stored : state_.intents)
     EXPECT_GT(stored.pending.size(), 0u);
-  EXPECT_THAT(Commit(OnTask(999, 999), {Id(1)}), IsOk());
+  EXPECT_THAT(Commit(OnTask(999, 999), {At(1)}), IsOk());
   Open();
   EXPECT_EQ(state_.intents.back().intent.id, Named(999));
 }

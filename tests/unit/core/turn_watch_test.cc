@@ -20,6 +20,7 @@ using testing::SizeIs;
 class SetClock final : public Clock {
  public:
   MonoTime Now() const override { return now; }
+  BootTime Boot() const override { return {}; }
   WallTime Wall() const override { return {}; }
   MonoTime now{1h};
 };

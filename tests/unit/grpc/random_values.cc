@@ -184,8 +184,10 @@ NodeInfo RandomValues::Info() {
 }
 
 Error RandomValues::AnError() {
-  return {static_cast<ErrorCode>(Below(static_cast<std::uint64_t>(ErrorCode::kOutcomeUnknown) + 1)),
-          Text(100)};
+  const auto last = static_cast<std::uint64_t>(ErrorCode::kOutcomeUnknown);
+  const auto code = static_cast<ErrorCode>(Below(last + 1));
+  // What is draining never travels: it is for programs.
+  return {code == ErrorCode::kDraining ? ErrorCode::kUnavailable : code, Text(100)};
 }
 
 }  // namespace quell

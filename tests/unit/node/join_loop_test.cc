@@ -36,6 +36,7 @@ TEST_F(JoinLoopTest, JoinsAndSaysWhoItIs) {
   ASSERT_THAT(coordinator().joins, SizeIs(1));
   NodeInfo expected = world_.info;
   expected.incarnation = Incarnation{1};
+  expected.life = world_.file.lives.back().id;
   EXPECT_EQ(coordinator().joins[0].node, expected);
   EXPECT_EQ(world_.node->coordinator(), coordinator().id);
 }

@@ -347,7 +347,7 @@ TEST_F(LocalDoorTest, EachThingThatIsNotKnownHasATypeOfItsOwn) {
   EXPECT_THAT(Post("/v1/tasks", R"({"action":"x"})"),
               AllOf(StartsWith("200"), testing::Not(HasSubstr("warning"))));
   EXPECT_THAT(Post("/v1/nothing", "{}"), error("not_found"));
-  const std::string stranger = "AAAAAAAAAAAAAAAAAAAAAQ";
+  const std::string stranger = "AbcdefghijklmnopqrstuQ";
   EXPECT_THAT(Post("/v1/tasks", R"({"action":"x"})", "Quell-Session: " + stranger + "\r\n"),
               error("session_not_found"));
   EXPECT_THAT(Get("/v1/sessions/" + stranger + "/commands"), error("session_not_found"));
@@ -376,7 +376,7 @@ TEST_F(LocalDoorTest, RefusesATokenThatIsNone) {
   EXPECT_THAT(Post("/v1/tasks/" + task.task + "/report", "{}", "Quell-Session: x\r\n"),
               StartsWith("400"));
   EXPECT_THAT(Get("/v1/sessions/x/commands"), StartsWith("404"));
-  EXPECT_THAT(Get("/v1/sessions/AAAAAAAAAAAAAAAAAAAAAA/commands"), StartsWith("404"));
+  EXPECT_THAT(Get("/v1/sessions/AbcdefghijklmnopqrstuQ/commands"), StartsWith("404"));
 }
 
 TEST_F(LocalDoorTest, AFullDiskIsNoOrdinaryLimit) {

@@ -212,23 +212,31 @@ TEST_F(RegistrationTest, AnswersTheWholeChainSoThatItCanBePassedOn) {
   EXPECT_THAT(world_.RegisterOne(world_.Work()).ancestors, IsEmpty());
 }
 
-TEST_F(RegistrationTest, LeavesOutAParentThatIsNotKnownAndSaysSo) {
+TEST_F(RegistrationTest, LeavesOutAParentWhoseIdWasNeverGivenOutAndSaysSo) {
+  NewTask task = world_.Work();
+  task.grandparents = {world_.Id(1)};
+  task.parent = world_.Id(9'000'000);
+  const auto reply = world_.Register({{}, {world_.Work(), task, world_.Work()}});
+  ASSERT_THAT(reply, IsOk());
+  ASSERT_THAT(reply->tasks, SizeIs(3));
+  EXPECT_EQ(reply->tasks[1].unknown_parent, task.parent);
+  EXPECT_THAT(reply->tasks[1].ancestors, IsEmpty());
+  EXPECT_EQ(reply->tasks[0].unknown_parent, std::nullopt);
+  EXPECT_EQ(reply->tasks[2].unknown_parent, std::nullopt);
+  EXPECT_EQ(world_.Show(reply->tasks[1].id).parent, std::nullopt);
+}
+
+TEST_F(RegistrationTest, ACancelOfAParentThatWasForgottenInACrashReachesTheChild) {
   const TaskId forgotten = world_.RegisterOne(world_.Work()).id;
   world_.Restart();  // Before the journal had it.
   NewTask task = world_.Work();
-  task.grandparents = {world_.Id(1)};
-  // Reserved and never given out, beyond all that was reserved, given out and not kept.
-  for (const TaskId& parent : {world_.Id(400), world_.Id(9'000'000), forgotten}) {
-    task.parent = parent;
-    const auto reply = world_.Register({{}, {world_.Work(), task, world_.Work()}});
-    ASSERT_THAT(reply, IsOk());
-    ASSERT_THAT(reply->tasks, SizeIs(3));
-    EXPECT_EQ(reply->tasks[1].unknown_parent, parent);
-    EXPECT_THAT(reply->tasks[1].ancestors, IsEmpty());
-    EXPECT_EQ(reply->tasks[0].unknown_parent, std::nullopt);
-    EXPECT_EQ(reply->tasks[2].unknown_parent, std::nullopt);
-    EXPECT_EQ(world_.Show(reply->tasks[1].id).parent, std::nullopt);
-  }
+  task.parent = forgotten;
+  const auto reply = world_.Register({{}, {task}});
+  ASSERT_THAT(reply, IsOk());
+  EXPECT_EQ(reply->tasks[0].unknown_parent, std::nullopt);
+  EXPECT_THAT(reply->tasks[0].ancestors, ElementsAre(forgotten));
+  world_.Ask(ApplyRequest{{world_.Cancel(forgotten)}});
+  EXPECT_TRUE(world_.Show(reply->tasks[0].id).cancelled);
 }
 
 TEST_F(RegistrationTest, RegistersNothingWithoutAParentThatIsRequired) {

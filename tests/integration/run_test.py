@@ -174,7 +174,10 @@ class InvisibleCases:
 
     def test_a_stop_signal_for_the_wrapper_stops_the_command(self):
         for number in (signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU):
-            process = self.popen("sh", "-c", "echo $$; read x; exit 4", stdin=subprocess.PIPE)
+            # In a process group of its own: the kernel lets no terminal stop one that is orphaned, as the
+            # one of the tests may be.
+            process = self.popen("sh", "-c", "echo $$; read x; exit 4", stdin=subprocess.PIPE,
+                                 preexec_fn=os.setpgrp)
             pid = int(quelltest.read_line(process.stdout))
             process.send_signal(number)
             until(lambda: quelltest.state_of(pid) == "T", f"signal {number} stops the command")

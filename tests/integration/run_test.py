@@ -43,7 +43,6 @@ while True:
 """
 
 # The signals that end a program that does nothing about them; 32 and 33 are the C library's own.
-# The C library keeps 32 and 33 for its own threads.
 DEADLY = sorted(set(range(1, 65)) - {32, 33} - {int(number) for number in (
     signal.SIGKILL, signal.SIGSTOP, signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU, signal.SIGCONT,
     signal.SIGCHLD, signal.SIGURG, signal.SIGWINCH)})

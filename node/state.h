@@ -41,7 +41,9 @@ struct NodeState {
             [this](std::uint64_t end, auto done) { journal.ReserveNumbers(end, std::move(done)); },
             recovered.next_number),
         tombstones(recovered.tombstones, recovered.forgotten_below, tombstones_kept),
-        lives(recovered.lives) {
+        lives(recovered.lives),
+        first_number_(recovered.next_number),
+        come_back_until_(executor.clock().Now() + limits::kComeBack) {
     info.incarnation = recovered.incarnation;
     info.life = lives.present();
     for (const Receipt& receipt : recovered.receipts)
@@ -57,6 +59,11 @@ struct NodeState {
   RequestTasks::Held Begin(const std::optional<RequestTask>& request) {
     if (!request) return nullptr;
     return requests.Begin(info.id, numbers, *request, executor.clock());
+  }
+  // The number was given out by an earlier life, a short time ago: a task of which nothing is known
+  // may be one that its program is about to bring back.
+  bool MayComeBack(std::uint64_t number) const {
+    return number != 0 && number < first_number_ && now() < come_back_until_;
   }
   // The number of a task that is this node's own; 0: it is another's.
   std::uint64_t OwnNumber(const TaskId& id) const { return id.node == info.id ? id.number : 0; }
@@ -82,6 +89,10 @@ struct NodeState {
   // Called with the number of each task that has ended. Set by Waits.
   std::function<void(std::uint64_t)> ended = [](std::uint64_t) {};
   Lifetime lifetime;
+
+ private:
+  const std::uint64_t first_number_;  // Of this life.
+  const MonoTime come_back_until_;
 };
 
 }  // namespace quell

@@ -66,6 +66,25 @@ TEST_F(RevivalTest, WhatLivedIsThereAtOnceAsAnOrphan) {
   EXPECT_TRUE(seen[0].orphaned);
 }
 
+TEST_F(RevivalTest, ATaskThatWasNotWrittenDownYetIsNotDeniedWhileItsProgramMayBringItBack) {
+  const TaskId task = world_.RegisterOne(WithPid()).id;
+  const TaskId other = world_.RegisterOne(WithPid()).id;
+  world_.Restart();  // Before the journal had them.
+  EXPECT_THAT(world_.Get(task), FailsWith(ErrorCode::kUnavailable));
+  ASSERT_THAT(world_.Register({std::nullopt, {Resume(task, WithPid())}}), IsOk());
+  EXPECT_EQ(StateOf(task), TaskState::kRunning);
+  EXPECT_THAT(world_.Get(other), FailsWith(ErrorCode::kUnavailable));
+  world_.scheduler.Advance(limits::kComeBack);
+  EXPECT_THAT(world_.Get(other), FailsWith(ErrorCode::kNotFound));
+  EXPECT_EQ(StateOf(task), TaskState::kRunning);
+}
+
+TEST_F(RevivalTest, ANumberThatWasNeverGivenOutIsDeniedAtOnce) {
+  world_.RegisterOne(WithPid());
+  world_.Restart();
+  EXPECT_THAT(world_.Get(world_.Id(1'000'000)), FailsWith(ErrorCode::kNotFound));
+}
+
 TEST_F(RevivalTest, AProgramThatDiesWhileTheNodeIsDownLeavesLostTasks) {
   const TaskId task = Start(WithPid());
   world_.Crash();

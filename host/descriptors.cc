@@ -19,7 +19,10 @@ std::size_t DescriptorsForClients(std::size_t open_files) {
 }
 
 void GiveLargeBlocksBack() {
-  ::mallopt(M_MMAP_THRESHOLD, 256 * 1024);
+  constexpr int kOwnMapping = 1 * 1024 * 1024;
+  constexpr int kFreeAtTop = 16 * 1024 * 1024;
+  ::mallopt(M_MMAP_THRESHOLD, kOwnMapping);
+  ::mallopt(M_TRIM_THRESHOLD, kFreeAtTop);
 }
 
 DescriptorsLog::DescriptorsLog(const Clock& clock)

@@ -217,8 +217,9 @@ class Daemon:
 class Cluster:
     """A `quell dev` and the talk with it."""
 
-    def __init__(self, directory, names=None, flags=()):
+    def __init__(self, directory, names=None, flags=(), env=None):
         self.directory = directory
+        self.env = env
         self.names = names or ["opensearch-node1", "opensearch-node2", "opensearch-node3"]
         self.flags = list(flags)
         self.data = os.path.join(directory, "data")
@@ -232,7 +233,7 @@ class Cluster:
             self.process = subprocess.Popen(
                 [QUELL, "dev", "--nodes", str(len(self.names)), "--names", ",".join(self.names),
                  "--http", "127.0.0.1:0", "--data", self.data, *self.flags],
-                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log, bufsize=0)
+                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log, bufsize=0, env=self.env)
         try:
             self.ready = json.loads(read_line(self.process.stdout, 90))
         except AssertionError as error:

@@ -174,16 +174,14 @@ void Answers::Get(std::uint64_t number, std::shared_ptr<ReplyWriter> writer) {
                            "task [" + state_.IdOf(number).ToString() + "] was never registered"},
                      writer);
   }
-  state_.journal.FindEnded(number,
-                           state_.lifetime.Guard([this, number, writer](const Result<Task>& found) {
-                             // It may have been resumed meanwhile.
-                             if (!found && state_.registry.Find(number) != nullptr)
-                               return Get(number, writer);
-                             if (!found && found.error().code == ErrorCode::kNotFound &&
-                                 state_.MayComeBack(number))
-                               return writer->Finish(NotBackYet(state_.IdOf(number)));
-                             ShowFound(found, writer);
-                           }));
+  state_.journal.FindEnded(
+      number, state_.lifetime.Guard([this, number, writer](const Result<Task>& found) {
+        // It may have been resumed meanwhile.
+        if (!found && state_.registry.Find(number) != nullptr) return Get(number, writer);
+        if (!found && found.error().code == ErrorCode::kNotFound && state_.MayComeBack(number))
+          return writer->Finish(NotBackYet(state_.IdOf(number)));
+        ShowFound(found, writer);
+      }));
 }
 
 void Answers::ShowFound(const Result<Task>& found,

@@ -190,6 +190,7 @@ Status Registrar::CheckResume(Registration& r, const NewTask& task, Plan& plan) 
     return Error{ErrorCode::kFailedPrecondition, name + " is being resumed already"};
   }
   r.resumes.insert(number);
+  state_.tombstones.SetLives(number);  // Not to be forgotten on the way.
   plan.number = number;
   return {};
 }
@@ -523,8 +524,10 @@ void Registrar::Fail(const Shared& registration, const Error& error) {
 
 void Registrar::Release(Registration& r) {
   --under_way_;
-  for (const std::uint64_t number : r.resumes)
+  for (const std::uint64_t number : r.resumes) {
     resuming_.erase(number);
+    if (state_.registry.Find(number) == nullptr) state_.tombstones.SetEnded(number);
+  }
   for (const std::string& key : r.keys)
     registering_.erase({r.who.uid, key});
   if (!r.reserved) return;

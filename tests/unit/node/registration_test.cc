@@ -436,6 +436,25 @@ TEST_F(RegistrationTest, BringsParentAndChildBackInAnyOrder) {
   EXPECT_TRUE(world_.Show(child).cancelled);
 }
 
+// A cancel that makes room is durable while the journal is asked whether the task has ended.
+TEST_F(RegistrationTest, WhatIsComingBackKeepsItsTombstoneOnTheWay) {
+  world_.tombstones_kept = 1;
+  const TaskId task = world_.RegisterOne(world_.Work()).id;
+  const TaskId other = world_.RegisterOne(world_.Work()).id;
+  world_.Ask(ApplyRequest{{world_.Cancel(task)}});
+  world_.Restart();  // Before it is kept that they live.
+  ASSERT_THAT(world_.file.live, IsEmpty());
+  Principal who;
+  who.door = Principal::Door::kLoopback;
+  world_.node->OnRequest(ApplyRequest{{world_.Cancel(other)}}, who, world_.clock.Now() + 5s,
+                         std::make_shared<RecordingWriter>(*world_.executor));
+  const auto reply = Register(Resume(task));
+  ASSERT_THAT(reply, IsOk());
+  EXPECT_TRUE(world_.file.tombstones.contains(other.number)) << "nothing was to be forgotten";
+  EXPECT_NE(reply->tasks.front().cancel, std::nullopt) << "it is known to be cancelled";
+  EXPECT_TRUE(world_.Show(task).cancelled);
+}
+
 TEST_F(RegistrationTest, ResumesNothingThatItHasNotGivenOut) {
   const NodeId elsewhere = *NodeId::Parse("OOOOOOOOOOOOOOOOOOOOOg");
   EXPECT_THAT(Register(Resume(TaskId{elsewhere, 1})),

@@ -264,6 +264,8 @@ void Applier::Record(const std::shared_ptr<Job>& job) {
     if (!job->held.insert(number).second) continue;
     Write(*job, *tombstone);
   }
+  // Now: once it is durable a crash could come first, and nobody would look at them again.
+  NameSpared(*job);
   state_.journal.RecordApplied(
       std::move(job->record),
       state_.lifetime.Guard([this, job](const Status& status) { OnRecorded(job, status); }));
@@ -316,7 +318,6 @@ void Applier::End(const std::shared_ptr<Job>& job, const Status& status) {
   const auto known = known_.find(job->intent.id);
   if (known != known_.end() && known->second.job == job) known->second.job.reset();
   const auto waiters = std::exchange(job->waiters, {});
-  if (job->marks) NameSpared(*job);
   if (status) {
     Applied applied{AckOf(job->intent.id), std::move(job->hits)};
     applied.ack.doubtful = std::move(job->doubtful);

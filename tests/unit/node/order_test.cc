@@ -54,6 +54,23 @@ class IntentOrderTest : public testing::Test {
   NodeWorld world_;
 };
 
+// After that the intent is known, and after a crash nobody would look for them again.
+TEST_F(IntentOrderTest, WhatIsSparedIsNamedBeforeTheJournalHasTheIntent) {
+  world_.scheduler.Advance(1s);
+  const TaskId close = world_.RegisterOne(world_.Work()).id;
+  Intent intent = world_.Cancel(TaskFilter{});
+  intent.horizon.life = LifeId::Make(world_.random);
+  bool durable = false;
+  world_.file.disk.on_durable = [&] {
+    if (!world_.file.applied.contains(intent.id)) return;
+    durable = true;
+    EXPECT_THAT(world_.spared, ElementsAre(close));
+  };
+  world_.Ask(ApplyRequest{{intent}});
+  world_.file.disk.on_durable = nullptr;
+  EXPECT_TRUE(durable);
+}
+
 TEST_F(IntentOrderTest, StepsOfTheWallClockDecideNothing) {
   for (const auto step : {WallClock::duration(1h), WallClock::duration(-2h)}) {
     const TaskId before = Begin();

@@ -25,8 +25,8 @@ void SimDiskQueue::Commit(std::function<void()> durable, std::function<void(Stat
 
 void SimDiskQueue::Behind(std::function<void()> durable) {
   behind_.emplace(next_behind_++, std::move(durable));
-  executor_.After(Between(disk_.behind_max / 2, disk_.behind_max),
-                  [this, upto = next_behind_] { FlushUpTo(upto); });
+  const MonoTime due = executor_.clock().Now() + Between(disk_.behind_max / 2, disk_.behind_max);
+  executor_.At(std::max(due, last_durable_), [this, upto = next_behind_] { FlushUpTo(upto); });
 }
 
 void SimDiskQueue::FlushUpTo(std::uint64_t behind) {

@@ -38,8 +38,8 @@ class SimDiskQueue {
   // `durable` runs at the moment at which the commit cannot be lost any more, unless it fails;
   // `done` later. Neither runs inside the call, nor after the process died.
   void Commit(std::function<void()> durable, std::function<void(Status)> done);
-  // Runs `durable` some time later, or with the next commit that is durable; not if the process
-  // dies before.
+  // Runs `durable` some time later, after the commits before it, or with the next commit that is
+  // durable; not if the process dies before.
   void Behind(std::function<void()> durable);
   // Between the calls of Commit: an answer that needs the commits before it.
   void Read(std::function<void()> done);

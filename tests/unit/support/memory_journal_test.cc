@@ -56,6 +56,14 @@ class MemoryJournalTest : public testing::Test {
   std::vector<std::string> told_;
 };
 
+TEST_F(MemoryJournalTest, WhatIsWrittenBehindComesAfterTheCommitsBeforeIt) {
+  file_.disk.commit_min = file_.disk.commit_max = 1s;
+  journal_->RecordApplied(Applied(7), Note("applied"));
+  journal_->ForgetTombstones({7});
+  scheduler_.Advance(2s);
+  EXPECT_THAT(file_.tombstones, IsEmpty());
+}
+
 TEST_F(MemoryJournalTest, ReportsCommitsInTheOrderOfTheCallsAndNotInsideThem) {
   journal_->ReserveNumbers(1001, Note("reserve"));
   journal_->RecordApplied(Applied(1), Note("apply"));

@@ -100,6 +100,10 @@ class Cluster {
     operators_->CancelAll();
     world_.scheduler.Advance(8s);
     truth_->JudgeTheEnd([this](const TrueTask& task) { return StillRuns(task); });
+    // It hits nobody, and makes the nodes forget those who have ended since.
+    operators_->CancelAll();
+    world_.scheduler.Advance(1s);
+    truth_->JudgeTombstones();
     for (const auto& program : programs_) {
       if (program->Dawdles()) world_.Violation("a program was told and did not finish its task");
     }

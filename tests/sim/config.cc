@@ -32,6 +32,10 @@ SimConfig SimConfig::FromSeed(std::uint64_t seed) {
     config.faults[i] = dice.Percent(wildness);
   // A jump of the clock makes many checks of times impossible: rarer than the others.
   if (!dice.Percent(30)) config.faults[static_cast<std::size_t>(Fault::kClockJump)] = false;
+  config.families = dice.Percent(35);
+  if (config.families) config.faults[static_cast<std::size_t>(Fault::kProgramDeath)] = true;
+  // Few enough that a node forgets some within a storm.
+  if (dice.Percent(30)) config.tombstones_kept = 1 + dice.Below(12);
   config.storm = dice.Between(6s, 15s);
   config.calm = 14s;
   return config;
@@ -39,6 +43,8 @@ SimConfig SimConfig::FromSeed(std::uint64_t seed) {
 
 std::string SimConfig::ToString() const {
   std::string text = "nodes=" + std::to_string(nodes) + (one_machine ? " one-machine" : "");
+  if (families) text += " families";
+  if (forgets_tombstones()) text += " tombstones=" + std::to_string(tombstones_kept);
   for (std::size_t i = 0; i < kFaults; ++i) {
     if (faults[i]) text += std::string(" ") + kNames[i];
   }

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "core/clock.h"
+#include "core/limits.h"
 #include "core/random.h"
 
 namespace quell::sim {
@@ -40,11 +41,16 @@ struct SimConfig {
   std::uint64_t seed = 0;
   std::size_t nodes = 3;
   bool one_machine = false;  // All daemons share their clock, and know it by the boot id.
+  // Programs work below each other's live tasks, mostly below what was just cancelled; some die.
+  // They are quick, and disks slow enough that this runs races.
+  bool families = false;
+  std::size_t tombstones_kept = limits::kTombstonesKept;  // By each node, of what does not live.
   std::bitset<kFaults> faults;
   MonoClock::duration storm{};  // Faults rage, operators and programs work.
   MonoClock::duration calm{};   // All is healed; what was promised must come true by its end.
 
   static SimConfig FromSeed(std::uint64_t seed);
+  bool forgets_tombstones() const { return tombstones_kept < limits::kTombstonesKept; }
   bool has(Fault fault) const { return faults[static_cast<std::size_t>(fault)]; }
   // "nodes=3 loss node-crash".
   std::string ToString() const;

@@ -24,6 +24,7 @@ void Faults::Start() {
   if (world_.config.has(Fault::kAimedCrash)) Nurse();
   for (const auto& node : nodes_) {
     node->disk().report_max = 1ms;
+    if (world_.config.families) node->disk().commit_max = 60ms;
     if (world_.config.has(Fault::kJournalError)) node->disk().errors_per_thousand = 150;
   }
   coordinator_.disk().report_max = 1ms;

@@ -114,6 +114,7 @@ void NodeHost::Start() {
   NodeServices services{daemon.executor, daemon.random, daemon.journal, daemon.watch,
                         daemon.membership.get()};
   NodeOptions options{info_};
+  options.tombstones_kept = world_.config.tombstones_kept;
   options.spared = [this](const Intent& intent, const std::vector<TaskId>& tasks) {
     for (const TaskId& task : tasks)
       spared.emplace(intent.id, task.number);

@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "core/limits.h"
+
 namespace quell::sim {
 
 using namespace std::chrono_literals;
@@ -68,6 +70,10 @@ Request Operators::Fresh(Request::Kind kind) {
 
 TaskIdText Operators::SomeTask() {
   const TrueTask* task = truth_.Any(dice_);
+  for (int tries = 0; world_.config.families && tries < 4; ++tries) {
+    if (task != nullptr && !task->may_have_ended()) break;
+    task = truth_.Any(dice_);
+  }
   TaskIdText text;
   text.unset = false;
   text.number = 4711;
@@ -106,12 +112,18 @@ void Operators::AskSomething() {
     request.detailed = dice_.Percent(50);
     request.wait = dice_.Percent(25);
     List(std::move(request), timeout, nullptr);
-  } else if (what < 55) {
+  } else if (what < 45) {
+    Request request = Fresh(Request::Kind::kAwait);
+    for (std::size_t i = 1 + dice_.Below(3); i > 0; --i)
+      request.awaited.push_back(SomeTask());
+    Await(std::move(request), dice_.Percent(50) ? 0ms : timeout);
+  } else if (what < 57) {
     Request request = Fresh(Request::Kind::kGet);
     request.id = SomeTask();
     request.wait = dice_.Percent(25);
     Get(std::move(request), timeout);
-  } else if (what < 80) {
+  } else if (what < (world_.config.families ? 97u : 80u)) {
+    // In families rarely by filter: that would catch what a cancel by id has missed.
     Request request = Fresh(Request::Kind::kCancelTask);
     request.id = SomeTask();
     request.wait = dice_.Percent(25);
@@ -162,6 +174,23 @@ void Operators::Get(Request asked, MonoClock::duration timeout) {
                       truth_.AnsweredGet(request, answer,
                                          answer ? TasksOf(answer->sink) : std::vector<SeenTask>());
                     });
+  });
+}
+
+void Operators::Await(Request asked, MonoClock::duration wait) {
+  coordinator_.Call([this, asked = std::move(asked), wait](Coordinator& coordinator) mutable {
+    asked.deadline = world_.now() + wait + limits::kWaitMargin + limits::kNodeDeadline;
+    Request& request = truth_.Open(std::move(asked));
+    const bool waits = wait > MonoClock::duration::zero();
+    coordinator.Await({request.awaited, wait, SomeCaller(waits, wait)}, Collectors(),
+                      [this, &request](const Result<std::vector<AwaitedTask>>& answer) {
+                        std::vector<std::vector<SeenTask>> seen;
+                        if (answer) {
+                          for (const AwaitedTask& task : *answer)
+                            seen.push_back(TasksOf(task.sink));
+                        }
+                        truth_.AnsweredAwait(request, answer, seen);
+                      });
   });
 }
 

@@ -32,6 +32,7 @@ class Operators {
   void List(Request request, MonoClock::duration timeout,
             std::function<void(const Gathered&, std::vector<SeenTask>)> done);
   void Get(Request request, MonoClock::duration timeout);
+  void Await(Request request, MonoClock::duration wait);
   void Cancel(Request request, MonoClock::duration timeout, bool must_answer);
   // Leaves before his time is over; or null, who does not.
   std::shared_ptr<Caller> SomeCaller(bool wait, MonoClock::duration timeout);

@@ -8,6 +8,11 @@ the patch. Each patch starts with two lines:
     What: the bug, in a sentence.
     Expect: a regular expression for one of the violations it must lead to.
 
+What the simulation cannot see is shown by unit tests. Then a third line names their file; it is
+built with the daemons' decisions and tests/support, must pass, and must fail with the patch:
+
+    Test: tests/unit/coordinator/places_test.cc
+
 Objects of sources that a patch does not touch are built once and shared.
 """
 
@@ -90,20 +95,21 @@ class Builder:
             raise RuntimeError("does not compile: " + "\n".join(failures))
         return built
 
-    def link(self, objects, program):
-        command = [self.compiler[-1], "-o", str(program)] + [str(o) for o in objects] + ["-lboost_json"]
+    def link(self, objects, program, libraries=()):
+        command = [self.compiler[-1], "-o", str(program)] + [str(o) for o in objects]
+        command += [*libraries, "-lboost_json"]
         done = subprocess.run(command, capture_output=True, text=True)
         if done.returncode:
             raise RuntimeError("does not link: " + done.stderr)
 
 
 def run_seeds(program, count):
-    """Runs the seeds 1..count, in parts; returns {seed: violations}. A crash ends its part."""
+    """Runs the seeds 1..count, in parts; returns {seed: violations}. A part that crashes is run
+    again seed by seed."""
     share = 10
 
-    def part(first):
-        command = [str(program), "--seed", str(first), "--count", str(min(share, count - first + 1)),
-                   "--keep-going"]
+    def part(first, seeds):
+        command = [str(program), "--seed", str(first), "--count", str(seeds), "--keep-going"]
         try:
             done = subprocess.run(command, capture_output=True, text=True, timeout=150)
         except subprocess.TimeoutExpired:
@@ -116,19 +122,51 @@ def run_seeds(program, count):
                 found[seed] = line + "\n"
             elif line.startswith("  ") and seed is not None:
                 found[seed] += line + "\n"
-        if done.returncode not in (0, 1):
+        if done.returncode not in (0, 1) and seeds > 1:
+            for seed in range(first, first + seeds):
+                found.update(part(seed, 1))
+        elif done.returncode not in (0, 1):
             found[first] = f"it ended with {done.returncode}: {done.stderr[-2000:]}\n"
         return found
 
     failures = {}
     for first in range(1, count + 1, share):
-        failures.update(part(first))
+        failures.update(part(first, min(share, count - first + 1)))
     return failures
 
 
-def header(patch, key):
+def run_test(program):
+    """Runs a program of unit tests; returns what it says if it fails."""
+    try:
+        done = subprocess.run([str(program), "--gtest_brief=1"], capture_output=True, text=True,
+                              timeout=150)
+    except subprocess.TimeoutExpired:
+        return "it did not end in 150 s\n"
+    return done.stdout + done.stderr if done.returncode else ""
+
+
+def parts_of(objects, test):
+    """Those of `objects` that the unit tests `test` are linked from, or the simulation."""
+    mine = ("tests/support/", test or "tests/sim/")
+    return {name: built for name, built in objects.items()
+            if not name.startswith("tests/") or name.startswith(mine)}
+
+
+def prove(builder, objects, test, program, seeds):
+    """Links and runs the unit tests `test`, or seeds if there are none: {test or seed: failure}."""
+    if not test:
+        builder.link(objects.values(), program)
+        return run_seeds(program, seeds)
+    builder.link(objects.values(), program, ["-lgmock", "-lgtest_main", "-lgtest"])
+    failure = run_test(program)
+    return {test: failure} if failure else {}
+
+
+def header(patch, key, needed=True):
     match = re.search(rf"^{key}: (.+)$", patch.read_text(), re.MULTILINE)
     if not match:
+        if not needed:
+            return None
         raise RuntimeError(f"has no line '{key}: ...'")
     return match.group(1).strip()
 
@@ -138,7 +176,8 @@ def plant(builder, tree, base, patch, seeds):
     home = builder.work / patch.stem
     shutil.rmtree(home, ignore_errors=True)
     overlay = home / "tree"
-    expect, what = header(patch, "Expect"), header(patch, "What")
+    expect, what, test = header(patch, "Expect"), header(patch, "What"), header(patch, "Test", False)
+    sound = parts_of(base, test)
     touched = set(re.findall(r"^\+\+\+ b/(\S+)", patch.read_text(), re.MULTILINE))
     for name in touched:
         (overlay / name).parent.mkdir(parents=True, exist_ok=True)
@@ -149,19 +188,18 @@ def plant(builder, tree, base, patch, seeds):
         raise RuntimeError("no longer applies to the sources: mend tests/sim/planted/"
                            f"{patch.name}\n{applied.stdout}{applied.stderr}")
     patched = Tree(builder.root, overlay)
-    again = [name for name in base if name in touched or patched.includes(name) & touched]
+    again = [name for name in sound if name in touched or patched.includes(name) & touched]
     if not again:
-        raise RuntimeError("touches nothing that the simulation is built from")
-    objects = dict(base)
-    objects.update(builder.compile(patched, again, home / "objects"))
-    program = home / "quell-sim"
-    builder.link(objects.values(), program)
-    failures = run_seeds(program, seeds)
+        raise RuntimeError("touches nothing that its proof is built from")
+    objects = {**sound, **builder.compile(patched, again, home / "objects")}
+    failures = prove(builder, objects, test, home / "proof", seeds)
     hits = sorted(seed for seed, text in failures.items() if re.search(expect, text))
     if not hits:
-        others = "".join(failures.values()) or "no seed failed\n"
-        raise RuntimeError(f"was not found by the seeds 1..{seeds} ({what})\n"
+        others = "".join(failures.values()) or "nothing failed\n"
+        raise RuntimeError(f"was not found by {test or f'the seeds 1..{seeds}'} ({what})\n"
                            f"expected: {expect}\ngot: {others}")
+    if test:
+        return f"found by {test}: {what}"
     return f"found by {len(hits)} of {seeds} seeds, first by seed {hits[0]}: {what}"
 
 
@@ -188,13 +226,13 @@ def main():
     for folder in ("tests/support", "tests/sim"):
         names += sorted(f"{folder}/{path.name}" for path in (root / folder).glob("*.cc")
                         if not path.name.endswith("_test.cc"))
-    base = builder.compile(tree, names, builder.work / "objects")
-    sound = builder.work / "quell-sim"
-    builder.link(base.values(), sound)
-    failures = run_seeds(sound, arguments.seeds)
-    if failures:
-        sys.exit("without any planted bug, seeds fail:\n" + "".join(failures.values()))
-    print(f"unpatched: {arguments.seeds} seeds pass", flush=True)
+    tests = sorted({header(patch, "Test", False) for patch in patches} - {None})
+    base = builder.compile(tree, names + tests, builder.work / "objects")
+    for test in [None] + tests:
+        failures = prove(builder, parts_of(base, test), test, builder.work / "sound", arguments.seeds)
+        if failures:
+            sys.exit("without any planted bug there are failures:\n" + "".join(failures.values()))
+        print(f"unpatched: {test or f'{arguments.seeds} seeds'}: pass", flush=True)
 
     def one(patch):
         try:

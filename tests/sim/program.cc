@@ -99,7 +99,7 @@ bool Program::Dawdles() const {
 }
 
 void Program::Tick() {
-  Later(dice_.Between(20ms, 600ms), [this] { Tick(); });
+  Later(dice_.Between(20ms, world_.config.families ? 200ms : 600ms), [this] { Tick(); });
   // Whoever waits for an answer of a daemon that died has noticed it by now.
   if (busy_ && (!host_.up() || host_.life() != asked_life_)) busy_ = false;
   if (!host_.up() && mortal_ && !world_.calm && dice_.Percent(60)) return Die();
@@ -141,6 +141,14 @@ void Program::Act() {
   }
 }
 
+const TrueTask* Program::Relative() {
+  for (std::size_t tries = 0; tries < 8; ++tries) {
+    const TrueTask* task = dice_.Percent(50) ? truth_.LastTarget() : truth_.Any(dice_);
+    if (task != nullptr && task->host == host_index_ && !task->may_have_ended()) return task;
+  }
+  return nullptr;
+}
+
 NewTask Program::ThinkOne(const std::vector<TaskId>& own) {
   constexpr const char* kActions[] = {"build:compile", "build:link", "test:unit", "test:load",
                                       "backup"};
@@ -149,8 +157,12 @@ NewTask Program::ThinkOne(const std::vector<TaskId>& own) {
   task.description = "work of program " + std::to_string(number_);
   task.cancellable = !dice_.Percent(15);
   if (names_pid_) task.pid = who_.pid;
-  if (task.cancellable && dice_.Percent(20)) task.on_parent_lost = OnParentLost::kCancel;
-  if (dice_.Percent(40) && !own.empty()) {
+  const bool families = world_.config.families;
+  if (task.cancellable && dice_.Percent(families ? 50 : 20))
+    task.on_parent_lost = OnParentLost::kCancel;
+  if (const TrueTask* relative = families && dice_.Percent(70) ? Relative() : nullptr) {
+    task.parent = relative->id;
+  } else if (dice_.Percent(40) && !own.empty()) {
     task.parent = own[dice_.Below(own.size())];
   } else if (dice_.Percent(30)) {
     // Below a task of whatever program, on whatever node: the chain came with the parent's id.
@@ -258,18 +270,32 @@ void Program::ResumeRefused(const RegisterRequest& request, const Error& error) 
   // Its end was durable before the daemon died, and the answer had not come.
   for (const NewTask& asked : request.tasks) {
     OwnTask& task = tasks_.at(*asked.resume);
+    // The node never had it on disk, and has forgotten whether it was cancelled: it stops.
+    const JournalFile& file = host_.file;
+    const std::uint64_t number = asked.resume->number;
+    if (error.code == ErrorCode::kFailedPrecondition &&
+        error.message.find("[" + asked.resume->ToString() + "] cannot") != std::string::npos &&
+        number < file.forgotten_below && !file.live.contains(number)) {
+      truth_.Fading(*asked.resume);
+      task.finished = true;
+      return ResumeSoon();
+    }
     const std::string ended = "[" + asked.resume->ToString() + "] has ended as " +
                               std::string(ToString(task.outcome.value_or(TaskState::kRunning)));
     if (error.message.find(ended) == std::string::npos) continue;
     truth_.Ended(*asked.resume);
     task.finished = true;
-    return Later(1ms, [this] {
-      if (host_.up() && !busy_) Resume();
-    });
+    return ResumeSoon();
   }
   ++refusals_;
   last_refusal_ = error.message + " (" + std::to_string(request.tasks.size()) + " tasks)";
   world_.Trace("resume refused: " + last_refusal_);
+}
+
+void Program::ResumeSoon() {
+  Later(1ms, [this] {
+    if (host_.up() && !busy_) Resume();
+  });
 }
 
 void Program::OpenStream() {

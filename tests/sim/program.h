@@ -48,11 +48,14 @@ class Program final : public std::enable_shared_from_this<Program> {
   bool OnNode(std::function<void(Node&)> call);
 
   std::vector<NewTask> Think();
+  // A live task on this host, often the one that was cancelled last; null: none was found.
+  const TrueTask* Relative();
   NewTask ThinkOne(const std::vector<TaskId>& own);
   void Register(RegisterRequest request, std::vector<std::optional<MonoTime>> began);
   void Registered(const Truth::Registration& registration, const Result<RegisterReply>& reply);
   void Resume();
   void ResumeRefused(const RegisterRequest& request, const Error& error);
+  void ResumeSoon();
 
   void OpenStream();
   void BreakStream();

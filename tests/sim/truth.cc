@@ -170,8 +170,15 @@ bool Truth::IsCancelled(std::size_t host, const NewTask& spec) const {
     if (ancestor.node != nodes_[host]->id()) return false;
     const auto tombstone = file.tombstones.find(ancestor.number);
     return tombstone != file.tombstones.end() && tombstone->second.cascade &&
-           in_time(ancestor.number);
+           in_time(ancestor.number) && !MayBeForgotten(*nodes_[host], ancestor.number);
   });
+}
+
+bool Truth::MayBeForgotten(const NodeHost& host, std::uint64_t number) const {
+  if (!world_.config.forgets_tombstones()) return false;
+  const auto task = tasks_.find(TaskId{host.id(), number});
+  return !host.file.live.contains(number) || task == tasks_.end() ||
+         task->second.may_have_ended() || task->second.said_end;
 }
 
 const TrueTask* Truth::Any(Dice& dice) const {
@@ -251,8 +258,9 @@ void Truth::CheckMark(const TaskId& id, const std::string& reason, const char* w
     world_.Violation(what + ", which does not select it");
   }
   // A mark that the journal could not take, and that its task ended with, stays that task's mark
-  // though a crash makes room for another tombstone.
+  // though a crash makes room for another tombstone; so does a node that forgets.
   if (has_ended && world_.config.has(Fault::kJournalError)) return;
+  if (has_ended && world_.config.forgets_tombstones()) return;
   const auto& tombstones = HostOf(task->second).file.tombstones;
   const auto tombstone = tombstones.find(id.number);
   if (tombstone != tombstones.end() && tombstone->second.mark.reason != reason) {
@@ -313,6 +321,7 @@ void Truth::CheckAcks(NodeHost& host, const std::vector<IntentAck>& acks) {
       if (receipt.task.node == host.id() && host.file.tombstones.count(receipt.task.number) > 0) {
         continue;
       }
+      if (MayBeForgotten(host, receipt.task.number)) continue;
       world_.Violation(host.name() + " acknowledged the cancel of task " + receipt.task.ToString() +
                        ", which is not in its journal");
     }

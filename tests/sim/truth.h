@@ -47,12 +47,13 @@ struct TrueTask {
 
 // What an operator asked for, and what became of it.
 struct Request {
-  enum class Kind : std::uint8_t { kList, kGet, kCancelTask, kCancelMatching };
+  enum class Kind : std::uint8_t { kList, kGet, kCancelTask, kCancelMatching, kAwait };
 
   std::uint64_t number = 0;
   Kind kind = Kind::kList;
   std::string reason;  // Of a cancel; unlike that of any other request.
   TaskIdText id;
+  std::vector<TaskIdText> awaited;
   NodeSelection nodes;
   TaskFilter filter;
   bool detailed = false;
@@ -108,9 +109,15 @@ class Truth {
   void AnsweredGet(Request& request, const Result<GetAnswer>& answer,
                    const std::vector<SeenTask>& tasks);
 
+  // `seen`: what each of the awaited tasks showed.
+  void AnsweredAwait(Request& request, const Result<std::vector<AwaitedTask>>& answer,
+                     const std::vector<std::vector<SeenTask>>& seen);
+
   // The end: everything is healed for long enough. -----------------------------------------------
   // `still_runs`: its program lives, has not finished it, and is known to the node's present life.
   void JudgeTheEnd(const std::function<bool(const TrueTask&)>& still_runs);
+  // After a cancel that hit nothing more: each node has forgotten what it may forget.
+  void JudgeTombstones() const;
   // A last list of everything, asked for at `asked`, must show exactly what runs.
   void JudgeLastList(MonoTime asked, const std::vector<SeenTask>& seen,
                      const std::function<bool(const TrueTask&)>& still_runs);
@@ -142,6 +149,8 @@ class Truth {
   bool MayHit(const Request& request, const TrueTask& task) const;
   bool MustHit(const Request& request, const TrueTask& task) const;
   bool Justified(const Request& request, const TrueTask& task) const;
+  // It does not live for sure, and the node keeps few tombstones: it may have forgotten this one.
+  bool MayBeForgotten(const NodeHost& host, std::uint64_t number) const;
   static bool Matches(const TaskFilter& filter, const TrueTask& task);
   void Select(Request& request) const;
   NodeHost* HostOf(const NodeId& id) const;

@@ -25,7 +25,7 @@ bool Selects(const std::vector<std::string>& tokens, const std::string& name, co
 }
 
 std::string Name(const Request& request) {
-  constexpr const char* kKinds[] = {"list", "get", "cancel by id", "cancel by filter"};
+  constexpr const char* kKinds[] = {"list", "get", "cancel by id", "cancel by filter", "await"};
   return std::string(kKinds[static_cast<std::size_t>(request.kind)]) + " " +
          std::to_string(request.number);
 }
@@ -33,7 +33,9 @@ std::string Name(const Request& request) {
 }  // namespace
 
 void Truth::Select(Request& request) const {
-  if (request.kind == Request::Kind::kGet || request.kind == Request::Kind::kCancelTask) return;
+  const bool by_nodes =
+      request.kind == Request::Kind::kList || request.kind == Request::Kind::kCancelMatching;
+  if (!by_nodes) return;
   const NodeInfo& self = coordinator_.info();
   if (Selects(request.nodes.tokens, self.name, self.id, true)) {
     request.must.insert(self.id);
@@ -62,13 +64,20 @@ Request& Truth::Open(Request request) {
 }
 
 void Truth::CheckDeadline(std::uint64_t number, MonoTime due) {
-  if (requests_.at(number).answers > 0) return;
+  const Request& request = requests_.at(number);
+  if (request.answers > 0) return;
+  // A wait is followed by a look at each task, which has its whole time after a pause too.
+  const MonoTime looked = coordinator_.went_on() + limits::kNodeDeadline + kEpsilon;
+  if (request.kind == Request::Kind::kAwait && coordinator_.went_on() > request.called &&
+      world_.now() < looked) {
+    return coordinator_.At(looked, [this, number, looked] { CheckDeadline(number, looked); });
+  }
   // A coordinator that stood still is given the same time once more.
   if (world_.now() > due || coordinator_.went_on() + kEpsilon > due) {
     const MonoTime again = world_.now() + kEpsilon;
     return coordinator_.At(again, [this, number, again] { CheckDeadline(number, again); });
   }
-  world_.Violation(Name(requests_.at(number)) + " has no answer by its deadline");
+  world_.Violation(Name(request) + " has no answer by its deadline");
 }
 
 void Truth::Answered(Request& request, const Result<Gathered>& answer,
@@ -233,6 +242,41 @@ void Truth::CheckGotten(const Request& request, const SeenTask& task, const GetA
   if (!answer.receipt) return;
   if (answer.receipt->task != task.id) world_.Violation(what + " has another task's receipt");
   if (!task.cancelled) world_.Violation(what + " has a receipt and is not cancelled");
+}
+
+// Each task is said to have ended, to run, or to be unknown; and only what has ended has ended.
+void Truth::AnsweredAwait(Request& request, const Result<std::vector<AwaitedTask>>& answer,
+                          const std::vector<std::vector<SeenTask>>& seen) {
+  world_.Trace("answer " + Name(request) + (answer ? "" : " " + answer.error().message));
+  if (++request.answers > 1) return world_.Violation(Name(request) + " was answered twice");
+  if (!answer) {
+    if (answer.error().code == ErrorCode::kResourceExhausted) return;
+    return world_.Violation(Name(request) + " failed: " + answer.error().message);
+  }
+  if (answer->size() != request.awaited.size()) {
+    return world_.Violation(Name(request) + " does not have each task once");
+  }
+  for (std::size_t i = 0; i < answer->size(); ++i) {
+    const AwaitedTask& task = (*answer)[i];
+    const std::string what = Name(request) + ": task " + request.awaited[i].ToString();
+    if (task.id.ToString() != request.awaited[i].ToString())
+      world_.Violation(what + " is another in the answer");
+    const std::optional<TaskId> id = task.id.Resolve();
+    const auto known = id ? tasks_.find(*id) : tasks_.end();
+    const bool may_have_ended =
+        known != tasks_.end() && (known->second.may_have_ended() || known->second.said_end);
+    if (task.ended && !may_have_ended) {
+      world_.Violation(what + " is said to have ended, and " +
+                       (known == tasks_.end() ? "never was" : "runs"));
+    }
+    if (task.ended && task.unknown) world_.Violation(what + " has ended, and is unknown");
+    if (task.unknown) continue;
+    if (seen[i].size() != 1 || known == tasks_.end() || seen[i].front().id != *id) {
+      world_.Violation(what + " is shown as another, or not at all");
+      continue;
+    }
+    CheckGotten(request, seen[i].front(), {{}, task.ended, task.receipt, nullptr});
+  }
 }
 
 }  // namespace quell::sim

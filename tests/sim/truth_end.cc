@@ -37,6 +37,19 @@ void Truth::JudgeTheEnd(const std::function<bool(const TrueTask&)>& still_runs) 
   }
 }
 
+void Truth::JudgeTombstones() const {
+  for (const auto& host : nodes_) {
+    const JournalFile& file = host->file;
+    const auto ended =
+        std::count_if(file.tombstones.begin(), file.tombstones.end(),
+                      [&](const auto& kept) { return !file.live.contains(kept.first); });
+    if (static_cast<std::size_t>(ended) <= world_.config.tombstones_kept) continue;
+    world_.Violation(host->name() + " keeps " + std::to_string(ended) +
+                     " tombstones of tasks that do not live, and " +
+                     std::to_string(world_.config.tombstones_kept) + " are to be kept");
+  }
+}
+
 // What was born at a node is in the store, unless that was a moment ago.
 void Truth::JudgeOwed(NodeHost& host) const {
   for (const auto& [id, applied] : host.file.applied) {
@@ -117,6 +130,7 @@ void Truth::JudgeLastList(MonoTime asked, const std::vector<SeenTask>& seen,
 void Truth::JudgeBooks(const std::set<TaskId, ByNumber>& listed) const {
   MonoClock::duration moment = limits::kDiskDelay + 20ms;
   if (world_.config.has(Fault::kSlowDisk)) moment += 2s;  // A commit before it, and its own.
+  if (world_.config.families) moment += 200ms;
   if (world_.config.has(Fault::kJournalError)) moment *= 3;
   if (world_.config.has(Fault::kPause)) moment += 5s;
   for (const auto& [id, task] : tasks_) {

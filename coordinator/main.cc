@@ -25,6 +25,7 @@
 #include "host/host_load.h"
 #include "host/log.h"
 #include "host/loopback.h"
+#include "host/memory.h"
 #include "host/signals.h"
 #include "host/system_clock.h"
 #include "host/system_random.h"

@@ -1,7 +1,6 @@
 #include "host/descriptors.h"
 
 #include <algorithm>
-#include <malloc.h>
 
 #include "core/limits.h"
 #include "host/log.h"
@@ -16,13 +15,6 @@ std::size_t ConnectionsWithin(std::size_t open_files, std::size_t wanted) {
 
 std::size_t DescriptorsForClients(std::size_t open_files) {
   return open_files - std::min(limits::kDescriptorsKept, open_files / 4);
-}
-
-void GiveLargeBlocksBack() {
-  constexpr int kOwnMapping = 1 * 1024 * 1024;
-  constexpr int kFreeAtTop = 16 * 1024 * 1024;
-  ::mallopt(M_MMAP_THRESHOLD, kOwnMapping);
-  ::mallopt(M_TRIM_THRESHOLD, kFreeAtTop);
 }
 
 DescriptorsLog::DescriptorsLog(const Clock& clock)

@@ -18,11 +18,6 @@ std::size_t ConnectionsWithin(std::size_t open_files, std::size_t wanted);
 // The number from which on descriptors are not for connections of clients; 0: there is none.
 std::size_t DescriptorsForClients(std::size_t open_files);
 
-// Blocks of memory from 1 MiB on go back to the system as soon as they are freed, and grow without
-// a copy; of smaller ones 16 MiB stay. Left to itself the C library keeps ever larger ones, so that
-// a bound on bytes is none on memory. Lower bounds cost a list of 10,000 tasks a third more time.
-void GiveLargeBlocksBack();
-
 // Logs that a connection met the limit, once in limits::kTurnLogInterval at most. Not thread-safe.
 class DescriptorsLog {
  public:

@@ -29,12 +29,6 @@ class Page {
   std::size_t bytes_ = 0;
 };
 
-Error NotBackYet(const TaskId& id) {
-  return {ErrorCode::kUnavailable, "the node has just started and does not know task [" +
-                                       id.ToString() +
-                                       "]: its program may bring it back within a few seconds"};
-}
-
 }  // namespace
 
 struct Answers::Listing {
@@ -179,9 +173,15 @@ void Answers::Get(std::uint64_t number, std::shared_ptr<ReplyWriter> writer) {
         // It may have been resumed meanwhile.
         if (!found && state_.registry.Find(number) != nullptr) return Get(number, writer);
         if (!found && found.error().code == ErrorCode::kNotFound && state_.MayComeBack(number))
-          return writer->Finish(NotBackYet(state_.IdOf(number)));
+          return GetLater(number, writer);
         ShowFound(found, writer);
       }));
+}
+
+void Answers::GetLater(std::uint64_t number, std::shared_ptr<ReplyWriter> writer) {
+  state_.executor.At(
+      state_.come_back_until(),
+      state_.lifetime.Guard([this, number, writer = std::move(writer)] { Get(number, writer); }));
 }
 
 void Answers::ShowFound(const Result<Task>& found,

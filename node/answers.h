@@ -23,7 +23,9 @@ class Answers {
   // ones if they are wanted; a page at a time, each when the one before it was taken; nothing more
   // after `deadline`.
   void List(ListRequest request, MonoTime deadline, std::shared_ptr<ReplyWriter> writer);
-  // One task, from the registry or else from the journal.
+  // One task, from the registry or else from the journal. A task that its program may still bring
+  // back after this start is not denied: then the answer comes when that time is over, at most
+  // limits::kComeBack after the start.
   void Get(std::uint64_t number, std::shared_ptr<ReplyWriter> writer);
   struct Selection {
     std::vector<std::uint64_t> numbers;       // Ascending.
@@ -45,6 +47,7 @@ class Answers {
   bool IsLate(Listing& listing) const;
   void GoOn(const std::shared_ptr<Showing>& showing);
   void LookUp(const std::shared_ptr<Showing>& showing);
+  void GetLater(std::uint64_t number, std::shared_ptr<ReplyWriter> writer);
   void ShowFound(const Result<Task>& found, const std::shared_ptr<ReplyWriter>& writer) const;
 
   NodeState& state_;

@@ -65,6 +65,7 @@ struct NodeState {
   bool MayComeBack(std::uint64_t number) const {
     return number != 0 && number < first_number_ && now() < come_back_until_;
   }
+  MonoTime come_back_until() const { return come_back_until_; }
   // The number of a task that is this node's own; 0: it is another's.
   std::uint64_t OwnNumber(const TaskId& id) const { return id.node == info.id ? id.number : 0; }
 

@@ -225,9 +225,7 @@ def expectation(item, nodes, asked, ordered):
 
 # Asked when hanging calls had ended: what they held up had gone on by then. And of a cluster that had
 # run for a while: each node had told how busy its host was.
-AFTER_A_PAUSE = {"failures/cont-get", "info/cat-nodes", "info/cat-nodes-v", "info/cat-nodes-json",
-                 # Programs may bring tasks back for some seconds after a start.
-                 "failures/restart-get", "failures/restart-cancel"}
+AFTER_A_PAUSE = {"failures/cont-get", "info/cat-nodes", "info/cat-nodes-v", "info/cat-nodes-json"}
 
 
 def case(line, item, nodes):

@@ -25,7 +25,7 @@ WARNING = re.compile(r"Z [WE] (?!.*one piece of work held up)(.*)")  # A busy ma
 
 
 class Surface:
-    """All that this test says and reads by HTTP: what the names of today are."""
+    """All that this test and make.py say and read by HTTP."""
 
     def __init__(self, fleet):
         self.fleet = fleet

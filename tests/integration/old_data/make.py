@@ -23,6 +23,7 @@ import uuid
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 import quelltest  # pylint: disable=wrong-import-position
+from old_data_test import Surface  # pylint: disable=wrong-import-position
 from quelltest import until  # pylint: disable=wrong-import-position
 
 ELSEWHERE = "QUELL_OLD_DATA_ELSEWHERE"
@@ -42,17 +43,15 @@ def go_elsewhere():
 class Maker:
     def __init__(self, directory):
         self.fleet = quelltest.Cluster(directory, ["a", "b", "c"])
+        self.surface = Surface(self.fleet)
         self.ended = {}
         self.highest = {}
 
     def register(self, node, action, **fields):
-        task = dict({"action": action, "description": f"of old: {action}"}, **fields)
-        answer = quelltest.http_call(self.fleet.nodes[node]["socket"], "POST", "/v1/tasks", json.dumps(task))
-        assert answer.status == 200, answer
-        entry = answer.json["tasks"][0]
-        assert entry["cancel"] is None, answer
-        self.highest[node] = int(entry["id"].split(":")[1])
-        return entry["id"], answer.json["session"]
+        task, session, told, _ = self.surface.register(node, action, description=f"of old: {action}", **fields)
+        assert told is None, task
+        self.highest[node] = int(task.split(":")[1])
+        return task, session
 
     def live(self, node, action, **fields):
         task, _ = self.register(node, action, **fields)
@@ -65,27 +64,15 @@ class Maker:
         assert answer.header("Quell-Nodes").endswith(f"failed={failed}"), answer
         return answer.header("Quell-Operation")
 
-    def finish(self, node, task, session, outcome):
-        answer = quelltest.http_call(self.fleet.nodes[node]["socket"], "POST", f"/v1/tasks/{task}/finish",
-                                     json.dumps({"outcome": outcome}), {"Quell-Session": session})
-        assert answer.status == 200, answer
-
     def note_ended(self, task):
-        record = self.fleet.record(task)
-        assert record["ended"], record
-        shown, receipt = record["task"], record.get("receipt")
-        self.ended[task] = {
-            "state": shown["state"], "action": shown["action"], "description": shown["description"],
-            "start": shown["start_time_in_millis"], "end": shown["end_time_in_millis"],
-            "cancel": shown["cancel"] and [shown["cancel"][key] for key in ("at_millis", "by", "reason")],
-            "receipt": receipt and [receipt[key] for key in
-                                    ("intent", "state", "recorded_at_millis", "ended_at_millis", "outcome")]}
+        self.ended[task] = self.surface.ended(task)
+        assert self.ended[task], task
 
     def end(self, node, action, outcome, cancelled=False):
         task, session = self.register(node, action)
         if cancelled:
             self.cancel(f"/_tasks/{task}/_cancel?")
-        self.finish(node, task, session, outcome)
+        self.surface.finish(node, task, session, outcome)
         self.note_ended(task)
         return task
 
@@ -94,16 +81,11 @@ class Maker:
         parent, session = self.register("a", "old/parent")
         child, childs = self.register("a", "old/child", parent=parent)
         self.cancel(f"/_tasks/{parent}/_cancel?")
-        self.finish("a", child, childs, "cancelled")
-        self.finish("a", parent, session, "cancelled")
+        self.surface.finish("a", child, childs, "cancelled")
+        self.surface.finish("a", parent, session, "cancelled")
         self.note_ended(child)
         self.note_ended(parent)
         return parent
-
-    def own_number(self):
-        """Of the coordinator: the request that lists is a task itself."""
-        node = self.fleet.get("/_tasks").json["nodes"][self.fleet.coordinator["id"]]
-        return max(int(task.split(":")[1]) for task in node["tasks"])
 
     def run(self):
         fleet = self.fleet.start()
@@ -137,7 +119,7 @@ class Maker:
             until(lambda: fleet.get("/_tasks").json["node_failures"], "b is away")
             expected["by_id"]["intent"] = self.cancel(f"/_tasks/{expected['by_id']['id']}/_cancel?", 1)
             expected["by_filter"]["intent"] = self.cancel("/_tasks/_cancel?actions=old/filter/*&", 1)
-            expected["own_number"] = self.own_number()
+            expected["own_number"] = self.surface.own_number()
         finally:
             fleet.stop()
             sleeper.kill()

@@ -170,6 +170,7 @@ Result<Database> Database::OpenWhole(const std::string& path,
   Status done = database.Connect();
   if (done) done = database.Configure();
   if (done) done = database.Check(damage);
+  if (done) done = database.CheckFormat(migrations.size());
   if (done) done = database.AddChecksums();
   if (done) done = database.CheckCount(damage);
   if (done) done = database.Migrate(migrations);
@@ -317,23 +318,30 @@ Status Database::CheckInPlace() {
   return {};
 }
 
+// How many migrations it has had.
+Result<std::size_t> Database::Format() {
+  Result<Statement> query = Prepare("PRAGMA user_version");
+  if (!query) return query.error();
+  const Result<bool> row = query->Step();
+  if (!row) return row.error();
+  return query->number(0);
+}
+
+// Before anything is written: a file that is refused stays as it is.
+Status Database::CheckFormat(std::size_t known) {
+  const Result<std::size_t> format = Format();
+  if (!format) return format.error();
+  if (*format <= known) return {};
+  return Error{ErrorCode::kFailedPrecondition,
+               path_ + " was written by a newer version of this program (its format is " +
+                   std::to_string(*format) + ", this one knows " + std::to_string(known) +
+                   "); run that version, or give another --data"};
+}
+
 Status Database::Migrate(std::span<const std::string_view> migrations) {
-  std::size_t version = 0;
-  {
-    Result<Statement> query = Prepare("PRAGMA user_version");
-    if (!query) return query.error();
-    const Result<bool> row = query->Step();
-    if (!row) return row.error();
-    version = query->number(0);
-  }
-  if (version > migrations.size()) {
-    return Error{ErrorCode::kFailedPrecondition,
-                 path_ + " was written by a newer version of this program (its format is " +
-                     std::to_string(version) + ", this one knows " +
-                     std::to_string(migrations.size()) +
-                     "); run that version, or give another --data"};
-  }
-  for (; version < migrations.size(); ++version) {
+  const Result<std::size_t> format = Format();
+  if (!format) return format.error();
+  for (std::size_t version = *format; version < migrations.size(); ++version) {
     Status done = Begin();
     if (done) done = RunScript(migrations[version]);
     if (done) done = RunScript("PRAGMA user_version = " + std::to_string(version + 1));

@@ -118,7 +118,7 @@ class Database {
   // Opens or creates the file, for its owner only, takes it for this process alone, checks it, and
   // brings it up to date: `migrations` are scripts, each run once, in order; their number is the
   // file's version. PATH-commits, beside it, says how many commits it must have.
-  // Also kFailedPrecondition: a newer version of the program wrote it.
+  // Also kFailedPrecondition: a newer version of the program wrote it; it stays as it is.
   static Result<Database> Open(const std::string& path,
                                std::span<const std::string_view> migrations,
                                const OpenOptions& options = {});
@@ -167,6 +167,8 @@ class Database {
   Status Connect();
   Status Configure();
   Status Check(Damage& damage);
+  Result<std::size_t> Format();
+  Status CheckFormat(std::size_t known);
   Status AddChecksums();
   Status CheckCount(Damage& damage);
   Status StartCount();

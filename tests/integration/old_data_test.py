@@ -1,4 +1,5 @@
-"""Goal: a data directory of an older version opens, loses nothing of what it promised, and goes on.
+"""Goal: a data directory of an older version opens, loses nothing of what it promised, and goes on; that of a
+newer one is refused and stays as it is.
 Method: directories that real daemons of two earlier commits have left (old_data/, made by old_data/make.py with
 what those daemons had answered); today's daemons on them, on a machine whose clock is an hour past their making
 and whose boot is another (probes/clocks.c), so that their age decides nothing."""
@@ -222,6 +223,44 @@ class OldDataTest(OldDataCase):
             self.assertEqual({name: [self.asked(name, pragma) for pragma in ("user_version", "schema_version")]
                               for name in DATABASES}, forms, archive)
         self.every(check)
+
+
+class NewerDataTest(OldDataCase):
+    def files(self, path):
+        """What a database consists of, as bytes."""
+        found = {}
+        for name in glob.glob(path + "*"):
+            with open(name, "rb") as file:
+                found[name] = file.read()
+        return found
+
+    def test_data_of_a_newer_version_is_refused_by_name_and_stays_as_it_is(self):
+        self.unpack(FIRST)
+        for name, program in (("coordinator", quelltest.COORDINATOR), ("a", quelltest.NODE)):
+            with self.subTest(daemon=name):
+                known = self.asked(name, "user_version")
+                path = self.database(name)
+                with sqlite3.connect(path) as database:
+                    database.execute("PRAGMA user_version = 999")
+                database.close()
+                before = self.files(path)
+                tried = subprocess.run([program, "--data", os.path.dirname(path), "--listen", "127.0.0.1:0",
+                                        *(["--http", "127.0.0.1:0"] if name == "coordinator" else [])],
+                                       stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60,
+                                       check=False)
+                self.assertNotEqual(tried.returncode, 0, tried)
+                self.assertEqual(tried.stdout, "", "it never was ready")
+                for words in (path, "written by a newer version", "its format is 999", "run that version"):
+                    self.assertIn(words, tried.stderr)
+                after = self.files(path)
+                changed = [file for file in sorted({*before, *after}) if before.get(file) != after.get(file)]
+                self.assertEqual(changed, [], "it was refused, and changed all the same")
+                with sqlite3.connect(path) as database:
+                    database.execute(f"PRAGMA user_version = {known}")
+                database.close()
+                daemon = self.daemon(program, "--data", os.path.dirname(path), "--listen", "127.0.0.1:0",
+                                     *(["--http", "127.0.0.1:0"] if name == "coordinator" else []))
+                self.assertTrue(daemon.wait_ready()["ready"], "what it knows it opens")
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@
 
 #include <gmock/gmock.h>
 
+#include "coordinator/sqlite_rows.h"
 #include "tests/support/result_matchers.h"
 #include "tests/unit/coordinator/fixtures.h"
 
@@ -360,6 +361,78 @@ TEST_F(SqliteStoreTest, WhatIsRescuedOfADamagedFileFitsTogether) {
   EXPECT_THAT(Commit(OnTask(999, 999), {At(1)}), IsOk());
   Open();
   EXPECT_EQ(state_.intents.back().intent.id, Named(999));
+}
+
+// Goes from each format that there has been to today's.
+TEST_F(SqliteStoreTest, AFileOfEachOlderFormatKeepsItsNodesIntentsAndNumbers) {
+  for (std::size_t format = 1; format <= StoreMigrations().size(); ++format) {
+    SCOPED_TRACE(format);
+    store_.reset();
+    for (const char* suffix : {"", "-wal", "-commits"})
+      std::filesystem::remove(file() + suffix);
+    {
+      auto old = sqlite::Database::Open(file(), StoreMigrations().first(format));
+      ASSERT_THAT(old, IsOk());
+      ASSERT_THAT(old->Begin(), IsOk());
+      for (int n = 1; n <= 2; ++n) {
+        ASSERT_THAT(old->Run("INSERT INTO nodes(id, incarnation, name, address, host, roles, "
+                             "attributes, version, boot_id, next_number, has_left) VALUES(?1, 3, "
+                             "'web', 'web:1', 'web', '[\"data\"]', '[\"zone\",\"x\"]', '1', 'boot', "
+                             "?2, ?3)",
+                             Id(n).view(), n * 1000, n == 2),
+                    IsOk());
+      }
+      ASSERT_THAT(old->Run("INSERT INTO intents(id, task, requested_at, requested_by, reason, "
+                           "cascade, grace_ms, durable_at) VALUES(?1, ?2, 5, 'a', 'b', 1, 700, 6)",
+                           Named(7).view(), TaskId{Id(1), 41}.ToString()),
+                  IsOk());
+      ASSERT_THAT(old->Run("INSERT INTO intents(id, actions, requested_at, requested_by, reason, "
+                           "cascade, grace_ms, durable_at) VALUES(?1, '[\"a/*\"]', 5, 'a', 'b', 1, "
+                           "700, 6)",
+                           Named(8).view()),
+                  IsOk());
+      ASSERT_THAT(old->Run("INSERT INTO pending(node, intent) SELECT ?1, seq FROM intents",
+                           Id(1).view()),
+                  IsOk());
+      ASSERT_THAT(old->Run("INSERT INTO receipts(task, intent, state, recorded_at, note) "
+                           "VALUES(?1, ?2, 1, 5, '')",
+                           TaskId{Id(1), 40}.ToString(), Named(6).view()),
+                  IsOk());
+      if (format >= 2) {
+        ASSERT_THAT(old->Run("UPDATE numbers SET next = 77"), IsOk());
+      }
+      ASSERT_THAT(old->Commit(), IsOk());
+    }
+    Open();
+    EXPECT_EQ(state_.next_number, format >= 2 ? 77u : 1u);
+    ASSERT_THAT(state_.nodes, SizeIs(2));
+    EXPECT_EQ(state_.nodes[0].info.id, Id(1));
+    EXPECT_EQ(state_.nodes[0].info.attributes, (std::vector<Header>{{"zone", "x"}}));
+    EXPECT_EQ(state_.nodes[0].next_number, 1000u);
+    EXPECT_FALSE(state_.nodes[0].left);
+    EXPECT_FALSE(state_.nodes[0].stopped);
+    // Of old, one that stopped cleanly was kept as one that has left.
+    EXPECT_EQ(state_.nodes[1].left, format >= 4);
+    EXPECT_EQ(state_.nodes[1].stopped.has_value(), format < 4);
+    ASSERT_THAT(state_.intents, SizeIs(2));
+    EXPECT_EQ(state_.intents[0].intent.id, Named(7));
+    EXPECT_EQ(*state_.intents[0].intent.task(), (TaskId{Id(1), 41}));
+    EXPECT_EQ(state_.intents[0].intent.grace, std::chrono::milliseconds(700));
+    EXPECT_THAT(state_.intents[1].intent.filter()->actions, ElementsAre("a/*"));
+    for (const StoredIntent& stored : state_.intents) {
+      EXPECT_THAT(stored.pending, ElementsAre(PendingAt{Id(1), {}}));
+      EXPECT_FALSE(stored.intent.moment.known());
+    }
+    EXPECT_THAT(Commit(OnTask(9, 9), {At(2)}), IsOk());
+    store_.reset();
+    auto now = sqlite::Database::Open(file(), StoreMigrations());
+    ASSERT_THAT(now, IsOk());
+    auto receipts = now->Prepare("SELECT task, intent FROM receipts");
+    ASSERT_THAT(receipts, IsOk());
+    ASSERT_THAT(receipts->Step(), IsOkAnd(true));
+    EXPECT_EQ(receipts->text(0), (TaskId{Id(1), 40}.ToString()));
+    EXPECT_EQ(receipts->text(1), Named(6).view());
+  }
 }
 
 TEST_F(SqliteStoreTest, AFileInUseOrNotOursIsRefusedByName) {

@@ -6,9 +6,11 @@
 #include <cerrno>
 #include <filesystem>
 #include <fstream>
+#include <iterator>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sqlite3.h>
 
 #include "tests/support/result_matchers.h"
 #include "tests/unit/host/fixtures.h"
@@ -190,6 +192,25 @@ TEST_F(SqliteTest, RefusesAFileOfANewerVersion) {
   { ASSERT_THAT(Open({kFirst, kSecond}), IsOk()); }
   EXPECT_THAT(Open({kFirst}), FailsWith(ErrorCode::kFailedPrecondition, path_));
   EXPECT_THAT(Open({kFirst}), FailsWith(ErrorCode::kFailedPrecondition, "newer version"));
+}
+
+// One without checksums, which would be written anew to get them.
+TEST_F(SqliteTest, AFileOfANewerVersionStaysAsItIs) {
+  sqlite3* plain = nullptr;
+  ASSERT_EQ(::sqlite3_open(path_.c_str(), &plain), SQLITE_OK);
+  ASSERT_EQ(::sqlite3_exec(plain,
+                           "PRAGMA journal_mode = WAL; CREATE TABLE t(id); PRAGMA user_version = 2",
+                           nullptr, nullptr, nullptr),
+            SQLITE_OK);
+  ::sqlite3_close(plain);
+  const auto bytes = [this] {
+    std::ifstream file(path_, std::ios::binary);
+    return std::string(std::istreambuf_iterator<char>(file), {});
+  };
+  const std::string before = bytes();
+  EXPECT_THAT(Open({kFirst}), FailsWith(ErrorCode::kFailedPrecondition, "newer version"));
+  EXPECT_EQ(bytes(), before);
+  EXPECT_FALSE(std::filesystem::exists(path_ + "-commits"));
 }
 
 TEST_F(SqliteTest, UndoesAMigrationThatFailsHalfway) {

@@ -375,12 +375,13 @@ TEST_F(SqliteStoreTest, AFileOfEachOlderFormatKeepsItsNodesIntentsAndNumbers) {
       ASSERT_THAT(old, IsOk());
       ASSERT_THAT(old->Begin(), IsOk());
       for (int n = 1; n <= 2; ++n) {
-        ASSERT_THAT(old->Run("INSERT INTO nodes(id, incarnation, name, address, host, roles, "
-                             "attributes, version, boot_id, next_number, has_left) VALUES(?1, 3, "
-                             "'web', 'web:1', 'web', '[\"data\"]', '[\"zone\",\"x\"]', '1', 'boot', "
-                             "?2, ?3)",
-                             Id(n).view(), n * 1000, n == 2),
-                    IsOk());
+        ASSERT_THAT(
+            old->Run("INSERT INTO nodes(id, incarnation, name, address, host, roles, "
+                     "attributes, version, boot_id, next_number, has_left) VALUES(?1, 3, "
+                     "'web', 'web:1', 'web', '[\"data\"]', '[\"zone\",\"x\"]', '1', 'boot', "
+                     "?2, ?3)",
+                     Id(n).view(), n * 1000, n == 2),
+            IsOk());
       }
       ASSERT_THAT(old->Run("INSERT INTO intents(id, task, requested_at, requested_by, reason, "
                            "cascade, grace_ms, durable_at) VALUES(?1, ?2, 5, 'a', 'b', 1, 700, 6)",
@@ -391,9 +392,9 @@ TEST_F(SqliteStoreTest, AFileOfEachOlderFormatKeepsItsNodesIntentsAndNumbers) {
                            "700, 6)",
                            Named(8).view()),
                   IsOk());
-      ASSERT_THAT(old->Run("INSERT INTO pending(node, intent) SELECT ?1, seq FROM intents",
-                           Id(1).view()),
-                  IsOk());
+      ASSERT_THAT(
+          old->Run("INSERT INTO pending(node, intent) SELECT ?1, seq FROM intents", Id(1).view()),
+          IsOk());
       ASSERT_THAT(old->Run("INSERT INTO receipts(task, intent, state, recorded_at, note) "
                            "VALUES(?1, ?2, 1, 5, '')",
                            TaskId{Id(1), 40}.ToString(), Named(6).view()),

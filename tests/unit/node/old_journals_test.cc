@@ -46,8 +46,8 @@ class OldJournalsTest : public testing::TestWithParam<std::size_t> {
       ASSERT_THAT(old->Run("INSERT INTO intents(id, task, actions, requested_at, requested_by, "
                            "reason, cascade, grace_ms, marks) "
                            "VALUES(?1, ?2, ?3, 5, 'a', 'b', 1, 1000, ?4)",
-                           id.view(), task,
-                           task ? std::optional<std::string>() : "[\"x/*\"]", task ? marks : 0),
+                           id.view(), task, task ? std::optional<std::string>() : "[\"x/*\"]",
+                           task ? marks : 0),
                   IsOk());
     }
     for (const int number : {7, 8}) {

@@ -422,6 +422,7 @@ void Applier::OnRegistered(LiveTask& live, bool earlier, Births& births) {
     return MarkBorn(live, std::move(born), IntentOf(*tombstone), births);
   }
   if (!earlier || filters_.empty() || CatchByFilter(live, births)) return;
+  live.unchecked = true;
   unchecked_.push_back(live.task.id.number);
   if (unchecked_.size() > 2 * state_.registry.size() + limits::kChangesPerTurn) {
     std::erase_if(unchecked_, [this](std::uint64_t n) { return !state_.registry.Find(n); });
@@ -523,7 +524,9 @@ void Applier::OnClockReady() {
     LiveTask* live = state_.registry.Find(unchecked_.front());
     unchecked_.pop_front();
     left -= std::min(left, CostOfRegistering(true));
-    if (live != nullptr && !live->task.cancel) CatchByFilter(*live, births);
+    if (live == nullptr) continue;
+    live->unchecked = false;
+    if (!live->task.cancel) CatchByFilter(*live, births);
   }
   RecordBirths(std::move(births), [] {});
   if (unchecked_.empty()) return;

@@ -60,6 +60,9 @@ struct KeptTask {
   std::string key;
   ProcessName lives_by;  // Its own, or the one that stands for its session.
   std::string boot_id;   // Of task.start_boot; empty: it has none.
+  // It registered late, and whether a filter that was applied before hits it could not be told yet.
+  // True also if that was told since.
+  bool unchecked = false;
 };
 
 // An applied intent that goes by filter: it still catches tasks that register late.

@@ -77,8 +77,8 @@ ALTER TABLE intents ADD COLUMN owed INTEGER NOT NULL DEFAULT 0;
 CREATE INDEX owed_intents ON intents(seq) WHERE owed = 1;
 )sql";
 
-constexpr std::array<std::string_view, 8> kMigrations = {
-    kFirst, kHistory, kResources, kLive, kOwed, kOrder, kForgettingRows, kCountMarks};
+constexpr std::array<std::string_view, 9> kMigrations = {
+    kFirst, kHistory, kResources, kLive, kOwed, kOrder, kForgettingRows, kCountMarks, kUnchecked};
 
 Error Damaged(const sqlite::Database& database, std::string_view what) {
   return {ErrorCode::kInternal,
@@ -257,6 +257,7 @@ Result<KeptTask> ReadLive(const sqlite::Statement& row, const NodeId& node) {
   const BootMoment start = ReadMoment(row, 14);
   kept.boot_id = start.boot_id;
   if (start.known()) task.start_boot = start.at;
+  kept.unchecked = row.integer(16) != 0;
   if (Status fine = Check(task); !fine) return fine.error();
   if (Status fine = CheckKey(kept.key); !fine) return fine.error();
   return kept;
@@ -371,7 +372,7 @@ Result<JournalState> LoadJournal(sqlite::Database& database, const NodeId& node)
   Status live = LoadAll(database,
                         "SELECT number, type, action, description, cancellable, started_at, "
                         "ancestors, headers, uid, pid, on_parent_lost, key, lives_by, birth, "
-                        "start_boot, start "
+                        "start_boot, start, unchecked "
                         "FROM live WHERE number > ?1 ORDER BY number",
                         "live task", state, state.live,
                         [&node](const sqlite::Statement& row) { return ReadLive(row, node); });
@@ -459,12 +460,12 @@ Status KeepLive(sqlite::Database& database, std::span<const KeptTask> tasks) {
     const Task& task = kept.task;
     Status done = database.Run(
         "INSERT OR REPLACE INTO live VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, "
-        "?13, ?14, ?15, ?16)",
+        "?13, ?14, ?15, ?16, ?17)",
         task.id.number, task.type, task.action, task.description, task.cancellable,
         MicrosSinceEpoch(task.start_wall), JoinIds(task.ancestors), HeaderList(task.headers),
         task.owner_uid, task.pid, task.on_parent_lost == OnParentLost::kCancel, kept.key,
         kept.lives_by.pid, kept.lives_by.birth, kept.boot_id,
-        task.start_boot.value_or(BootTime()).time_since_epoch().count());
+        task.start_boot.value_or(BootTime()).time_since_epoch().count(), kept.unchecked);
     if (!done) return done;
   }
   return {};

@@ -26,6 +26,11 @@ ALTER TABLE live ADD COLUMN start_boot TEXT NOT NULL DEFAULT '';
 ALTER TABLE live ADD COLUMN start INTEGER NOT NULL DEFAULT 0;
 )sql";
 
+// A live task that was to be looked at once more when the node died.
+inline constexpr std::string_view kUnchecked = R"sql(
+ALTER TABLE live ADD COLUMN unchecked INTEGER NOT NULL DEFAULT 0;
+)sql";
+
 // Within the transaction of the caller. Only the last limits::kLivesKept stay.
 Status InsertLife(sqlite::Database& database, const LifeId& life);
 // The present life has joined; only the first time counts.

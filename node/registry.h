@@ -27,6 +27,8 @@ struct LiveTask {
   std::unique_ptr<Receipt> receipt;  // As soon as it is cancelled.
   bool may_tell = false;             // Its cancel is journaled: the program may hear of it.
   bool claimed_start = false;        // Its program named its start: it may have registered late.
+  // A filter that was applied before may hit it: that cannot be told yet.
+  bool unchecked = false;
   bool overdue = false;              // Cancelled, and counted as one that runs on (Overdue).
   std::string key;                   // Of its registration; empty: none.
 };

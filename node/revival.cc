@@ -28,8 +28,10 @@ class Reviver {
     LiveTask& live = state_.registry.Add(std::move(task), std::move(kept.key));
     live.session = &session;
     session.Add(live.task, nullptr);
-    // What was applied before this start has found it then, or will never hit it.
-    applier_.OnRegistered(live, false, births_);
+    live.claimed_start = kept.unchecked;
+    // What was applied before this start has found it then, or will never hit it, unless that could
+    // not be told yet.
+    applier_.OnRegistered(live, kept.unchecked, births_);
   }
 
   void End() {
@@ -83,6 +85,7 @@ KeptTask ToKeep(const LiveTask& live, const std::string& boot_id) {
   kept.task.on_parent_lost = live.task.on_parent_lost;
   kept.key = live.key;
   kept.lives_by = live.session->ProcessOf(live.task);
+  kept.unchecked = live.unchecked;
   return kept;
 }
 

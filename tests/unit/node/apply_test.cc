@@ -435,6 +435,24 @@ TEST_F(ApplyTest, ATaskResumedBeforeTheClocksAreComparedIsLookedAtThen) {
   EXPECT_TRUE(IsCancelled(task)) << "it escaped";
 }
 
+TEST_F(ApplyTest, ATaskThatWasNotLookedAtYetIsLookedAtAfterACrash) {
+  const WallTime start = world_.wall();
+  const TaskId task = world_.RegisterOne(world_.Work()).id;
+  world_.Restart();
+  Apply(world_.Cancel(TaskFilter{}));
+  world_.Crash();
+  world_.prepare = [](FakeCoordinator& coordinator) { coordinator.silent = true; };
+  world_.Start();
+  ASSERT_THAT(world_.Register(ResumeOf(task, start)), IsOk());
+  world_.scheduler.Advance(1s);
+  ASSERT_TRUE(world_.file.live.contains(task.number)) << "the next life is not to know it";
+  ASSERT_FALSE(IsCancelled(task));
+  world_.Crash();
+  world_.prepare = nullptr;
+  world_.Start();
+  EXPECT_TRUE(IsCancelled(task)) << "it escaped";
+}
+
 TEST_F(ApplyTest, AFilterWaitsForTheCoordinatorsClock) {
   world_.Crash();
   world_.prepare = [](FakeCoordinator& coordinator) { coordinator.silent = true; };

@@ -351,6 +351,7 @@ TEST_F(SqliteJournalTest, BringsBackWhatLives) {
   KeptTask kept = Live(5);
   journal_->RecordLive({Live(9), Live(5)}, [](const Status&) {});
   kept.lives_by.pid = 44;
+  kept.unchecked = true;
   journal_->RecordLive({kept}, [](const Status&) {});
   Open();
   ASSERT_THAT(state_.live, SizeIs(2));
@@ -372,6 +373,8 @@ TEST_F(SqliteJournalTest, BringsBackWhatLives) {
   EXPECT_EQ(found.lives_by, kept.lives_by);
   EXPECT_EQ(found.task.start_boot, kept.task.start_boot);
   EXPECT_EQ(found.boot_id, kept.boot_id);
+  EXPECT_TRUE(found.unchecked);
+  EXPECT_FALSE(state_.live[1].unchecked);
 }
 
 TEST_F(SqliteJournalTest, WhatHasEndedLivesNoLonger) {

@@ -59,6 +59,7 @@ void Joins::OnJoin(JoinRequest request, JoinDone reply) {
 }
 
 const Member& Joins::Admit(const JoinRequest& request) {
+  left_unsure_.erase(request.node.id);
   if (restored_ && members_.IsRestored(request)) restored_(request.node);
   return members_.Admit(request, services_.executor.clock().Now());
 }
@@ -146,8 +147,8 @@ void Joins::OnHeartbeat(HeartbeatRequest request,
 void Joins::OnLeave(LeaveRequest request, std::function<void(Status)> reply) {
   const Member* member = members_.Find(request.node);
   // A goodbye that was delayed or doubled is true already, or says nothing of the present life.
-  if (member == nullptr || member->is_self || member->left ||
-      member->info.incarnation != request.incarnation) {
+  if (member == nullptr || member->is_self || member->info.incarnation != request.incarnation ||
+      (member->left && !left_unsure_.contains(request.node))) {
     return reply(Status{});
   }
   if (!request.for_good) {
@@ -164,7 +165,13 @@ void Joins::OnLeave(LeaveRequest request, std::function<void(Status)> reply) {
                             changing_.erase(node);
                             // If the store may have it as left, only a join that is durable may
                             // bring it back: or a restart would leave out a node that has joined.
-                            if (stored || stored.error().code == ErrorCode::kOutcomeUnknown) {
+                            // What is pending for it is dropped only with what the store has.
+                            if (stored) {
+                              left_unsure_.erase(node);
+                              pending_.Drop(node);
+                              Left(node);
+                            } else if (stored.error().code == ErrorCode::kOutcomeUnknown) {
+                              left_unsure_.insert(node);
                               Left(node);
                             }
                             reply(std::move(stored));
@@ -182,7 +189,6 @@ void Joins::Stopped(const Member& member) {
 
 void Joins::Left(const NodeId& node) {
   members_.MarkLeft(node);
-  pending_.Drop(node);
   Disconnect(node);
   const auto waiting = await_left_.extract(node);
   if (waiting.empty()) return;
@@ -234,6 +240,7 @@ void Joins::Forget(const NodeId& node, std::function<void(Result<Forgotten>)> do
     if (!stored) return done(stored.error());
     const Member* gone = members_.Find(node);
     Forgotten forgotten{gone->info, pending_.CountFor(node), gone->live_tasks};
+    left_unsure_.erase(node);
     members_.Forget(node);
     pending_.Drop(node);
     Disconnect(node);

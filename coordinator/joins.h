@@ -62,6 +62,9 @@ class Joins {
   // Nodes about which the store or the node itself is being asked. Meanwhile other changes of the
   // same node are refused: its daemon repeats them.
   std::set<NodeId> changing_;
+  // Nodes that have left, as far as is known: the store may have them as members yet, with what is
+  // pending for them.
+  std::set<NodeId> left_unsure_;
   std::map<NodeId, std::vector<WaiterPtr>> await_left_;
   Lifetime lifetime_;
 };

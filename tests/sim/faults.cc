@@ -175,7 +175,8 @@ void Faults::Leave() {
   node.MayBeGone();
   const auto ask = [this, &node, life = node.life()](DrainQuery::What what, bool wait) {
     if (node.life() != life) return;
-    coordinator_.Call([&node, what, wait](Coordinator& coordinator) {
+    coordinator_.Call([&node, what, wait, life](Coordinator& coordinator) {
+      if (node.life() != life) return;  // The coordinator was paused.
       DrainQuery query;
       query.node = node.id();
       query.what = what;

@@ -12,6 +12,7 @@ Host::Host(World& world, std::string name, std::shared_ptr<SimClock> clock)
 void Host::Pause() {
   if (SimExecutor* running = executor()) {
     world_.Trace("pause " + name_);
+    if (!running->paused()) pauses_.emplace_back(world_.now(), MonoTime::max());
     running->Pause();
   }
 }
@@ -20,8 +21,16 @@ void Host::Resume() {
   if (SimExecutor* running = executor(); running != nullptr && running->paused()) {
     world_.Trace("resume " + name_);
     went_on_ = world_.now();
+    pauses_.back().second = went_on_;
     running->Resume();
   }
+}
+
+MonoTime Host::Reads(MonoTime arrived) const {
+  for (const auto& [from, to] : pauses_) {
+    if (from <= arrived && arrived < to) return to;
+  }
+  return arrived;
 }
 
 bool Host::paused() const {

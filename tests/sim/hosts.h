@@ -6,6 +6,7 @@
 #include <memory>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "coordinator/coordinator.h"
@@ -34,6 +35,8 @@ class Host {
   bool paused() const;
   // When it was last resumed.
   MonoTime went_on() const { return went_on_; }
+  // When its daemon reads what arrives then: later, if it stands still.
+  MonoTime Reads(MonoTime arrived) const;
   void JumpWall(WallClock::duration by);
   // Its monotonic clock stood still for so long, while it was paused.
   void Sleep(MonoClock::duration duration);
@@ -54,6 +57,7 @@ class Host {
   const std::shared_ptr<SimClock> clock_;
   std::uint64_t life_ = 0;
   MonoTime went_on_;
+  std::vector<std::pair<MonoTime, MonoTime>> pauses_;  // From, to; the end of the last may be open.
 };
 
 class NodeHost final : public Host {

@@ -261,6 +261,38 @@ TEST_F(CoordinatorTest, ANodeThatMayHaveLeftComesBackOnlyDurably) {
   EXPECT_THAT(coordinator_->Members(), SizeIs(2));
 }
 
+TEST_F(CoordinatorTest, WhatIsPendingForANodeThatMayHaveLeftIsNotDropped) {
+  Join(Info(1));
+  Cancel(OneTask(TaskOf(1, 7)), 1s);
+  scheduler_.Advance(2s);
+  file_.unknown_next = 1;
+  file_.unknown_is_durable = false;
+  coordinator_->OnLeave({Id(1), Incarnation{1}, true}, who_, [](Status) {});
+  scheduler_.Advance(10ms);
+  EXPECT_THAT(Join(Info(1, "", 2))->pending, SizeIs(1));
+}
+
+TEST_F(CoordinatorTest, ANodeThatLeavesOnceMoreIsCertainlyGone) {
+  Join(Info(1));
+  Cancel(OneTask(TaskOf(1, 7)), 1s);
+  scheduler_.Advance(2s);
+  file_.unknown_next = 1;
+  file_.unknown_is_durable = false;
+  Status answer = Error{};
+  const auto leave = [&] {
+    coordinator_->OnLeave({Id(1), Incarnation{1}, true}, who_,
+                          [&](Status got) { answer = std::move(got); });
+    scheduler_.Advance(10ms);
+  };
+  leave();
+  EXPECT_THAT(answer, FailsWith(ErrorCode::kOutcomeUnknown));
+  leave();
+  EXPECT_THAT(answer, IsOk());
+  Start();
+  EXPECT_THAT(coordinator_->Members(), SizeIs(1)) << "the store has it as a member";
+  EXPECT_THAT(Join(Info(1, "", 2))->pending, IsEmpty());
+}
+
 TEST_F(CoordinatorTest, OnlyASilentNodeCanBeForgotten) {
   Join(Info(1));
   Cancel(OneTask(TaskOf(1, 7)), 1s);

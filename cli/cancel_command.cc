@@ -117,7 +117,7 @@ std::string AlreadyText(const TaskEntry& task, const std::string& new_reason) {
 // Whether anybody was told: a cancel that is recorded is not always one that was delivered.
 std::string DeliveryText(const std::optional<ReceiptEntry>& receipt) {
   if (!receipt || receipt->delivered || receipt->ended) return {};
-  if (receipt->state == "orphaned") {
+  if (receipt->state == "detached") {
     return ", not delivered: the program that registered the task has gone";
   }
   return ", not delivered yet";

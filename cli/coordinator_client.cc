@@ -106,7 +106,7 @@ TaskEntry ReadTask(const json::object& object) {
   return task;
 }
 
-// The native face's spelling.
+// The native API's spelling.
 TaskEntry ReadRecord(const json::object& object) {
   TaskEntry task = ReadTask(object);
   task.number = static_cast<std::uint64_t>(Number(object, "number"));
@@ -145,7 +145,7 @@ OneTask ReadOneTask(const json::object& object) {
   one.task = ReadRecord(task);
   one.task.node_name = Text(object, "node_name");
   one.ended = Flag(object, "ended");
-  one.orphaned = Flag(task, "orphaned");
+  one.detached = Flag(task, "detached");
   one.pid = Number(task, "pid");
   one.uid = Number(task, "uid");
   one.on_parent_lost = Text(task, "on_parent_lost");

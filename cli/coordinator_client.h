@@ -75,7 +75,7 @@ struct ReceiptEntry {
 struct OneTask {
   TaskEntry task;
   bool ended = false;
-  bool orphaned = false;
+  bool detached = false;
   std::int64_t pid = 0;  // 0: none.
   std::int64_t uid = 0;
   std::string on_parent_lost;

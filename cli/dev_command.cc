@@ -14,10 +14,10 @@
 #include "cli/dev/cluster.h"
 #include "cli/exit_code.h"
 #include "cli/output.h"
-#include "cli/signal_queue.h"
 #include "core/limits.h"
 #include "host/file.h"
 #include "host/loopback.h"
+#include "host/process/signal_queue.h"
 #include "host/system_clock.h"
 
 namespace quell::cli {
@@ -154,7 +154,7 @@ int DevCommand(const DevArguments& arguments, const Environment& environment) {
   if (!bin_dir) return Refuse(bin_dir.error());
   ::signal(SIGPIPE, SIG_IGN);
   const SystemClock clock;
-  SignalQueue signals({SIGCHLD, SIGINT, SIGTERM, SIGHUP});
+  process::SignalQueue signals({SIGCHLD, SIGINT, SIGTERM, SIGHUP});
   const auto home = DataHome::Open(arguments.data, environment.temp_dir);
   if (!home) return Refuse(home.error());
   if (const Status ok = CheckSocketPaths(home->path(), *names); !ok) return Refuse(ok.error());

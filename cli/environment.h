@@ -9,7 +9,7 @@ namespace quell::cli {
 
 struct Environment {
   std::string http = "http://127.0.0.1:9480";  // QUELL_HTTP: the coordinator.
-  std::optional<std::string> socket;           // QUELL_SOCKET: the node's local door.
+  std::optional<std::string> socket;           // QUELL_SOCKET: the node's local API.
   std::optional<std::string> task_id;          // QUELL_TASK_ID: the `quell run` around us.
   std::vector<std::string> ancestors;          // QUELL_ANCESTORS: its chain, nearest first.
   std::string temp_dir = "/tmp";               // TMPDIR

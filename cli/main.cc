@@ -11,8 +11,8 @@
 #include "cli/arguments.h"
 #include "cli/exit_code.h"
 #include "cli/output.h"
-#include "cli/run/command.h"
 #include "host/file.h"
+#include "host/process/command.h"
 
 namespace {
 
@@ -45,7 +45,7 @@ int OutOfMemory(char** argv) {
     if (std::strcmp(*argument, "--") != 0 || argument[1] == nullptr) continue;
     sigset_t mask;
     ::pthread_sigmask(SIG_BLOCK, nullptr, &mask);
-    ExecuteInPlace(argument + 1, mask);
+    quell::process::ExecuteInPlace(argument + 1, mask);
   }
   constexpr std::string_view kText = "quell: out of memory\n";
   (void)!::write(STDERR_FILENO, kText.data(), kText.size());

@@ -15,15 +15,15 @@
 #include <unistd.h>
 
 #include "cli/exit_code.h"
-#include "cli/run/command.h"
-#include "cli/run/supervisor.h"
 #include "cli/run/tracker.h"
 #include "cli/shell_quote.h"
-#include "cli/signal_queue.h"
 #include "cli/terminal_text.h"
 #include "core/limits.h"
 #include "core/utf8.h"
 #include "host/file.h"
+#include "host/process/command.h"
+#include "host/process/signal_queue.h"
+#include "host/process/supervisor.h"
 #include "host/system_clock.h"
 #include "transport/http/client.h"
 
@@ -83,31 +83,31 @@ void LetGoOfInherited() {
   (void)!::chdir("/");
 }
 
-struct Door {
+struct LocalApiAccess {
   std::string path;
   bool named = false;  // By a flag or the environment: then silence would be wrong.
 };
 
 // Whether it says what is not as it was asked for.
-bool MaySpeak(const Door& door) {
-  return door.named || ::isatty(STDERR_FILENO) == 1;
+bool MaySpeak(const LocalApiAccess& api) {
+  return api.named || ::isatty(STDERR_FILENO) == 1;
 }
 
-Door FindDoor(const RunArguments& arguments, const Environment& environment) {
-  Door door;
-  door.named = true;
+LocalApiAccess FindLocalApi(const RunArguments& arguments, const Environment& environment) {
+  LocalApiAccess api;
+  api.named = true;
   if (!arguments.socket.empty()) {
-    door.path = arguments.socket;
+    api.path = arguments.socket;
   } else if (environment.socket) {
-    door.path = *environment.socket;
+    api.path = *environment.socket;
   } else {
-    door.path = kDefaultSocket;
-    door.named = false;
+    api.path = kDefaultSocket;
+    api.named = false;
   }
   std::error_code error;
-  const auto absolute = std::filesystem::absolute(door.path, error);
-  if (!error) door.path = absolute.string();
-  return door;
+  const auto absolute = std::filesystem::absolute(api.path, error);
+  if (!error) api.path = absolute.string();
+  return api;
 }
 
 JobTask MakeTask(const RunArguments& arguments, const Environment& environment) {
@@ -133,14 +133,16 @@ std::string Joined(const std::vector<std::string>& ids) {
 }
 
 // The task was cancelled before its command was let go: it never runs.
-[[noreturn]] void EndUnstarted(const Command& command, Tracker& tracker, const JobCancel& cancel) {
+[[noreturn]] void EndUnstarted(const process::Command& command, Tracker& tracker,
+                               const JobCancel& cancel) {
   Say("cancelled by " + cancel.by + " before it started" +
       (cancel.reason.empty() ? "" : ": " + cancel.reason));
   ::kill(command.pid(), SIGKILL);
   int status = 0;
   ::waitpid(command.pid(), &status, 0);
   tracker.Finish("cancelled", kFinishBudget);
-  EndAs(SIGTERM);  // A wait status: died by SIGTERM, as a job that is cancelled while it runs.
+  process::EndAs(
+      SIGTERM);  // A wait status: died by SIGTERM, as a job that is cancelled while it runs.
 }
 
 }  // namespace
@@ -163,26 +165,45 @@ struct Job {
   std::vector<std::string> environment;
 };
 
+// The node can ask for a stop, and is told what becomes of it.
+class TrackedJob final : public process::SupervisorClient {
+ public:
+  explicit TrackedJob(Tracker& tracker) : tracker_(tracker) {}
+
+  int fd() const override { return tracker_.fd(); }
+  std::optional<process::StopRequest> TakeRequest() override {
+    auto cancel = tracker_.TakeCancel();
+    if (!cancel) return std::nullopt;
+    return process::StopRequest{std::move(cancel->by), std::move(cancel->reason), cancel->grace};
+  }
+  void Report(const process::StopProgress& progress) override {
+    tracker_.Report({progress.stopping, progress.killed, progress.ignoring});
+  }
+
+ private:
+  Tracker& tracker_;
+};
+
 // Registers the command; waits for that no longer than kStartBudget.
-Job Register(const RunArguments& arguments, const Environment& environment, const Door& door,
-             const Command& command, JobTask task) {
+Job Register(const RunArguments& arguments, const Environment& environment,
+             const LocalApiAccess& api, const process::Command& command, JobTask task) {
   Job job;
-  job.environment.push_back("QUELL_SOCKET=" + door.path);
+  job.environment.push_back("QUELL_SOCKET=" + api.path);
   std::optional<JobSession> session;
   std::string problem;
-  const auto address = http::Address::Parse("unix:" + door.path);
+  const auto address = http::Address::Parse("unix:" + api.path);
   if (!address) {
     problem = address.error().message;
   } else if (auto started = Tracker::Start(*address, std::move(task), !arguments.parent.empty())) {
     job.tracker = std::move(*started);
     session = job.tracker->WaitForTask(kStartBudget);
     const auto failure = job.tracker->failure();
-    problem = failure ? failure->message : "the node at " + door.path + " does not answer";
+    problem = failure ? failure->message : "the node at " + api.path + " does not answer";
   } else {
     problem = started.error().message;
   }
   if (!session) {
-    if (!MaySpeak(door)) return job;
+    if (!MaySpeak(api)) return job;
     Say(std::string("not tracked") + (job.tracker ? " yet" : "") +
         ", the command runs all the same: " + problem);
     return job;
@@ -197,15 +218,15 @@ Job Register(const RunArguments& arguments, const Environment& environment, cons
 }
 
 // No process, or no file, can be had for a wrapper: the command takes its place.
-[[noreturn]] void RunUnwrapped(const RunArguments& arguments, const Door& door,
-                               const Inherited& inherited, const std::string& why) {
-  if (MaySpeak(door)) Say("not tracked, the command runs all the same: " + why);
+[[noreturn]] void RunUnwrapped(const RunArguments& arguments, const LocalApiAccess& api,
+                               const process::Inherited& inherited, const std::string& why) {
+  if (MaySpeak(api)) Say("not tracked, the command runs all the same: " + why);
   std::vector<char*> argv;
   for (const std::string& argument : arguments.command)
     argv.push_back(const_cast<char*>(argument.c_str()));
   argv.push_back(nullptr);
   inherited.Restore();
-  ExecuteInPlace(argv.data(), inherited.mask());
+  process::ExecuteInPlace(argv.data(), inherited.mask());
 }
 
 }  // namespace
@@ -213,14 +234,14 @@ Job Register(const RunArguments& arguments, const Environment& environment, cons
 int RunCommand(const RunArguments& arguments, const Environment& environment) {
   ::mallopt(M_ARENA_MAX, 1);  // Each thread's own would reserve 64 MB of address space.
   const SystemClock clock;
-  const Door door = FindDoor(arguments, environment);
+  const LocalApiAccess api = FindLocalApi(arguments, environment);
   JobTask task = MakeTask(arguments, environment);
 
-  SignalQueue signals{EverySignal{}};
-  const Inherited inherited(signals.old_mask());
-  if (signals.fd() < 0) RunUnwrapped(arguments, door, inherited, "no room for its open files");
-  auto command = Command::Fork(arguments.command, inherited);
-  if (!command) RunUnwrapped(arguments, door, inherited, command.error().message);
+  process::SignalQueue signals{process::EverySignal{}};
+  const process::Inherited inherited(signals.old_mask());
+  if (signals.fd() < 0) RunUnwrapped(arguments, api, inherited, "no room for its open files");
+  auto command = process::Command::Fork(arguments.command, inherited);
+  if (!command) RunUnwrapped(arguments, api, inherited, command.error().message);
   // From here on there is a child, which waits: whatever fails, it is let go.
   ::prctl(PR_SET_CHILD_SUBREAPER, 1);
   LetGoOfInherited();
@@ -229,17 +250,20 @@ int RunCommand(const RunArguments& arguments, const Environment& environment) {
     task.pid = command->pid();
     task.start_millis = MillisSinceEpoch(clock.Wall());
     task.start_boot = clock.Boot();
-    job = Register(arguments, environment, door, *command, std::move(task));
+    job = Register(arguments, environment, api, *command, std::move(task));
   } catch (const std::bad_alloc&) {  // Then it runs as it is.
   }
   command->Release(job.environment);
-  Supervisor supervisor(clock, signals, *command, job.tracker.get(), {arguments.grace}, Say);
+  std::optional<TrackedJob> tracked;
+  if (job.tracker) tracked.emplace(*job.tracker);
+  process::Supervisor supervisor(clock, signals, *command, tracked ? &*tracked : nullptr,
+                                 {arguments.grace}, Say);
   const int status = supervisor.Run();
   try {
     if (job.tracker) job.tracker->Finish(supervisor.outcome(), kFinishBudget);
   } catch (const std::bad_alloc&) {  // The node sees that the process has ended.
   }
-  EndAs(status);
+  process::EndAs(status);
 }
 
 }  // namespace quell::cli

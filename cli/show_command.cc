@@ -40,7 +40,7 @@ std::string MemoryOf(const ResourceEntry& used) {
 }
 
 std::string StateText(const OneTask& one) {
-  if (one.orphaned) return one.task.state + ", orphaned: the program that registered it has gone";
+  if (one.detached) return one.task.state + ", detached: the program that registered it has gone";
   return one.task.state;
 }
 

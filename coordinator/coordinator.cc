@@ -4,19 +4,19 @@
 #include <limits>
 #include <utility>
 
-#include "coordinator/await.h"
-#include "coordinator/cancel.h"
-#include "coordinator/drains.h"
-#include "coordinator/failures.h"
-#include "coordinator/fan_out.h"
-#include "coordinator/intents.h"
-#include "coordinator/joins.h"
+#include "coordinator/cancels/cancel_service.h"
+#include "coordinator/cancels/pending_intents.h"
+#include "coordinator/fan_out/awaiter.h"
+#include "coordinator/fan_out/failures.h"
+#include "coordinator/fan_out/fan_out.h"
+#include "coordinator/fan_out/node_asks.h"
+#include "coordinator/fan_out/places.h"
+#include "coordinator/fan_out/waiting.h"
 #include "coordinator/lifetime.h"
-#include "coordinator/membership.h"
-#include "coordinator/node_asks.h"
-#include "coordinator/places.h"
-#include "coordinator/selection.h"
-#include "coordinator/waiting.h"
+#include "coordinator/members/member_table.h"
+#include "coordinator/members/selection.h"
+#include "coordinator/membership/drain_service.h"
+#include "coordinator/membership/membership_service.h"
 #include "core/limits.h"
 
 namespace quell {
@@ -90,11 +90,11 @@ class Coordinator::Impl {
         members_(std::move(options.self), std::move(recovered.nodes),
                  services.executor.clock().Wall()),
         pending_(std::move(recovered.intents)),
-        canceller_(services, asks_, members_, pending_, requests_, places_,
-                   std::move(options.spared)),
+        cancels_(services, asks_, members_, pending_, requests_, places_,
+                 std::move(options.spared)),
         awaiter_(services, asks_, members_),
-        joins_(services, asks_, members_, pending_, canceller_, std::move(options.restored)),
-        drains_(services, asks_, members_, joins_) {}
+        membership_(services, asks_, members_, pending_, cancels_, std::move(options.restored)),
+        drains_(services, asks_, members_, membership_) {}
 
   void List(ListQuery query, MonoClock::duration timeout, const TaskSinkFactory& sinks,
             std::function<void(Result<Gathered>)> done) {
@@ -135,7 +135,7 @@ class Coordinator::Impl {
                                    share,        EndedSince(query), part};
       }
     }
-    GiveUpWith(query.caller,
+    GiveUpWith(query.context,
                FanOut(services_.executor, asks_, kListAction, std::move(slots), DeadlineIn(timeout),
                       lifetime_.Guard([this, done, own, own_part, began = Now(),
                                        filter = query.filter](std::vector<Slot> gathered) {
@@ -192,7 +192,7 @@ class Coordinator::Impl {
       if (over[0].failure) return done(ErrorOf(*over[0].failure));
       GetOne(get, deadline, missing, done);
     });
-    GiveUpWith(query.caller, AskOne(std::move(await), deadline, then));
+    GiveUpWith(query.context, AskOne(std::move(await), deadline, then));
   }
 
   void Cancel(CancelQuery query, const Principal& who, MonoClock::duration timeout,
@@ -206,8 +206,8 @@ class Coordinator::Impl {
       if (gathered) NoteBroken(began, gathered->slots);
       done(std::move(gathered));
     };
-    canceller_.Cancel(std::move(query), std::move(place), who, timeout, std::move(sinks),
-                      lifetime_.Guard(note));
+    cancels_.Cancel(std::move(query), std::move(place), who, timeout, std::move(sinks),
+                    lifetime_.Guard(note));
   }
 
   void Drain(DrainQuery query, MonoClock::duration timeout, TaskSinkFactory sinks,
@@ -258,7 +258,7 @@ class Coordinator::Impl {
   Executor& executor() { return services_.executor; }
   bool AtCapacity(bool wait) const { return places_.full(SortOf(wait)); }
   bool CancelsAtCapacity() const { return places_.full(Places::Sort::kCancel); }
-  Joins& joins() { return joins_; }
+  MembershipService& membership() { return membership_; }
 
  private:
   using Held = RequestTasks::Held;
@@ -394,7 +394,7 @@ class Coordinator::Impl {
   void NoteBroken(MonoTime began, const std::vector<Slot>& slots) {
     for (const Slot& slot : slots) {
       if (slot.node && slot.failure && slot.failure->code == ErrorCode::kUnavailable) {
-        members_.Broke(slot.node->id, began, Now());
+        members_.RecordConnectionFailure(slot.node->id, began, Now());
       }
     }
   }
@@ -402,17 +402,17 @@ class Coordinator::Impl {
 
   const CoordinatorServices services_;
   const IntentId life_;  // Told apart by chance.
-  Numbers numbers_;
+  TaskIdAllocator numbers_;
   RequestTasks requests_;
   std::function<HostLoad()> host_load_;
   Places places_;
   NodeAsks asks_;
-  Membership members_;
+  MemberTable members_;
   PendingIntents pending_;
-  Canceller canceller_;
+  CancelService cancels_;
   Awaiter awaiter_;
-  Joins joins_;
-  Drains drains_;
+  MembershipService membership_;
+  DrainService drains_;
   Lifetime lifetime_;
 };
 
@@ -480,22 +480,22 @@ bool Coordinator::Knows(std::string_view node) const {
 }
 
 void Coordinator::Forget(const NodeId& node, std::function<void(Result<Forgotten>)> done) {
-  impl_->joins().Forget(node, std::move(done));
+  impl_->membership().Forget(node, std::move(done));
 }
 
 void Coordinator::OnJoin(JoinRequest request, const Principal&,
                          std::function<void(Result<JoinReply>)> reply) {
-  impl_->joins().OnJoin(std::move(request), std::move(reply));
+  impl_->membership().OnJoin(std::move(request), std::move(reply));
 }
 
 void Coordinator::OnHeartbeat(HeartbeatRequest request, const Principal&,
                               std::function<void(Result<HeartbeatReply>)> reply) {
-  impl_->joins().OnHeartbeat(std::move(request), std::move(reply));
+  impl_->membership().OnHeartbeat(std::move(request), std::move(reply));
 }
 
 void Coordinator::OnLeave(LeaveRequest request, const Principal&,
                           std::function<void(Status)> reply) {
-  impl_->joins().OnLeave(std::move(request), std::move(reply));
+  impl_->membership().OnLeave(std::move(request), std::move(reply));
 }
 
 }  // namespace quell

@@ -12,9 +12,9 @@
 #include <variant>
 #include <vector>
 
-#include "coordinator/caller.h"
-#include "coordinator/standing.h"
-#include "coordinator/store.h"
+#include "coordinator/fan_out/request_context.h"
+#include "coordinator/members/standing.h"
+#include "coordinator/store/store.h"
 #include "core/executor.h"
 #include "core/failure.h"
 #include "core/host_load.h"
@@ -86,7 +86,7 @@ struct ListQuery {
   ListShare share = {};
   // Then `after` and `share` have no effect: all that is waited for comes.
   bool wait = false;
-  std::shared_ptr<Caller> caller = nullptr;
+  std::shared_ptr<RequestContext> context = nullptr;
   // Those that have ended within this time too, as far as their nodes remember them.
   std::optional<WallClock::duration> ended_within = {};
   // This request as a task of the coordinator, which names its action. Then requests are listed
@@ -99,7 +99,7 @@ struct ListQuery {
 struct GetQuery {
   TaskIdText id;
   bool wait = false;
-  std::shared_ptr<Caller> caller = nullptr;
+  std::shared_ptr<RequestContext> context = nullptr;
   std::optional<RequestTask> as_task = {};  // As in ListQuery.
 };
 
@@ -114,7 +114,7 @@ struct GetAnswer {
 struct AwaitQuery {
   std::vector<TaskIdText> ids;  // At most limits::kAwaitIdsMax.
   MonoClock::duration wait{0};  // At most limits::kWaitMax; 0: as they are now.
-  std::shared_ptr<Caller> caller = nullptr;
+  std::shared_ptr<RequestContext> context = nullptr;
 };
 
 // One task of the answer. Where `unknown` is set nobody can say whether the task runs; that is
@@ -140,7 +140,7 @@ struct CancelQuery {
   // By id: a task that has ended is said to have ended ("documented"), or is as good as one that
   // never was ("strict").
   bool tell_ended = false;
-  std::shared_ptr<Caller> caller = nullptr;
+  std::shared_ptr<RequestContext> context = nullptr;
   std::optional<RequestTask> as_task = {};  // As in ListQuery.
 };
 
@@ -164,7 +164,7 @@ struct DrainQuery {
   NodeId node;
   What what = What::kDrain;
   bool wait = false;  // Until nothing lives on it.
-  std::shared_ptr<Caller> caller = nullptr;
+  std::shared_ptr<RequestContext> context = nullptr;
 };
 
 struct DrainAnswer {

@@ -9,11 +9,11 @@
 #include <CLI/CLI.hpp>
 #include <boost/asio/io_context.hpp>
 
+#include "coordinator/api/native/native_api.h"
+#include "coordinator/api/opensearch/opensearch_api.h"
 #include "coordinator/coordinator.h"
-#include "coordinator/membership.h"
-#include "coordinator/native/face.h"
-#include "coordinator/opensearch/face.h"
-#include "coordinator/sqlite_store.h"
+#include "coordinator/members/member_table.h"
+#include "coordinator/store/sqlite_store.h"
 #include "core/limits.h"
 #include "core/validity.h"
 #include "core/version.h"
@@ -166,8 +166,8 @@ class Daemon {
   std::unique_ptr<GrpcServer> grpc_;
   NodeInfo self_;
   std::unique_ptr<Coordinator> coordinator_;
-  std::unique_ptr<opensearch::Face> opensearch_;
-  std::unique_ptr<native::Face> native_;
+  std::unique_ptr<opensearch::OpenSearchApi> opensearch_;
+  std::unique_ptr<native::NativeApi> native_;
   const std::shared_ptr<http::ByteBudget> held_ =
       std::make_shared<http::ByteBudget>(limits::kHeldMax);
   http::Router router_;
@@ -229,14 +229,14 @@ Status Daemon::MakeSelf(const HostPort& listen) {
 }
 
 Status Daemon::ServeHttp(const HostPort& http) {
-  opensearch::FaceOptions options;
+  opensearch::OpenSearchOptions options;
   options.profile = *opensearch::ProfileFromString(options_.profile);
   options.identity = options_.identity;
   options.rendering = {held_, [this](std::function<void()> work, std::function<void()> then) {
                          renderer_->Run(std::move(work), std::move(then));
                        }};
-  opensearch_ = std::make_unique<opensearch::Face>(*coordinator_, options);
-  native_ = std::make_unique<native::Face>(
+  opensearch_ = std::make_unique<opensearch::OpenSearchApi>(*coordinator_, options);
+  native_ = std::make_unique<native::NativeApi>(
       *coordinator_, [this] { return !stopping_; }, options.rendering);
   opensearch_->AddRoutes(router_);
   native_->AddRoutes(router_);

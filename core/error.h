@@ -1,5 +1,5 @@
 // Errors are values. A code exists only where a caller can react to it; `docs/errors.md` says how
-// each one looks on every face. Thread-safety: plain values.
+// each one looks on every API. Thread-safety: plain values.
 #pragma once
 
 #include <ostream>

@@ -25,19 +25,19 @@ std::string_view ToString(Permission permission) {
 }
 
 std::string Principal::name() const {
-  switch (door) {
-    case Door::kLoopback:
+  switch (transport) {
+    case Transport::kLoopback:
       return "loopback";
-    case Door::kUnixSocket:
+    case Transport::kUnixSocket:
       return "uid:" + std::to_string(uid);
-    case Door::kRemote:
+    case Transport::kRemote:
       break;
   }
   return "remote " + address;
 }
 
 Status Authorize(const Principal& who, Permission what) {
-  if (what == Permission::kNone || who.door != Principal::Door::kRemote) return {};
+  if (what == Permission::kNone || who.transport != Principal::Transport::kRemote) return {};
   return Error{ErrorCode::kPermissionDenied,
                who.name() + " lacks the permission " + std::string(ToString(what)) +
                    ": only callers on loopback or on the unix socket have it; call from this host"};

@@ -23,9 +23,9 @@ enum class Permission : std::uint8_t {
 std::string_view ToString(Permission permission);
 
 struct Principal {
-  enum class Door : std::uint8_t { kRemote, kLoopback, kUnixSocket };
+  enum class Transport : std::uint8_t { kRemote, kLoopback, kUnixSocket };
 
-  Door door = Door::kRemote;
+  Transport transport = Transport::kRemote;
   std::uint32_t uid = 0;  // Peer credentials; only with kUnixSocket.
   std::int32_t pid = 0;   // Likewise; the process that connected.
   std::string address;    // "127.0.0.1:40212", "unix".

@@ -9,7 +9,7 @@ namespace {
 // In the order of the enumeration.
 constexpr std::array<std::string_view, 9> kNames = {"cancel_requested", "delivered",   "stopping",
                                                     "deferred",         "ignoring",    "killed",
-                                                    "orphaned",         "unreachable", "ended"};
+                                                    "detached",         "unreachable", "ended"};
 
 }  // namespace
 

@@ -12,8 +12,8 @@ struct RequestTasks::Entry {
   Task task;
 };
 
-RequestTasks::Held RequestTasks::Begin(const NodeId& node, Numbers& numbers, RequestTask request,
-                                       const Clock& clock) {
+RequestTasks::Held RequestTasks::Begin(const NodeId& node, TaskIdAllocator& numbers,
+                                       RequestTask request, const Clock& clock) {
   const std::optional<std::uint64_t> number = numbers.TryTake();
   if (!number) return nullptr;
   const auto entry = std::make_shared<Entry>();

@@ -13,8 +13,8 @@
 #include <vector>
 
 #include "core/clock.h"
-#include "core/numbers.h"
 #include "core/task.h"
+#include "core/task_id_allocator.h"
 
 namespace quell {
 
@@ -41,7 +41,7 @@ class RequestTasks {
 
   // Null, and then it is not shown: no number is reserved right now. A request never waits for the
   // disk that reserves them.
-  Held Begin(const NodeId& node, Numbers& numbers, RequestTask request, const Clock& clock);
+  Held Begin(const NodeId& node, TaskIdAllocator& numbers, RequestTask request, const Clock& clock);
 
   // Null: there is none with this number now.
   const Task* Find(std::uint64_t number) const;

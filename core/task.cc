@@ -102,7 +102,7 @@ TaskView View(const Task& task, MonoTime now) {
   view.status_json = task.status_json;
   view.state = task.state;
   view.cancellable = task.cancellable;
-  view.orphaned = task.orphaned;
+  view.detached = task.detached;
   if (task.cancel) {
     view.cancelled = true;
     view.cancelled_at = task.cancel->at;

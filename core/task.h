@@ -79,7 +79,7 @@ struct Task {
   std::string status_json;  // A JSON object, or empty: the program reported none.
   TaskState state = TaskState::kRunning;
   bool cancellable = true;
-  bool orphaned = false;  // Its program's stream broke; it lives on by its pid or its lease.
+  bool detached = false;  // Its program's stream broke; it lives on by its pid or its lease.
   std::optional<CancelMark> cancel;
   WallTime start_wall;
   MonoTime start_mono;
@@ -114,7 +114,7 @@ struct TaskView {
   std::string_view status_json;
   TaskState state = TaskState::kRunning;
   bool cancellable = true;
-  bool orphaned = false;
+  bool detached = false;
   bool cancelled = false;
   WallTime cancelled_at;           // If cancelled.
   std::string_view cancelled_by;   // If cancelled.

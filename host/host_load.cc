@@ -80,7 +80,7 @@ std::optional<HostLoadMeter::CpuTimes> HostLoadMeter::ParseCpuTimes(std::string_
   return times;
 }
 
-HostLoad HostLoadMeter::Look(const HostLoadTexts& texts) {
+HostLoad HostLoadMeter::Measure(const HostLoadTexts& texts) {
   HostLoad load;
   load.averages = ParseLoadAverages(texts.loadavg);
   const std::optional<CpuTimes> now = ParseCpuTimes(texts.stat);
@@ -102,7 +102,7 @@ HostLoad HostLoadMeter::Look(const HostLoadTexts& texts) {
 class HostLoadWatch::Impl {
  public:
   Impl(Read read, std::chrono::milliseconds interval)
-      : read_(std::move(read)), interval_(interval), last_(meter_.Look(read_())) {
+      : read_(std::move(read)), interval_(interval), last_(meter_.Measure(read_())) {
     const BlockSignals inherited_by_the_thread;
     thread_ = std::thread([this] { Loop(); });
     ::pthread_setname_np(thread_.native_handle(), "quell-load");
@@ -127,7 +127,7 @@ class HostLoadWatch::Impl {
     std::unique_lock lock(mutex_);
     while (!stop_.wait_for(lock, interval_, [this] { return stopping_; })) {
       lock.unlock();
-      const HostLoad load = meter_.Look(read_());
+      const HostLoad load = meter_.Measure(read_());
       lock.lock();
       last_ = load;
     }

@@ -30,7 +30,7 @@ class HostLoadMeter {
   // What is missing or malformed is absent in the figures, and hurts no other. The CPU's needs two
   // looks with time between them. Memory counts as used unless programs could have it: what caches
   // files can be had.
-  HostLoad Look(const HostLoadTexts& texts);
+  HostLoad Measure(const HostLoadTexts& texts);
 
  private:
   // Of all CPUs together, since boot, in the kernel's ticks.

@@ -1,11 +1,11 @@
-// PidProcessWatch of host/process.h: apart from the rest, since it alone needs Asio.
+// PidProcessWatch of host/process/process.h: apart from the rest, since it alone needs Asio.
 #include <utility>
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/asio/post.hpp>
 
-#include "host/process.h"
+#include "host/process/process.h"
 
 namespace quell {
 namespace {

@@ -26,14 +26,14 @@
 #include "host/log.h"
 #include "host/loopback.h"
 #include "host/memory.h"
-#include "host/process.h"
+#include "host/process/process.h"
 #include "host/signals.h"
 #include "host/system_clock.h"
 #include "host/system_random.h"
 #include "host/turn_log.h"
-#include "node/local_door.h"
+#include "node/journal/sqlite_journal.h"
+#include "node/local_api/local_api_server.h"
 #include "node/node.h"
-#include "node/sqlite_journal.h"
 #include "transport/grpc/cq_loop.h"
 #include "transport/grpc/membership_client.h"
 #include "transport/grpc/node_server.h"
@@ -101,7 +101,7 @@ std::string Absolute(const std::string& path) {
   return error ? path : absolute.string();
 }
 
-void Trouble(const Error& error) {
+void OnError(const Error& error) {
   LogWarning("something is wrong, and will be tried again", {{"error", error}});
 }
 
@@ -144,7 +144,7 @@ class PidWatch final : public ProcessWatch {
   std::uint64_t boot_ = 0xcbf29ce484222325U;
 };
 
-// Everything that runs, in the order in which it is made. The main thread runs the local door, the
+// Everything that runs, in the order in which it is made. The main thread runs the local API, the
 // loop's thread the node.
 class Daemon {
  public:
@@ -161,7 +161,7 @@ class Daemon {
  private:
   std::string JournalPath() const { return data_.File("node.db"); }
   Result<NodeInfo> MakeInfo(const HostPort& listen);
-  Status OpenDoor();
+  Status OpenLocalApi();
   void Joined();
   void Left();
   void Stop(int code);
@@ -171,7 +171,7 @@ class Daemon {
   const Options options_;
   const DataDirectory data_;
   SystemClock clock_;
-  const std::unique_ptr<TurnWatch> door_turns_ = LogLongTurns(clock_, "local door");
+  const std::unique_ptr<TurnWatch> door_turns_ = LogLongTurns(clock_, "local API");
   const std::unique_ptr<TurnWatch> loop_turns_ = LogLongTurns(clock_, "executor");
   SystemRandom random_;
   HostLoadWatch load_;
@@ -186,7 +186,7 @@ class Daemon {
   std::unique_ptr<GrpcServer> grpc_;
   std::unique_ptr<GrpcMembershipClient> coordinator_;
   std::unique_ptr<Node> node_;
-  std::unique_ptr<LocalDoor> door_;
+  std::unique_ptr<LocalApiServer> door_;
   http::Router router_;
   std::unique_ptr<http::Server> http_;
   std::unique_ptr<StopSignals> signals_;
@@ -246,8 +246,8 @@ std::string ReadyLine(const Options& options, const NodeInfo& info, const std::s
   return line;
 }
 
-Status Daemon::OpenDoor() {
-  door_ = std::make_unique<LocalDoor>(*node_, loop_, LocalDoorOptions{JournalPath()});
+Status Daemon::OpenLocalApi() {
+  door_ = std::make_unique<LocalApiServer>(*node_, loop_, LocalApiOptions{JournalPath()});
   door_->AddRoutes(router_);
   http::ServerLimits server;
   server.body_max = limits::kLocalBodyMax;
@@ -295,11 +295,11 @@ Status Daemon::Start(const HostPort& listen) {
   loop_runs_ = true;
   OnNode([&] {
     node_ = std::make_unique<Node>(
-        NodeOptions{*info, Trouble, Spared, [this] { return load_.Last(); }, [this] { Left(); }},
+        NodeOptions{*info, OnError, Spared, [this] { return load_.Last(); }, [this] { Left(); }},
         NodeServices{loop_, random_, *journal_, processes_, coordinator_.get()},
         std::move(opened->state));
   });
-  if (Status open = OpenDoor(); !open) return open;
+  if (Status open = OpenLocalApi(); !open) return open;
   service_.Serve(*node_, info->id);
   signals_ = std::make_unique<StopSignals>(context_, main_, [this](int) { Stop(Exit::kOk); });
   LogInfo("ready", {{"socket", options_.socket}, {"grpc", info->address}, {"id", info->id}});
@@ -419,7 +419,7 @@ int main(int argc, char** argv) {
   app.add_option("--coordinator", options.coordinator,
                  "HOST:PORT of the coordinator to join; none: serve alone");
   app.add_option("--socket", options.socket,
-                 "Path of the local door; default: quell.sock in the data directory");
+                 "Path of the local API; default: quell.sock in the data directory");
   app.add_flag("--accept-damaged-data", options.accept_damaged_data,
                "Go on with what can be read of damaged data; say so once, not in each start");
   app.add_option("--roles", options.roles, "Roles as OpenSearch names them")

@@ -4,17 +4,17 @@
 #include <optional>
 #include <utility>
 
-#include "node/answers.h"
-#include "node/apply.h"
-#include "node/drain.h"
-#include "node/facts.h"
-#include "node/join_loop.h"
-#include "node/orphans.h"
-#include "node/programs.h"
-#include "node/registration.h"
-#include "node/revival.h"
+#include "node/cancels/intent_applier.h"
+#include "node/membership/drain.h"
+#include "node/membership/membership_agent.h"
+#include "node/programs/parent_loss_policy.h"
+#include "node/programs/programs.h"
+#include "node/programs/registrar.h"
 #include "node/state.h"
-#include "node/waits.h"
+#include "node/tasks/await_table.h"
+#include "node/tasks/live_task_writer.h"
+#include "node/tasks/task_lifecycle.h"
+#include "node/tasks/task_queries.h"
 
 namespace quell {
 
@@ -22,21 +22,21 @@ class Node::Impl {
  public:
   Impl(NodeOptions options, const NodeServices& services, const JournalState& recovered)
       : state_(std::move(options.info), services, recovered, options.tombstones_kept),
-        trouble_(std::move(options.trouble)),
+        on_error_(std::move(options.on_error)),
         host_load_(std::move(options.host_load)),
         left_(std::move(options.left)),
-        facts_(state_),
-        applier_(state_, facts_, recovered),
-        owed_(state_.journal, recovered.owed),
-        orphans_(state_, applier_, owed_),
-        programs_(state_, facts_, orphans_),
+        lifecycle_(state_),
+        applier_(state_, lifecycle_, recovered),
+        handoff_(state_.journal, recovered.handoff),
+        parent_loss_(state_, applier_, handoff_),
+        programs_(state_, lifecycle_, parent_loss_),
         keeper_(state_),
-        registrar_(state_, facts_, applier_, programs_, orphans_, keeper_),
-        answers_(state_, facts_),
-        waits_(state_, answers_),
-        drain_(state_, answers_, registrar_, owed_, [this] { Leave(); }) {
+        registrar_(state_, lifecycle_, applier_, programs_, parent_loss_, keeper_),
+        queries_(state_, lifecycle_),
+        await_table_(state_, queries_),
+        drain_(state_, queries_, registrar_, handoff_, [this] { Leave(); }) {
     if (options.spared) state_.spared = std::move(options.spared);
-    Revive(recovered.live, state_, programs_, applier_);
+    RestoreTasks(recovered.live, state_, programs_, applier_);
     if (services.coordinator != nullptr) {
       loop_.emplace(state_.info, state_.executor, state_.random, *services.coordinator, Hooks());
     }
@@ -50,7 +50,7 @@ class Node::Impl {
 
   void Stop(std::function<void()> done) {
     keeper_.Flush();
-    waits_.Close();
+    await_table_.Close();
     auto leave = [this, done = std::move(done)] {
       programs_.CloseAll();
       done();
@@ -65,13 +65,13 @@ class Node::Impl {
       return writer->Finish(may.error());
     }
     if (auto* list = std::get_if<ListRequest>(&request)) {
-      answers_.List(std::move(*list), deadline, std::move(writer));
+      queries_.List(std::move(*list), deadline, std::move(writer));
     } else if (const auto* get = std::get_if<GetRequest>(&request)) {
-      answers_.Get(get->number, std::move(writer));
+      queries_.Get(get->number, std::move(writer));
     } else if (auto* apply = std::get_if<ApplyRequest>(&request)) {
       Apply(std::move(*apply), std::move(writer));
     } else if (auto* await = std::get_if<AwaitRequest>(&request)) {
-      waits_.Await(std::move(*await), deadline, std::move(writer));
+      await_table_.Await(std::move(*await), deadline, std::move(writer));
     } else if (const auto* drain = std::get_if<DrainRequest>(&request)) {
       drain_.OnRequest(*drain, std::move(writer));
     } else {
@@ -85,12 +85,12 @@ class Node::Impl {
   Registrar& registrar() { return registrar_; }
 
  private:
-  JoinLoop::Hooks Hooks() {
+  MembershipAgent::Hooks Hooks() {
     return {
         .next_number = [this] { return state_.numbers.next(); },
         .former_lives = [this] { return state_.lives.Former(); },
-        .cancelled_running = [this] { return facts_.cancelled_running(); },
-        .owed = [this] { return owed_.Next(); },
+        .cancelled_running = [this] { return lifecycle_.cancelled_running(); },
+        .handoff = [this] { return handoff_.Next(); },
         .host_load = [this] { return host_load_ ? host_load_() : HostLoad(); },
         .live_tasks = [this] { return state_.registry.size(); },
         .draining = [this] { return state_.intake != Intake::kAll; },
@@ -98,16 +98,16 @@ class Node::Impl {
         .heard =
             [this](HeartbeatReply reply, BootTime sent) {
               CompareClocks(reply.clock, sent);
-              owed_.Settle(reply.settled);
+              handoff_.Settle(reply.settled);
               Pull(std::move(reply.pending));
             },
         .refused =
             [this](Error error) {
               if (refused_) refused_(std::move(error));
             },
-        .trouble =
+        .on_error =
             [this](const Error& error) {
-              if (trouble_) trouble_(error);
+              if (on_error_) on_error_(error);
             },
     };
   }
@@ -139,10 +139,11 @@ class Node::Impl {
   // fails comes again.
   void Pull(std::vector<Intent> pending) {
     for (Intent& intent : pending) {
-      applier_.Apply(std::move(intent), Way::kHandedOver, [this](Result<Applier::Applied> applied) {
-        if (applied) return loop_->Acknowledge(std::move(applied->ack));
-        if (trouble_) trouble_(applied.error());
-      });
+      applier_.Apply(std::move(intent), Way::kHandedOver,
+                     [this](Result<IntentApplier::Applied> applied) {
+                       if (applied) return loop_->Acknowledge(std::move(applied->ack));
+                       if (on_error_) on_error_(applied.error());
+                     });
     }
   }
 
@@ -161,7 +162,7 @@ class Node::Impl {
     if (push->left == 0) return push->writer->Finish(ApplyReply{});
     for (Intent& intent : request.intents) {
       applier_.Apply(
-          std::move(intent), Way::kPushed, [this, push](Result<Applier::Applied> applied) {
+          std::move(intent), Way::kPushed, [this, push](Result<IntentApplier::Applied> applied) {
             if (applied) {
               push->reply.acks.push_back(std::move(applied->ack));
               push->hits.insert(push->hits.end(), applied->hits.begin(), applied->hits.end());
@@ -172,7 +173,7 @@ class Node::Impl {
             if (push->error) return push->writer->Finish(*push->error);
             std::sort(push->hits.begin(), push->hits.end());
             push->hits.erase(std::unique(push->hits.begin(), push->hits.end()), push->hits.end());
-            answers_.Show(
+            queries_.Show(
                 {std::move(push->hits)}, [push](std::uint64_t) { return std::move(push->reply); },
                 push->writer);
           });
@@ -180,20 +181,20 @@ class Node::Impl {
   }
 
   NodeState state_;
-  std::function<void(const Error&)> trouble_;
+  std::function<void(const Error&)> on_error_;
   std::function<HostLoad()> host_load_;
   std::function<void()> left_;
-  Facts facts_;
-  Applier applier_;
-  Owed owed_;
-  Orphans orphans_;
+  TaskLifecycle lifecycle_;
+  IntentApplier applier_;
+  HandoffSender handoff_;
+  ParentLossPolicy parent_loss_;
   Programs programs_;
-  Keeper keeper_;
+  LiveTaskWriter keeper_;
   Registrar registrar_;
-  Answers answers_;
-  Waits waits_;
+  TaskQueries queries_;
+  AwaitTable await_table_;
   Drain drain_;
-  std::optional<JoinLoop> loop_;
+  std::optional<MembershipAgent> loop_;
   NodeId coordinator_;
   std::function<void()> joined_;
   std::function<void(Error)> refused_;

@@ -15,8 +15,8 @@
 #include "core/node_info.h"
 #include "core/principal.h"
 #include "core/random.h"
-#include "node/journal.h"
-#include "node/program.h"
+#include "node/journal/journal.h"
+#include "node/programs/program_messages.h"
 #include "transport/membership.h"
 #include "transport/node_handler.h"
 
@@ -43,7 +43,7 @@ struct NodeOptions {
   NodeInfo info;  // incarnation is filled in from the journal.
   // Told of what people should know and the node can live with: the coordinator is silent, the
   // journal is full. May be empty.
-  std::function<void(const Error&)> trouble = {};
+  std::function<void(const Error&)> on_error = {};
   // Told of tasks that a cancel has spared, because nobody can tell whether they began before it.
   // May be empty.
   std::function<void(const Intent&, const std::vector<TaskId>&)> spared = {};

@@ -9,16 +9,16 @@
 #include "core/lifetime.h"
 #include "core/limits.h"
 #include "core/node_info.h"
-#include "core/numbers.h"
 #include "core/random.h"
 #include "core/request_tasks.h"
-#include "node/coordinator_clock.h"
-#include "node/journal.h"
-#include "node/lives.h"
+#include "core/task_id_allocator.h"
+#include "node/cancels/tombstones.h"
+#include "node/journal/journal.h"
+#include "node/membership/coordinator_clock.h"
+#include "node/membership/lives.h"
 #include "node/node.h"
-#include "node/registry.h"
-#include "node/sessions.h"
-#include "node/tombstones.h"
+#include "node/programs/sessions.h"
+#include "node/tasks/registry.h"
 
 namespace quell {
 
@@ -74,7 +74,7 @@ struct NodeState {
   Random& random;
   Journal& journal;
   ProcessWatch& processes;
-  Numbers numbers;
+  TaskIdAllocator numbers;
   RequestTasks requests;  // Parts of coordinators' requests.
   Registry registry;
   Tombstones tombstones;

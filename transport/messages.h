@@ -156,7 +156,7 @@ struct HeartbeatRequest {
       {};  // None: an older node, which does not count.
   // Cancels that were born at the node, on tasks of its own: it has journaled and carried them out.
   // Repeated until answered; at most limits::kIntentsPerReply.
-  std::vector<Intent> owed = {};
+  std::vector<Intent> handoff = {};
   HostLoad host_load = {};
   LifeId life = {};                              // Null: an older node.
   std::optional<std::uint64_t> live_tasks = {};  // None: an older node, which does not say.

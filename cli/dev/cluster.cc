@@ -26,7 +26,8 @@ std::string SocketPath(const std::string& data, const std::string& name) {
   return data + "/" + name + "/quell.sock";
 }
 
-Cluster::Cluster(ClusterOptions options, const Clock& clock, SignalQueue& signals, Output output)
+Cluster::Cluster(ClusterOptions options, const Clock& clock, process::SignalQueue& signals,
+                 Output output)
     : options_(std::move(options)), clock_(clock), signals_(signals), output_(std::move(output)) {
   members_.push_back({.name = "coordinator"});
   for (const std::string& name : options_.names) {

@@ -8,8 +8,8 @@
 
 #include "cli/dev/daemon_process.h"
 #include "cli/dev/ready_line.h"
-#include "cli/signal_queue.h"
 #include "core/clock.h"
+#include "host/process/signal_queue.h"
 
 namespace quell::cli {
 
@@ -21,7 +21,7 @@ struct ClusterOptions {
   std::vector<std::string> names;
 };
 
-// Where node `name` has its local door.
+// Where node `name` has its local API.
 std::string SocketPath(const std::string& data, const std::string& name);
 
 // One thread; `signals` has SIGCHLD, SIGINT, SIGTERM and SIGHUP.
@@ -33,7 +33,7 @@ class Cluster {
     std::function<void(const std::string&)> say;  // A line for people.
   };
 
-  Cluster(ClusterOptions options, const Clock& clock, SignalQueue& signals, Output output);
+  Cluster(ClusterOptions options, const Clock& clock, process::SignalQueue& signals, Output output);
 
   // Starts all, serves until a signal asks for the end, stops all: the nodes first. No child is
   // left when it returns. Returns the exit code: kFailed if a daemon did not come up, or nobody
@@ -66,7 +66,7 @@ class Cluster {
 
   const ClusterOptions options_;
   const Clock& clock_;
-  SignalQueue& signals_;
+  process::SignalQueue& signals_;
   const Output output_;
   std::vector<Member> members_;  // The coordinator first.
   int stop_signals_ = 0;

@@ -10,8 +10,8 @@
 #include <unistd.h>
 #include <utility>
 
-#include "cli/run/tree_use.h"
-#include "cli/signal_queue.h"
+#include "host/process/signal_queue.h"
+#include "host/process/tree_use.h"
 #include "host/system_clock.h"
 
 namespace quell::cli {
@@ -31,7 +31,7 @@ constexpr milliseconds kCallTimeout{5000};
 
 struct Tracker::State {
   State(http::Address address, JobTask job, bool required)
-      : door(std::move(address)), task(std::move(job)), parent_required(required) {
+      : api(std::move(address)), task(std::move(job)), parent_required(required) {
     task.parent_required = !task.parent.empty();
     event_fd = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
   }
@@ -53,7 +53,7 @@ struct Tracker::State {
   void PushCancel(JobCancel next);
   void Fail(Error error);
 
-  const LocalDoor door;
+  const LocalApiClient api;
   JobTask task;  // The session's thread only.
   const bool parent_required;
   milliseconds parent_waited{0};  // The session's thread only.
@@ -68,7 +68,7 @@ struct Tracker::State {
   std::optional<JobCancel> cancel;
   JobReport report;  // What the node should know...
   JobReport told;    // ...and what it has heard.
-  UsePace pace;
+  process::UsePace pace;
   const SystemClock clock;
   bool measuring = true;  // Until the command has ended.
   MonoTime next_look = clock.Now() + pace.pause();
@@ -87,7 +87,8 @@ struct Work {
 // Memory that is short now may be there later.
 void* RunThread(void* argument) {
   const std::unique_ptr<Work> work(static_cast<Work*>(argument));
-  SetSignalMask(EverySignalSet());  // The C library unblocks one of its own in each thread.
+  process::SetSignalMask(
+      process::EverySignalSet());  // The C library unblocks one of its own in each thread.
   for (;;) {
     try {
       (*work->state.*work->run)();
@@ -110,7 +111,7 @@ bool StartThread(std::shared_ptr<Tracker::State> state, void (Tracker::State::*r
   const bool started = ::pthread_create(&thread, &attributes, &RunThread, work.get()) == 0;
   if (started) (void)work.release();
   ::pthread_attr_destroy(&attributes);
-  SetSignalMask(EverySignalSet());  // The first one has unblocked it here, too.
+  process::SetSignalMask(process::EverySignalSet());  // The first one has unblocked it here, too.
   return started;
 }
 
@@ -145,7 +146,7 @@ void Tracker::State::Pause(milliseconds& backoff) {
 
 // Whether it is worth another try, if it failed.
 bool Tracker::State::RegisterOnce() {
-  auto registered = door.Register(task, kRegisterTimeout);
+  auto registered = api.Register(task, kRegisterTimeout);
   if (registered) {
     task.id = registered->task;
     const auto born_cancelled = registered->cancel;
@@ -189,7 +190,7 @@ bool Tracker::State::RegisterOnce() {
 void Tracker::State::ReadCommands(const JobSession& known) {
   milliseconds backoff = kBackoffMin;
   for (;;) {
-    auto stream = door.OpenCommands(known.token, kCallTimeout);
+    auto stream = api.OpenCommands(known.token, kCallTimeout);
     if (stream) {
       backoff = kBackoffMin;
       while (auto line = (*stream)->ReadLine()) {
@@ -249,12 +250,12 @@ void Tracker::State::RunReports() {
 
 // An older node refuses a report with what it does not know: the rest must not wait for that.
 bool Tracker::State::SendReport(const JobSession& to, const JobReport& what) {
-  const Status sent = door.Report(to, what, kCallTimeout);
+  const Status sent = api.Report(to, what, kCallTimeout);
   if (sent) return true;
   if (sent.error().code != ErrorCode::kInvalidArgument) return false;
   JobReport rest = what;
   rest.resources = {};
-  return rest != what && static_cast<bool>(door.Report(to, rest, kCallTimeout));
+  return rest != what && static_cast<bool>(api.Report(to, rest, kCallTimeout));
 }
 
 bool Tracker::State::HasNews() const {
@@ -267,7 +268,7 @@ void Tracker::State::Measure(std::unique_lock<std::mutex>& lock) {
   if (!measuring) return changed.wait(lock, news);
   if (changed.wait_for(lock, next_look - clock.Now(), news)) return;
   lock.unlock();
-  const ResourceReport look = LookAtTreeUse();
+  const ResourceReport look = process::LookAtTreeUse();
   lock.lock();
   if (!measuring) return;
   if (auto worth = pace.Take(clock.Now(), look)) report.resources = std::move(*worth);
@@ -327,7 +328,7 @@ void Tracker::Report(const JobReport& report) {
 
 void Tracker::Finish(const std::string& outcome, milliseconds budget) {
   std::optional<JobSession> session;
-  ResourceReport last = LookAtTreeUse();
+  ResourceReport last = process::LookAtTreeUse();
   {
     std::unique_lock lock(state_->mutex);
     state_->measuring = false;
@@ -340,7 +341,7 @@ void Tracker::Finish(const std::string& outcome, milliseconds budget) {
     const JobReport& untold = state_->report;
     if (!last.memory && untold != state_->told) last.memory = untold.resources.memory;
   }
-  if (session) (void)state_->door.Finish(*session, outcome, last, budget);
+  if (session) (void)state_->api.Finish(*session, outcome, last, budget);
 }
 
 }  // namespace quell::cli

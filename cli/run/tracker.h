@@ -8,7 +8,7 @@
 #include <string>
 #include <utility>
 
-#include "cli/run/local_door.h"
+#include "cli/run/local_api_client.h"
 #include "core/error.h"
 #include "core/result.h"
 

@@ -1,4 +1,4 @@
-// What the engine says to the local door, as JSON.
+// What the engine says to the local API, as JSON.
 #pragma once
 
 #include <map>

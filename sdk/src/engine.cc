@@ -136,7 +136,7 @@ Engine::Engine()
     : socket_path_(SocketPath()),
       wake_fd_(OpenDescriptor([] { return ::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC); })),
       key_prefix_(RandomPrefix()),
-      door_(socket_path_) {}
+      api_(socket_path_) {}
 
 void Engine::Add(const std::shared_ptr<Record>& record) {
   {
@@ -279,7 +279,7 @@ bool Engine::Connect() {
 }
 
 void Engine::Disconnect() {
-  door_.Close();
+  api_.Close();
   stream_.Close();
   session_.clear();  // A daemon that was restarted does not know it.
   resources_refused_ = false;
@@ -352,7 +352,7 @@ Engine::Told Engine::RegisterBatch(const std::vector<Entry>& batch) {
   std::string body = "[";
   for (const Entry& entry : batch)
     body += (body.size() > 1 ? "," : "") + entry.json;
-  const auto reply = door_.Post("/v1/tasks", session_, body + "]", Now() + kCall);
+  const auto reply = api_.Post("/v1/tasks", session_, body + "]", Now() + kCall);
   if (!reply) return Told::kAway;
   if (reply->status == 200) return TakeAnswer(batch, reply->body);
   const Refusal why = ParseRefusal(reply->body);
@@ -500,7 +500,7 @@ Engine::Told Engine::TellEndsOf(const std::vector<RecordPtr>& batch, std::vector
     }
     body += '}';
   }
-  const auto reply = door_.Post("/v1/tasks/finish", session_, body + "]", Now() + kCall);
+  const auto reply = api_.Post("/v1/tasks/finish", session_, body + "]", Now() + kCall);
   if (reply && IsBusy(reply->status)) return Told::kBusy;
   if (reply && IsFinal(reply->status)) {
     if (batch.size() > 1) {  // One bad end spoils its batch.
@@ -571,7 +571,7 @@ void Engine::WaitForWork() {
   // The stream broke while there is something to hear: the daemon went away, so begin anew.
   if (connected_ && !stream_.open() && !session_.empty() && !listen_at_) {
     if (Snapshot().empty()) {
-      door_.Close();
+      api_.Close();
       connected_ = false;
       session_.clear();
     } else {

@@ -15,8 +15,8 @@
 #include <utility>
 #include <vector>
 
-#include "door.h"
 #include "json.h"
+#include "local_api.h"
 #include "record.h"
 
 namespace quell::sdk {
@@ -105,7 +105,7 @@ class Engine {
   std::uint64_t served_ = 0;  // As of asked_, all is told that can be. Guarded by mutex_.
 
   // Engine thread only.
-  Door door_;
+  LocalApi api_;
   CommandStream stream_;
   std::string session_;
   std::unordered_map<std::string, std::shared_ptr<Record>> by_id_;  // Registered, not yet over.

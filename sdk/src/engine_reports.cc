@@ -108,7 +108,7 @@ Engine::Told Engine::Post(const std::string& id, const Members& report,
   std::string body = "{";
   for (const auto& [name, json] : report)
     body += (body.size() > 1 ? ",\"" : "\"") + name + "\":" + json;
-  const auto reply = door_.Post("/v1/tasks/" + id + "/report", session_, body + "}", Now() + kCall);
+  const auto reply = api_.Post("/v1/tasks/" + id + "/report", session_, body + "}", Now() + kCall);
   if (!reply) return Told::kAway;
   if (IsBusy(reply->status)) return Told::kBusy;
   if (reply->status == 400 || reply->status == 413) refused = ParseRefusal(reply->body).reason;

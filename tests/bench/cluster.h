@@ -28,7 +28,7 @@ class Cluster {
   const std::vector<Daemon>& nodes() const { return nodes_; }
   double ready_millis() const { return ready_millis_; }
 
-  // Registers `count` tasks of `action` at a node, by its local door, living as long as process
+  // Registers `count` tasks of `action` at a node, by its local API, living as long as process
   // `pid`. Returns their ids.
   std::vector<std::string> Register(const Daemon& node, int count, const std::string& action,
                                     int pid) const;

@@ -186,7 +186,7 @@ class Run {
     return std::move(rows_);
   }
 
-  std::string Facts() const {
+  std::string TaskLifecycle() const {
     char text[300];
     std::snprintf(text, sizeof text,
                   "%d nodes: ready after %.0f ms; resident: node %.1f MB fresh, %.1f MB now; "
@@ -362,7 +362,7 @@ int Main(int argc, char** argv) {
     Run run(options, nodes, quell, folder.path());
     for (Row& row : run.Measure())
       rows.push_back(std::move(row));
-    facts += options.json ? (facts.empty() ? "" : ",") + run.FactsAsJson() : run.Facts();
+    facts += options.json ? (facts.empty() ? "" : ",") + run.FactsAsJson() : run.TaskLifecycle();
   }
   const std::string text =
       options.json ? "{\"clusters\":[" + facts + "],\"rows\":" + RowsAsJson(rows) + "}\n"

@@ -1,5 +1,5 @@
 """A cluster as the recordings had one, and tasks on it: three nodes and the coordinator as
-processes, and programs at the nodes' local doors that behave as the recorded tasks did.
+processes, and programs at the nodes' local APIs that behave as the recorded tasks did.
 
 A *listening* task ends as cancelled once it was cancelled and `settle` is called (the recorded ones
 went on for about a second, long enough to be looked at), or at once while `quick` is set. A *deaf*
@@ -24,7 +24,7 @@ STATUS = {"total": 3000, "updated": 1, "batches": 1, "requests_per_second": 0.1}
 
 
 class Program:
-    """A session at a node's local door. `on_cancel` is called with a task's id, on a thread."""
+    """A session at a node's local API. `on_cancel` is called with a task's id, on a thread."""
 
     def __init__(self, socket_path, on_cancel):
         self.path = socket_path
@@ -115,7 +115,7 @@ class Tasks:
         self.quick = False
 
     def connect(self, sockets):
-        """`sockets`: node to the path of its local door. What ran before is forgotten."""
+        """`sockets`: node to the path of its local API. What ran before is forgotten."""
         with self.lock:
             self.sockets = sockets
             self.programs.clear()

@@ -1,6 +1,6 @@
 """Goal: what a program does wrong at its node is bounded, refused with a reason, and harms nobody else.
 Method: raw calls, bare sockets and the C library loaded by hand, beside a program that must not notice.
-Another user's task is in local_door_test.py, a fork with live tasks in sdk_test.py."""
+Another user's task is in local_api_test.py, a fork with live tasks in sdk_test.py."""
 
 import json
 import os

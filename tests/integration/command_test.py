@@ -161,7 +161,7 @@ class CommandTest(quelltest.SharedClusterCase):
         job, task = self.start("a", "cancel/lost", command=STUBBORN)
         pid = job.pids()[0]
         job.process.kill()
-        until(lambda: self.shared.record(task)["task"]["orphaned"], "its wrapper is gone")
+        until(lambda: self.shared.record(task)["task"]["detached"], "its wrapper is gone")
         done = self.ok("cancel", task, "--grace", "1h")
         self.assertIn("not delivered: the program that registered the task has gone", done.stdout)
         waiting = subprocess.Popen([QUELL, "cancel", task, "--wait"], text=True,

@@ -131,7 +131,7 @@ class DocumentsTest(quelltest.TestCase):
                         f"the document shows\n{shown}\nand this is seen\n{seen}")
 
     def test_local_door(self):
-        self.follow("docs/local-door.md")
+        self.follow("docs/local-api.md")
 
     def test_readme(self):
         self.follow("README.md", given=False)

@@ -348,8 +348,8 @@ class AwayTest(quelltest.TestCase):
         task = cluster.task_of("orphan/a")
         job.process.kill()
         job.process.wait()
-        record = until(lambda: (r := cluster.record(task)) and r["task"]["orphaned"] and r,
-                       "the task is orphaned")
+        record = until(lambda: (r := cluster.record(task)) and r["task"]["detached"] and r,
+                       "the task is detached")
         self.assertFalse(record["ended"])
         self.assertIn(task, cluster.tasks())
         self.assertTrue(alive(pid))

@@ -17,7 +17,7 @@ from quelltest import until, until_gone
 
 
 class Program:
-    """A program with the local door alone: a process that works, and what it says and hears."""
+    """A program with the local API alone: a process that works, and what it says and hears."""
 
     def __init__(self, socket):
         self.socket = socket
@@ -404,10 +404,10 @@ class LostInTime(Matrix):
         program.listen()
         program.lines.close()
         program.stream.close()
-        until(lambda: self.world.record(task)["task"]["orphaned"], "it is an orphan")
+        until(lambda: self.world.record(task)["task"]["detached"], "it is an orphan")
         self.assertEqual(self.state(task), "running")
         program.listen()
-        until(lambda: not self.world.record(task)["task"]["orphaned"], "it is looked after again")
+        until(lambda: not self.world.record(task)["task"]["detached"], "it is looked after again")
 
     def test_children_are_kept_or_cancelled_as_they_asked(self):
         parent, children = self.program(), self.program()

@@ -174,7 +174,7 @@ class InvisibleCases:
 
     def test_a_stop_signal_for_the_wrapper_stops_the_command(self):
         for number in (signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU):
-            # In a process group of its own: the kernel lets no terminal stop one that is orphaned, as the
+            # In a process group of its own: the kernel lets no terminal stop one that is detached, as the
             # one of the tests may be.
             process = self.popen("sh", "-c", "echo $$; read x; exit 4", stdin=subprocess.PIPE,
                                  preexec_fn=os.setpgrp)

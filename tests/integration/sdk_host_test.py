@@ -308,7 +308,7 @@ class NodeTest(HostCase):
         process.stdin.write("\n")
         process.stdin.flush()
         self.assertEqual(process.stdout.readline(), "terminated\n")
-        until(lambda: self.shared.record(task)["task"]["orphaned"], "nobody hears its cancel any more")
+        until(lambda: self.shared.record(task)["task"]["detached"], "nobody hears its cancel any more")
 
     def test_odd_members_harm_nobody(self):
         self.output(self.node("""
@@ -351,7 +351,7 @@ class InheritedStreamTest(HostCase):
             """)
         task, child = process.stdout.readline().split()
         self.addCleanup(quelltest.kill_quietly, int(child))
-        self.assertFalse(self.shared.record(task)["task"]["orphaned"])
+        self.assertFalse(self.shared.record(task)["task"]["detached"])
         process.kill()
         process.wait()
         until(lambda: self.shared.record(task)["task"]["state"] == "lost", "its program is gone")

@@ -33,7 +33,7 @@ class CopiedDataTest : public testing::Test {
     for (NewTask& task : request.tasks)
       task.action = "work";
     Principal who;
-    who.door = Principal::Door::kUnixSocket;
+    who.transport = Principal::Transport::kUnixSocket;
     who.uid = 1000;
     bool answered = false;
     host.Call([&, request](Node& node) {

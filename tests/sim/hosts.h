@@ -132,7 +132,7 @@ class CoordinatorHost final : public Host {
   void Start() override;
   SimDisk& disk() override { return file.disk; }
 
-  // Runs `call` on the daemon's executor, as a request of its HTTP face.
+  // Runs `call` on the daemon's executor, as a request of its HTTP API.
   bool Call(std::function<void(Coordinator&)> call);
   // Runs `check` on its executor at the true time `when`, if this life lasts.
   void At(MonoTime when, std::function<void()> check);

@@ -136,11 +136,11 @@ void Operators::AskSomething() {
   }
 }
 
-std::shared_ptr<Caller> Operators::SomeCaller(bool wait, MonoClock::duration timeout) {
+std::shared_ptr<RequestContext> Operators::SomeCaller(bool wait, MonoClock::duration timeout) {
   if (!wait || dice_.Percent(50)) return nullptr;
-  auto caller = std::make_shared<Caller>();
-  coordinator_.At(world_.now() + dice_.Between(0ms, timeout), [caller] { caller->Leave(); });
-  return caller;
+  auto context = std::make_shared<RequestContext>();
+  coordinator_.At(world_.now() + dice_.Between(0ms, timeout), [context] { context->Leave(); });
+  return context;
 }
 
 void Operators::List(Request asked, MonoClock::duration timeout,
@@ -151,7 +151,7 @@ void Operators::List(Request asked, MonoClock::duration timeout,
     Request& request = truth_.Open(std::move(asked));
     ListQuery query{request.nodes, request.filter, request.detailed};
     query.wait = request.wait;
-    query.caller = SomeCaller(request.wait, timeout);
+    query.context = SomeCaller(request.wait, timeout);
     coordinator.List(std::move(query), timeout, Collectors(),
                      [this, &request, done = std::move(done)](const Result<Gathered>& answer) {
                        const auto slots = TasksOf(answer);
@@ -209,9 +209,9 @@ void Operators::Cancel(Request asked, MonoClock::duration timeout, bool must_ans
         query.reason = request.reason;
         query.grace = std::chrono::milliseconds(dice_.Below(3) * 500);
         query.wait = request.wait;
-        query.caller = SomeCaller(request.wait, timeout);
+        query.context = SomeCaller(request.wait, timeout);
         Principal who;
-        who.door = Principal::Door::kLoopback;
+        who.transport = Principal::Transport::kLoopback;
         coordinator.Cancel(std::move(query), who, timeout, Collectors(),
                            [this, &request, must_answer](const Result<Gathered>& answer) {
                              truth_.Answered(request, answer, TasksOf(answer));

@@ -35,7 +35,7 @@ class Operators {
   void Await(Request request, MonoClock::duration wait);
   void Cancel(Request request, MonoClock::duration timeout, bool must_answer);
   // Leaves before his time is over; or null, who does not.
-  std::shared_ptr<Caller> SomeCaller(bool wait, MonoClock::duration timeout);
+  std::shared_ptr<RequestContext> SomeCaller(bool wait, MonoClock::duration timeout);
   Request Fresh(Request::Kind kind);
   TaskIdText SomeTask();
   void Choose(Request& request);

@@ -34,7 +34,7 @@ class OwedTest : public testing::TestWithParam<std::uint64_t> {
     task.action = "work";
     request.tasks.push_back(std::move(task));
     Principal who;
-    who.door = Principal::Door::kUnixSocket;
+    who.transport = Principal::Transport::kUnixSocket;
     who.uid = 1000;
     std::optional<TaskId> id;
     host.Call([&, request](Node& node) {
@@ -85,7 +85,7 @@ TEST_P(OwedTest, ReachesWhatIsBelowOnAnotherNodeWhenTheCoordinatorIsBack) {
   EXPECT_TRUE(there_.file.tombstones.contains(far.number)) << "the cancel has not come";
   EXPECT_EQ(coordinator_.file.intents.size(), 1u);
   for (const auto& [id, applied] : here_.file.applied)
-    EXPECT_FALSE(applied.owed) << "the store has it";
+    EXPECT_FALSE(applied.handoff) << "the store has it";
   EXPECT_THAT(world_.violations, IsEmpty());
 }
 

@@ -36,7 +36,7 @@ Program::Program(World& world, Truth& truth, NodeHost& host, std::size_t host_in
       host_index_(host_index),
       number_(number),
       dice_(world.dice.Fork()) {
-  who_.door = Principal::Door::kUnixSocket;
+  who_.transport = Principal::Transport::kUnixSocket;
   who_.uid = 1000 + static_cast<std::uint32_t>(dice_.Below(2));
   who_.pid = host.processes.Spawn(who_.uid);
   const std::size_t temper = dice_.Below(6);

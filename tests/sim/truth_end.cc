@@ -58,7 +58,7 @@ void Truth::JudgeOwed(NodeHost& host) const {
     const bool stored = std::any_of(
         coordinator_.file.intents.begin(), coordinator_.file.intents.end(),
         [&](const auto& kept) { return kept.second.intent.target == applied.intent.target; });
-    if (stored && !applied.owed) continue;
+    if (stored && !applied.handoff) continue;
     world_.Violation(host.name() + " has cancelled an orphan, and the store " +
                      (stored ? "has not told it that it knows" : "knows nothing of it"));
   }

@@ -141,7 +141,7 @@ class Soak:
     # A long life.
 
     def local(self, method, path, body, session=None):
-        """One call of the local door of node a, by a connection that is kept."""
+        """One call of the local API of node a, by a connection that is kept."""
         if self.door is None:
             self.door = http.client.HTTPConnection("localhost", timeout=120)
             self.door.sock = quelltest.socket.socket(quelltest.socket.AF_UNIX)

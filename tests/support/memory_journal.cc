@@ -61,7 +61,7 @@ JournalState JournalFile::Open(Random& random) {
     state.applied.push_back(id);
     const Intent& intent = applied.at(id).intent;
     if (intent.filter() != nullptr) state.filters.push_back({intent, applied.at(id).arrival});
-    if (applied.at(id).owed) state.owed.push_back(intent);
+    if (applied.at(id).handoff) state.handoff.push_back(intent);
   }
   for (const auto& [number, tombstone] : tombstones) {
     state.tombstones.push_back(tombstone);
@@ -99,7 +99,7 @@ void MemoryJournal::ForgetTombstones(std::vector<std::uint64_t> numbers) {
 }
 
 void MemoryJournal::RecordHandedOver(const IntentId& intent) {
-  queue_.Behind([this, intent] { file_.applied.at(intent).owed = false; });
+  queue_.Behind([this, intent] { file_.applied.at(intent).handoff = false; });
 }
 
 void MemoryJournal::RecordJoined(std::uint64_t next_number) {
@@ -108,10 +108,10 @@ void MemoryJournal::RecordJoined(std::uint64_t next_number) {
   });
 }
 
-void MemoryJournal::RecordLive(std::vector<KeptTask> tasks, Done done) {
+void MemoryJournal::RecordLive(std::vector<LiveTaskRecord> tasks, Done done) {
   queue_.Commit(
       [this, tasks = std::move(tasks)] {
-        for (const KeptTask& kept : tasks)
+        for (const LiveTaskRecord& kept : tasks)
           file_.live.insert_or_assign(kept.task.id.number, kept);
       },
       std::move(done));

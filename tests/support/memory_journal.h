@@ -8,7 +8,7 @@
 
 #include "core/executor.h"
 #include "core/random.h"
-#include "node/journal.h"
+#include "node/journal/journal.h"
 #include "tests/support/sim_disk.h"
 
 namespace quell {
@@ -24,7 +24,7 @@ struct JournalFile {
       tombstones;  // By task number; the first mark stays, and grows.
   std::map<std::pair<std::uint64_t, IntentId>, Receipt> receipts;
   std::map<std::uint64_t, Task> ended;
-  std::map<std::uint64_t, KeptTask> live;
+  std::map<std::uint64_t, LiveTaskRecord> live;
   std::vector<Life> lives;
   SimDisk disk;
 
@@ -44,7 +44,7 @@ class MemoryJournal final : public Journal {
   void ForgetTombstones(std::vector<std::uint64_t> numbers) override;
   void RecordHandedOver(const IntentId& intent) override;
   void RecordJoined(std::uint64_t next_number) override;
-  void RecordLive(std::vector<KeptTask> tasks, Done done) override;
+  void RecordLive(std::vector<LiveTaskRecord> tasks, Done done) override;
   void RecordEnded(std::vector<Task> tasks, Done done) override;
   void FindEnded(std::uint64_t number, std::function<void(Result<Task>)> done) override;
   void ListEnded(WallTime since, std::uint64_t after,

@@ -5,7 +5,7 @@
 #include <map>
 #include <set>
 
-#include "coordinator/store.h"
+#include "coordinator/store/store.h"
 #include "core/executor.h"
 #include "core/random.h"
 #include "tests/support/sim_disk.h"

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "core/executor.h"
-#include "node/journal.h"
+#include "node/journal/journal.h"
 
 namespace quell {
 
@@ -21,7 +21,7 @@ class QuickJournal final : public Journal {
   void ForgetTombstones(std::vector<std::uint64_t>) override {}
   void RecordHandedOver(const IntentId&) override {}
   void RecordJoined(std::uint64_t) override {}
-  void RecordLive(std::vector<KeptTask>, Done done) override { Answer(std::move(done)); }
+  void RecordLive(std::vector<LiveTaskRecord>, Done done) override { Answer(std::move(done)); }
   void RecordEnded(std::vector<Task>, Done done) override {
     if (done) Answer(std::move(done));
   }

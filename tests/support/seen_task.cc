@@ -10,7 +10,7 @@ SeenTask::SeenTask(const TaskView& view)
       status_json(view.status_json),
       state(view.state),
       cancellable(view.cancellable),
-      orphaned(view.orphaned),
+      detached(view.detached),
       cancelled(view.cancelled),
       cancelled_at(view.cancelled_at),
       cancelled_by(view.cancelled_by),
@@ -34,7 +34,7 @@ TaskView SeenTask::View() const {
   view.status_json = status_json;
   view.state = state;
   view.cancellable = cancellable;
-  view.orphaned = orphaned;
+  view.detached = detached;
   view.cancelled = cancelled;
   view.cancelled_at = cancelled_at;
   view.cancelled_by = cancelled_by;

@@ -18,7 +18,7 @@ struct SeenTask {
   std::string status_json;
   TaskState state = TaskState::kRunning;
   bool cancellable = true;
-  bool orphaned = false;
+  bool detached = false;
   bool cancelled = false;
   WallTime cancelled_at;
   std::string cancelled_by;

@@ -122,7 +122,7 @@ void SimMembershipClient::Call(const char* name, Request request, MonoTime deadl
       SimNetwork::Endpoint* still = network.Find(address, life);
       if (still == nullptr) return;
       Principal who;
-      who.door = Principal::Door::kLoopback;
+      who.transport = Principal::Transport::kLoopback;
       who.address = from;
       handle(*still->membership, request, who, reply);
     });

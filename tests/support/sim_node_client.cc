@@ -114,7 +114,7 @@ void SimNodeClient::Serve(SimNetwork& network, const std::string& address,
     SimNetwork::Endpoint* still = network.Find(address, life);
     if (still == nullptr) return;
     Principal who;
-    who.door = Principal::Door::kLoopback;
+    who.transport = Principal::Transport::kLoopback;
     who.address = client_host;
     const MonoTime deadline = still->executor->clock().Now() + left;
     still->node->OnRequest(request, who, deadline, std::move(writer));

@@ -1,14 +1,10 @@
 # One folder is one target, and its sources are what lies in it: nothing is listed, so nothing can be
 # forgotten.
 
-# quell_library(NAME LIBS ...): the folder's *.cc without main.cc, as a static library.
+# quell_library(NAME LIBS ...): the *.cc below the folder without main.cc, as a static library.
 function(quell_library name)
-  cmake_parse_arguments(arg "" "" "LIBS;SUBFOLDERS" ${ARGN})
-  file(GLOB sources CONFIGURE_DEPENDS *.cc)
-  foreach(folder IN LISTS arg_SUBFOLDERS)
-    file(GLOB more CONFIGURE_DEPENDS ${folder}/*.cc)
-    list(APPEND sources ${more})
-  endforeach()
+  cmake_parse_arguments(arg "" "" "LIBS" ${ARGN})
+  file(GLOB_RECURSE sources CONFIGURE_DEPENDS *.cc)
   list(FILTER sources EXCLUDE REGEX "(^|/)main\\.cc$")
   if(NOT sources)
     message(FATAL_ERROR "${CMAKE_CURRENT_SOURCE_DIR} has no sources")
@@ -25,10 +21,10 @@ function(quell_program name)
   target_link_libraries(${name} PRIVATE ${arg_LIBS})
 endfunction()
 
-# quell_tests(NAME FOLDER LIBS ...): all of FOLDER's *_test.cc as one program, one ctest test.
+# quell_tests(NAME FOLDER LIBS ...): all *.cc below FOLDER as one program, one ctest test.
 function(quell_tests name folder)
   cmake_parse_arguments(arg "" "" "LIBS" ${ARGN})
-  file(GLOB sources CONFIGURE_DEPENDS ${folder}/*.cc)
+  file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${folder}/*.cc)
   if(NOT sources)
     message(FATAL_ERROR "${CMAKE_CURRENT_SOURCE_DIR}/${folder} has no tests")
   endif()

@@ -62,12 +62,12 @@ void SpreadAcks(std::span<const IntentAck> acks, std::size_t bytes_max,
 // Each part says all but the acks, and the first one also what is owed.
 std::deque<v1::HeartbeatRequest> HeartbeatParts(HeartbeatRequest request, std::size_t bytes_max) {
   const std::vector<IntentAck> acks = std::exchange(request.acks, {});
-  const std::vector<Intent> owed = std::exchange(request.owed, {});
+  const std::vector<Intent> handoff = std::exchange(request.handoff, {});
   std::deque<v1::HeartbeatRequest> parts;
   const auto next = [&] { ToProto(request, &parts.emplace_back()); };
   next();
-  for (const Intent& intent : owed)
-    ToProto(intent, parts.back().add_owed());
+  for (const Intent& intent : handoff)
+    ToProto(intent, parts.back().add_handoff());
   SpreadAcks(
       acks, bytes_max, [&] { return parts.back().add_acks(); }, next);
   return parts;

@@ -77,7 +77,7 @@ Result<Address> ParseAddress(std::string_view text) {
 
 Principal PeerOf(std::string_view peer) {
   Principal who;
-  who.door = Principal::Door::kRemote;
+  who.transport = Principal::Transport::kRemote;
   const auto colon = peer.find(':');
   const std::string_view family = peer.substr(0, colon);
   if (colon == std::string_view::npos || (family != "ipv4" && family != "ipv6")) {
@@ -86,7 +86,7 @@ Principal PeerOf(std::string_view peer) {
   }
   who.address = WithBrackets(peer.substr(colon + 1));
   const Result<Address> address = ParseAddress(who.address);
-  if (address && address->IsLoopback()) who.door = Principal::Door::kLoopback;
+  if (address && address->IsLoopback()) who.transport = Principal::Transport::kLoopback;
   return who;
 }
 

@@ -238,7 +238,7 @@ void ToProto(const TaskView& from, v1::Task* to) {
   if (!from.status_json.empty()) SetText(from.status_json, to->mutable_status_json());
   to->set_state(ToProto(from.state));
   to->set_cancellable(from.cancellable);
-  to->set_orphaned(from.orphaned);
+  to->set_detached(from.detached);
   if (from.cancelled) {
     v1::Task::Cancel* cancel = to->mutable_cancel();
     cancel->set_at_micros(MicrosSinceEpoch(from.cancelled_at));
@@ -275,7 +275,7 @@ Status TaskPage::ReadTask(const NodeId& node, const v1::Task& from, TaskView& vi
   view.status_json = from.status_json();
   reader.Take(FromProto(from.state()), &view.state);
   view.cancellable = from.cancellable();
-  view.orphaned = from.orphaned();
+  view.detached = from.detached();
   view.cancelled = from.has_cancel();
   if (view.cancelled) {
     view.cancelled_at = WallFromMicros(from.cancel().at_micros());

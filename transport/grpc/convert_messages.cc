@@ -390,8 +390,8 @@ void ToProto(const HeartbeatRequest& from, v1::HeartbeatRequest* to) {
   if (!from.life.is_null()) to->set_life(from.life.ToString());
   for (const IntentAck& ack : from.acks)
     ToProto(ack, to->add_acks());
-  for (const Intent& intent : from.owed)
-    ToProto(intent, to->add_owed());
+  for (const Intent& intent : from.handoff)
+    ToProto(intent, to->add_handoff());
   if (from.host_load.measured()) ToProto(from.host_load, to->mutable_host_load());
   if (from.live_tasks) to->set_live_tasks(*from.live_tasks);
   to->set_draining(from.draining);
@@ -411,7 +411,7 @@ Result<HeartbeatRequest> FromProto(const v1::HeartbeatRequest& from) {
     reader.Take(ParseId<LifeId>("the node's life", from.life()), &request.life);
   }
   reader.Check(AppendAcks(from.acks(), &request.acks));
-  reader.Take(Intents(from.owed()), &request.owed);
+  reader.Take(Intents(from.handoff()), &request.handoff);
   if (from.has_cancelled_running()) {
     request.cancelled_running =
         CancelledRunning{from.cancelled_running().now(), from.cancelled_running().total()};

@@ -23,8 +23,8 @@ bool IsUrgent(Permission permission) {
   return permission == Permission::kTaskCancel || permission == Permission::kNone;
 }
 
-GateRules RulesOf(const ServerLimits& limits, bool browsers_may_reach) {
-  GateRules rules;
+RequestRules RulesOf(const ServerLimits& limits, bool browsers_may_reach) {
+  RequestRules rules;
   rules.request_line_max = limits.request_line_max;
   rules.header_bytes_max = limits.header_bytes_max;
   rules.header_fields_max = limits.header_fields_max;
@@ -55,7 +55,7 @@ bool ServerState::MakeRoom() {
 }
 
 Connection::Connection(std::shared_ptr<ServerState> server, StreamSocket socket,
-                       Principal principal, const GateRules& rules)
+                       Principal principal, const RequestRules& rules)
     : server_(std::move(server)),
       socket_(std::move(socket)),
       principal_(std::move(principal)),
@@ -144,7 +144,7 @@ bool Connection::StepHead() {
     }
     return false;
   }
-  const Gated<std::size_t> length = scanner_.Scan(input());
+  const Checked<std::size_t> length = scanner_.Scan(input());
   if (!length) {
     Refuse(length.error());
     return false;
@@ -158,7 +158,7 @@ bool Connection::StepHead() {
     }
     return false;
   }
-  Gated<Head> head = ReadHead(input().substr(0, *length), rules_);
+  Checked<Head> head = ReadHead(input().substr(0, *length), rules_);
   if (!head) {
     Refuse(head.error());
     return false;

@@ -16,7 +16,7 @@
 #include <boost/asio/steady_timer.hpp>
 
 #include "core/principal.h"
-#include "transport/http/gate.h"
+#include "transport/http/request_reader.h"
 #include "transport/http/router.h"
 #include "transport/http/server.h"
 
@@ -31,8 +31,8 @@ struct ServerState {
   boost::asio::io_context& context;
   const Router& router;
   const ServerLimits limits;
-  const GateRules tcp_rules;
-  const GateRules unix_rules;
+  const RequestRules tcp_rules;
+  const RequestRules unix_rules;
   const std::shared_ptr<ByteBudget> budget;
   std::list<std::shared_ptr<Connection>> connections;  // All that are open.
   // Those that wait for a request, or for the rest of one; first the one that waits longest.
@@ -53,7 +53,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
  public:
   // `rules` are one of the server's.
   Connection(std::shared_ptr<ServerState> server, StreamSocket socket, Principal principal,
-             const GateRules& rules);
+             const RequestRules& rules);
 
   // Enters the server's list, which it leaves when it is closed. `beyond_limit`: it ends after one
   // answer, and only what is urgent is served.
@@ -149,7 +149,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   const std::shared_ptr<ServerState> server_;
   StreamSocket socket_;
   const Principal principal_;
-  const GateRules& rules_;
+  const RequestRules& rules_;
   std::list<std::shared_ptr<Connection>>::iterator place_;  // In the server's list.
   std::list<Connection*> no_wait_{this};  // Holds its entry when the server's `waiting` does not.
   const std::list<Connection*>::iterator entry_ = no_wait_.begin();

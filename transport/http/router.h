@@ -34,7 +34,7 @@ class Router {
 
   // Answers what no route takes: a known path with another method gets 405 and `Allow`, an unknown
   // path 404, a principal without the permission 403. `error_body(status, type, reason)` renders
-  // the body, so that each face keeps its own error shape.
+  // the body, so that each API keeps its own error shape.
   using ErrorBody = std::function<std::string(int, std::string_view, std::string_view)>;
   void SetErrorBody(ErrorBody body) { error_body_ = std::move(body); }
 

@@ -52,8 +52,8 @@ std::optional<Principal> Prepare(Tcp::socket& socket) {
   socket.set_option(Tcp::no_delay(true), error);
   socket.set_option(asio::socket_base::keep_alive(true), error);
   Principal principal;
-  principal.door =
-      peer.address().is_loopback() ? Principal::Door::kLoopback : Principal::Door::kRemote;
+  principal.transport = peer.address().is_loopback() ? Principal::Transport::kLoopback
+                                                     : Principal::Transport::kRemote;
   const std::string address = peer.address().to_string();
   principal.address =
       (peer.address().is_v6() ? "[" + address + "]" : address) + ":" + std::to_string(peer.port());
@@ -67,7 +67,7 @@ std::optional<Principal> Prepare(Unix::socket& socket) {
     return std::nullopt;
   }
   Principal principal;
-  principal.door = Principal::Door::kUnixSocket;
+  principal.transport = Principal::Transport::kUnixSocket;
   principal.uid = peer.uid;
   principal.pid = peer.pid;
   principal.address = "unix";
@@ -90,7 +90,7 @@ class Server::Impl : public std::enable_shared_from_this<Impl> {
   asio::io_context& context() { return state_->context; }
 
   template <typename Acceptor>
-  void Listen(Acceptor acceptor, const GateRules& rules, std::string path) {
+  void Listen(Acceptor acceptor, const RequestRules& rules, std::string path) {
     auto shared = std::make_shared<Acceptor>(std::move(acceptor));
     const FileId file = IdOf(path);
     listeners_.push_back([shared, path = std::move(path), file] {
@@ -131,7 +131,7 @@ class Server::Impl : public std::enable_shared_from_this<Impl> {
 
  private:
   template <typename Acceptor>
-  void Accept(std::shared_ptr<Acceptor> acceptor, const GateRules& rules) {
+  void Accept(std::shared_ptr<Acceptor> acceptor, const RequestRules& rules) {
     acceptor->async_accept(
         [self = shared_from_this(), acceptor, &rules](const error_code& error, auto socket) {
           const Turn turn("a new connection");
@@ -156,7 +156,7 @@ class Server::Impl : public std::enable_shared_from_this<Impl> {
     return ::poll(&pending, 1, 0) > 0;
   }
   template <typename Acceptor>
-  void AcceptWhenPending(std::shared_ptr<Acceptor> acceptor, const GateRules& rules) {
+  void AcceptWhenPending(std::shared_ptr<Acceptor> acceptor, const RequestRules& rules) {
     acceptor->async_wait(asio::socket_base::wait_read,
                          [self = shared_from_this(), acceptor, &rules](const error_code&) {
                            if (acceptor->is_open()) self->Accept(acceptor, rules);
@@ -201,7 +201,7 @@ class Server::Impl : public std::enable_shared_from_this<Impl> {
 
   // Connections wait in the backlog meanwhile; trying again at once would only burn the CPU.
   template <typename Acceptor>
-  void AcceptLater(std::shared_ptr<Acceptor> acceptor, const GateRules& rules) {
+  void AcceptLater(std::shared_ptr<Acceptor> acceptor, const RequestRules& rules) {
     auto pause = std::make_shared<asio::steady_timer>(context(), kAcceptPause);
     pause->async_wait([self = shared_from_this(), pause, acceptor, &rules](const error_code&) {
       if (acceptor->is_open()) self->Accept(acceptor, rules);
@@ -209,7 +209,7 @@ class Server::Impl : public std::enable_shared_from_this<Impl> {
   }
 
   template <typename Socket>
-  void Take(Socket socket, const GateRules& rules) {
+  void Take(Socket socket, const RequestRules& rules) {
     const std::size_t descriptors = state_->limits.descriptors_max;
     if (descriptors > 0 && static_cast<std::size_t>(socket.native_handle()) >= descriptors) {
       if (state_->limits.no_descriptors) state_->limits.no_descriptors();

@@ -15,7 +15,7 @@
 #include "tests/bench/child.h"
 #include "tests/bench/cluster.h"
 #include "tests/bench/measure.h"
-#include "tests/bench/programs/door_client.h"
+#include "tests/bench/programs/local_api_client.h"
 
 namespace quell::bench {
 namespace {

@@ -5,7 +5,7 @@
 #include <gtest/gtest.h>
 
 #include "cli/coordinator_client.h"
-#include "cli/run/local_door.h"
+#include "cli/run/local_api_client.h"
 
 namespace quell::cli {
 namespace {
@@ -66,7 +66,7 @@ TEST(AnswerTest, SurvivesAnswersOfAnotherShape) {
 
 TEST(OneTaskTest, ReadsTheRecordAndItsReceipt) {
   const auto one = ParseOneTask(R"({"task":{"id":"N1:12","node":"N1","number":12,"action":"x",
-    "state":"stopping","orphaned":true,"parent":"N1:9","uid":1000,"pid":77,"cancellable":true,
+    "state":"stopping","detached":true,"parent":"N1:9","uid":1000,"pid":77,"cancellable":true,
     "start_time_in_millis":5,"running_time_in_nanos":7,
     "resources":{"memory_in_bytes":4096,"most_memory_in_bytes":8192},
     "cancel":{"at_millis":6,"by":"loopback","reason":"why"}},
@@ -76,7 +76,7 @@ TEST(OneTaskTest, ReadsTheRecordAndItsReceipt) {
   ASSERT_TRUE(one);
   EXPECT_EQ(one->task.number, 12U);
   EXPECT_EQ(one->task.state, "stopping");
-  EXPECT_TRUE(one->orphaned);
+  EXPECT_TRUE(one->detached);
   EXPECT_FALSE(one->ended);
   EXPECT_TRUE(one->task.cancelled);
   EXPECT_EQ(one->task.cancelled_by, "loopback");

@@ -122,7 +122,7 @@ class CoordinatorServicesTest : public testing::Test {
   StoreFile file_;
   MemoryStore store_{executor_, file_};
   AskedNodes nodes_;
-  Principal who_{Principal::Door::kLoopback, 0, 0, "127.0.0.1"};
+  Principal who_{Principal::Transport::kLoopback, 0, 0, "127.0.0.1"};
 };
 
 }  // namespace quell

@@ -81,7 +81,7 @@ inline std::shared_ptr<TestExchange> Begin(const http::Router& router, http::Met
   request.query = parsed->query;
   request.headers = std::move(headers);
   request.body = std::move(body);
-  request.principal = {Principal::Door::kLoopback, 0, 0, "127.0.0.1"};
+  request.principal = {Principal::Transport::kLoopback, 0, 0, "127.0.0.1"};
   const http::Router::Match match = router.Find(method, request.segments);
   request.captures = match.captures;
   auto exchange = std::make_shared<TestExchange>(std::move(request));

@@ -44,7 +44,7 @@ TEST(ReceiptStateTest, ReadsBackEveryDocumentedName) {
        {kDeferred, "deferred"},
        {kIgnoring, "ignoring"},
        {kKilled, "killed"},
-       {kOrphaned, "orphaned"},
+       {kOrphaned, "detached"},
        {kUnreachable, "unreachable"},
        {kEnded, "ended"}}};
   for (const auto& [state, name] : names) {

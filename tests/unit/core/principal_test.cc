@@ -10,20 +10,20 @@
 namespace quell {
 namespace {
 
-using Door = Principal::Door;
+using Transport = Principal::Transport;
 
 const std::vector<Permission> kAll = {Permission::kNone,         Permission::kTaskList,
                                       Permission::kTaskGet,      Permission::kTaskCancel,
                                       Permission::kTaskRegister, Permission::kNodeManage,
                                       Permission::kClusterJoin,  Permission::kNodeAsk};
 
-const Principal kRemote{Door::kRemote, 0, 0, "10.0.0.7:1234"};
+const Principal kRemote{Transport::kRemote, 0, 0, "10.0.0.7:1234"};
 
 TEST(AuthorizeTest, LetsLoopbackAndTheUnixSocketDoEverything) {
   for (const Permission permission : kAll) {
-    EXPECT_TRUE(Authorize({Door::kLoopback, 0, 0, "127.0.0.1:1"}, permission))
+    EXPECT_TRUE(Authorize({Transport::kLoopback, 0, 0, "127.0.0.1:1"}, permission))
         << ToString(permission);
-    EXPECT_TRUE(Authorize({Door::kUnixSocket, 1000, 42, "unix"}, permission))
+    EXPECT_TRUE(Authorize({Transport::kUnixSocket, 1000, 42, "unix"}, permission))
         << ToString(permission);
   }
 }
@@ -49,8 +49,8 @@ TEST(AuthorizeTest, TakesACallerOfUnknownOriginForAStranger) {
 }
 
 TEST(PrincipalTest, IsNamedAsRecordsNameIt) {
-  EXPECT_EQ((Principal{Door::kLoopback, 0, 0, "127.0.0.1:40212"}).name(), "loopback");
-  EXPECT_EQ((Principal{Door::kUnixSocket, 1000, 42, "unix"}).name(), "uid:1000");
+  EXPECT_EQ((Principal{Transport::kLoopback, 0, 0, "127.0.0.1:40212"}).name(), "loopback");
+  EXPECT_EQ((Principal{Transport::kUnixSocket, 1000, 42, "unix"}).name(), "uid:1000");
   EXPECT_EQ(kRemote.name(), "remote 10.0.0.7:1234");
 }
 

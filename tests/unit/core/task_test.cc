@@ -120,7 +120,7 @@ TEST(ViewTest, ShowsTheWholeTask) {
   task.description = "make all";
   task.status_json = "{\"phase\":1}";
   task.cancellable = false;
-  task.orphaned = true;
+  task.detached = true;
   task.ancestors = {{task.id.node, 7}};
   task.headers = {{"X-Opaque-Id", "a"}};
   task.owner_uid = 1000;
@@ -136,7 +136,7 @@ TEST(ViewTest, ShowsTheWholeTask) {
   EXPECT_EQ(view.status_json, "{\"phase\":1}");
   EXPECT_EQ(view.state, kRunning);
   EXPECT_FALSE(view.cancellable);
-  EXPECT_TRUE(view.orphaned);
+  EXPECT_TRUE(view.detached);
   EXPECT_FALSE(view.cancelled);
   EXPECT_EQ(view.start_wall, task.start_wall);
   EXPECT_EQ(view.running, 3s);

@@ -16,10 +16,10 @@
 #include "core/limits.h"
 #include "core/validity.h"
 #include "host/sqlite.h"
-#include "node/journal_rows.h"
-#include "node/local_messages.h"
+#include "node/journal/journal_rows.h"
+#include "node/local_api/local_messages.h"
 #include "sdk/src/context.h"
-#include "tests/unit/coordinator/face_fixtures.h"
+#include "tests/unit/coordinator/api_fixtures.h"
 #include "tests/unit/node/fixtures.h"
 #include "transport/grpc/convert.h"
 
@@ -146,7 +146,7 @@ Task Journaled(std::uint64_t number) {
 
 // A journal with one row of each kind, into which `sql` writes `value`.
 bool JournalTakesIn(sqlite::Database& database, const std::string& sql, const std::string& value) {
-  KeptTask live;
+  LiveTaskRecord live;
   live.task = Journaled(1);
   AppliedIntent applied;
   applied.intent.id = *IntentId::Parse(kNode);
@@ -197,7 +197,7 @@ Entrance OnCommandLine(std::vector<std::string> before, std::vector<std::string>
 
 // ---- HTTP
 
-class Api final : public opensearch::FaceTest {
+class Api final : public opensearch::ApiTest {
  public:
   int StatusOf(const std::string& target) { return Post(target).status; }
   Result<JoinReply> Join(NodeInfo node) {

@@ -64,7 +64,7 @@ TEST_P(ConvertTest, TasksComeAsViewsOfWhatWasShown) {
       EXPECT_EQ(seen.status_json, sent.status_json);
       EXPECT_EQ(seen.state, sent.state);
       EXPECT_EQ(seen.cancellable, sent.cancellable);
-      EXPECT_EQ(seen.orphaned, sent.orphaned);
+      EXPECT_EQ(seen.detached, sent.detached);
       EXPECT_EQ(seen.cancelled, sent.cancelled);
       EXPECT_EQ(seen.cancelled_at, sent.cancelled_at);
       EXPECT_EQ(seen.cancelled_by, sent.cancelled_by);
@@ -264,7 +264,7 @@ TEST_P(ConvertTest, MembershipArrivesAsItWasMade) {
     if (random_.Coin()) beat.live_tasks = random_.Below(1000);
     beat.draining = random_.Coin();
     for (std::uint64_t i = random_.Below(4); i > 0; --i)
-      beat.owed.push_back(random_.AnIntent());
+      beat.handoff.push_back(random_.AnIntent());
     if (random_.Coin()) beat.host_load = random_.Load();
     if (random_.Coin()) beat.life = random_.Life();
     const auto beaten = FromProto(Sent<v1::HeartbeatRequest>(beat));
@@ -275,7 +275,7 @@ TEST_P(ConvertTest, MembershipArrivesAsItWasMade) {
     EXPECT_EQ(beaten->acks, beat.acks);
     EXPECT_EQ(beaten->life, beat.life);
     EXPECT_EQ(beaten->cancelled_running, beat.cancelled_running);
-    EXPECT_EQ(beaten->owed, beat.owed);
+    EXPECT_EQ(beaten->handoff, beat.handoff);
     EXPECT_EQ(beaten->host_load, beat.host_load);
     EXPECT_EQ(beaten->live_tasks, beat.live_tasks);
     EXPECT_EQ(beaten->draining, beat.draining);

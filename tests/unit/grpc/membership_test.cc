@@ -145,7 +145,7 @@ JoinRequest AJoin() {
   return {RandomValues(1).Info(), 17};
 }
 
-void Welcome(const JoinRequest&, const ScriptedCoordinator::Answer<JoinReply>& reply) {
+void SendJoinReply(const JoinRequest&, const ScriptedCoordinator::Answer<JoinReply>& reply) {
   JoinReply welcome;
   welcome.coordinator = NodeOf(9);
   welcome.wall = WallFromMicros(1);
@@ -171,14 +171,14 @@ TEST(GrpcMembershipTest, JoinsAndIsAnswered) {
   coordinator.Stop();
   EXPECT_EQ(seen.node, AJoin().node);
   EXPECT_EQ(seen.next_number, 17U);
-  EXPECT_EQ(coordinator.handler.who_.door, Principal::Door::kLoopback);
+  EXPECT_EQ(coordinator.handler.who_.transport, Principal::Transport::kLoopback);
 }
 
 TEST(GrpcMembershipTest, BeatsAndLeaves) {
   RandomValues random(3);
   HeartbeatRequest beat{NodeOf(1), Incarnation{2}, 5, {random.Ack()}};
   beat.cancelled_running = CancelledRunning{3, 4};
-  beat.owed = {random.AnIntent()};
+  beat.handoff = {random.AnIntent()};
   beat.host_load = random.Load();
   beat.life = random.Life();
   beat.live_tasks = 77;
@@ -190,7 +190,7 @@ TEST(GrpcMembershipTest, BeatsAndLeaves) {
     EXPECT_EQ(request.next_number, beat.next_number);
     EXPECT_EQ(request.acks, beat.acks);
     EXPECT_EQ(request.cancelled_running, beat.cancelled_running);
-    EXPECT_EQ(request.owed, beat.owed);
+    EXPECT_EQ(request.handoff, beat.handoff);
     EXPECT_EQ(request.host_load, beat.host_load);
     EXPECT_EQ(request.life, beat.life);
     EXPECT_EQ(request.live_tasks, beat.live_tasks);
@@ -253,7 +253,7 @@ TEST(GrpcMembershipTest, EndsAtTheDeadlineIfTheCoordinatorIsSilent) {
 TEST(GrpcMembershipTest, FailsFastIfNobodyListensAndComesBackAtOnce) {
   auto first = std::make_unique<TestCoordinator>();
   const std::string address = first->address();
-  first->handler.on_join = Welcome;
+  first->handler.on_join = SendJoinReply;
   TestMember member(address);
   EXPECT_THAT(member.Join(AJoin()).Wait(), IsOk());
   first = nullptr;
@@ -261,7 +261,7 @@ TEST(GrpcMembershipTest, FailsFastIfNobodyListensAndComesBackAtOnce) {
   for (int i = 0; i < 10; ++i)
     EXPECT_THAT(member.Join(AJoin(), 1h).Wait(), FailsWith(ErrorCode::kUnavailable));
   TestCoordinator second(address);
-  second.handler.on_join = Welcome;
+  second.handler.on_join = SendJoinReply;
   EXPECT_THAT(member.Join(AJoin()).Wait(), IsOk());
 }
 
@@ -275,7 +275,7 @@ TEST(GrpcMembershipTest, AReplyThatIsDroppedEndsItsCall) {
 TEST(GrpcMembershipTest, ASecondReplyDoesNothing) {
   TestCoordinator coordinator;
   coordinator.handler.on_join = [](const JoinRequest& request, const auto& reply) {
-    Welcome(request, reply);
+    SendJoinReply(request, reply);
     reply(Error{ErrorCode::kAlreadyExists, "too late"});
   };
   TestMember member(coordinator.address());
@@ -290,7 +290,7 @@ TEST(GrpcMembershipTest, CallsEndWhenTheCoordinatorStops) {
   ASSERT_TRUE(coordinator.handler.asked.Wait());
   coordinator.Stop();
   EXPECT_THAT(ending.Wait(), FailsWith(ErrorCode::kUnavailable, "stopping"));
-  Welcome({}, coordinator.handler.kept.at(0));  // Harmless.
+  SendJoinReply({}, coordinator.handler.kept.at(0));  // Harmless.
 }
 
 TEST(GrpcMembershipTest, CallsEndWhenTheNodeStops) {

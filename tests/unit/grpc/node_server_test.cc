@@ -94,7 +94,7 @@ TEST(GrpcNodeServerTest, TellsTheHandlerWhoAsks) {
   ASSERT_TRUE(link.Write(ProbeOf(1)));
   ReadAnswer(link, 1);
   node.Stop();
-  EXPECT_EQ(node.handler().who().door, Principal::Door::kLoopback);
+  EXPECT_EQ(node.handler().who().transport, Principal::Transport::kLoopback);
   EXPECT_THAT(node.handler().who().address, HasSubstr("127.0.0.1:"));
 }
 

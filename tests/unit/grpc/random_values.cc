@@ -63,7 +63,7 @@ SeenTask RandomValues::Shown(const NodeId& node) {
   if (Coin()) task.status_json = R"({"phase": "x", "n": [1, -2.5e+3, true, null, {}]})";
   task.state = State();
   task.cancellable = Coin();
-  task.orphaned = Coin();
+  task.detached = Coin();
   task.cancelled = Coin();
   if (task.cancelled) {
     task.cancelled_at = Time();

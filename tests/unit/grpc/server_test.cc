@@ -107,15 +107,15 @@ TEST(GrpcServerTest, CallsThatCameBeforeTheHandlerAreServed) {
 }
 
 TEST(AddressTest, KnowsCallersOnLoopbackFromOthers) {
-  const auto door = [](const char* peer) { return rpc::PeerOf(peer).door; };
+  const auto transport = [](const char* peer) { return rpc::PeerOf(peer).transport; };
   for (const char* peer : {"ipv4:127.0.0.1:1", "ipv4:127.200.3.4:40212", "ipv6:%5B::1%5D:7",
                            "ipv6:[::1]:7", "ipv6:%5B::ffff:127.0.0.1%5D:7"}) {
-    EXPECT_EQ(door(peer), Principal::Door::kLoopback) << peer;
+    EXPECT_EQ(transport(peer), Principal::Transport::kLoopback) << peer;
   }
   for (const char* peer : {"ipv4:10.0.0.7:1", "ipv4:128.0.0.1:1", "ipv6:%5Bfe80::1%5D:7",
                            "ipv6:%5B::ffff:10.0.0.1%5D:7", "unix:/tmp/x", "unix:", "",
                            "127.0.0.1:1", "ipv4:127.0.0.1", "ipv4:loopback:1", "ipv4:"}) {
-    EXPECT_EQ(door(peer), Principal::Door::kRemote) << peer;
+    EXPECT_EQ(transport(peer), Principal::Transport::kRemote) << peer;
   }
   EXPECT_EQ(rpc::PeerOf("ipv6:%5B::1%5D:7").address, "[::1]:7");
 }

@@ -29,45 +29,45 @@ HostLoadTexts Texts(const std::string& times = "100 10 50 800 40 0 0 0") {
 
 TEST(HostLoadMeterTest, ReadsWhatOneLookCanTell) {
   HostLoadMeter meter;
-  EXPECT_EQ(meter.Look(Texts()), (HostLoad{LoadAverages{2.51, 1.73, 0.07}, {}, 41, 3}));
+  EXPECT_EQ(meter.Measure(Texts()), (HostLoad{LoadAverages{2.51, 1.73, 0.07}, {}, 41, 3}));
 }
 
 TEST(HostLoadMeterTest, TheCpuIsBusySinceTheLookBefore) {
   HostLoadMeter meter;
-  meter.Look(Texts("100 10 50 800 40 0 0 0"));
+  meter.Measure(Texts("100 10 50 800 40 0 0 0"));
   // Of 100 ticks 70 were idle or waited for the disk.
-  EXPECT_EQ(meter.Look(Texts("110 15 55 860 50 4 3 3")).cpu_percent, 30U);
-  EXPECT_EQ(meter.Look(Texts("110 15 55 960 50 4 3 3")).cpu_percent, 0U);
-  EXPECT_EQ(meter.Look(Texts("210 15 55 960 50 4 3 3")).cpu_percent, 100U);
+  EXPECT_EQ(meter.Measure(Texts("110 15 55 860 50 4 3 3")).cpu_percent, 30U);
+  EXPECT_EQ(meter.Measure(Texts("110 15 55 960 50 4 3 3")).cpu_percent, 0U);
+  EXPECT_EQ(meter.Measure(Texts("210 15 55 960 50 4 3 3")).cpu_percent, 100U);
 }
 
 TEST(HostLoadMeterTest, WithoutTimeBetweenTwoLooksTheCpuIsAbsent) {
   HostLoadMeter meter;
-  meter.Look(Texts());
-  EXPECT_EQ(meter.Look(Texts()).cpu_percent, std::nullopt);
+  meter.Measure(Texts());
+  EXPECT_EQ(meter.Measure(Texts()).cpu_percent, std::nullopt);
 }
 
 TEST(HostLoadMeterTest, TimesThatWentBackAreNoFigure) {
   HostLoadMeter meter;
-  meter.Look(Texts("100 10 50 800 40 0 0 0"));
-  EXPECT_EQ(meter.Look(Texts("50 5 25 400 20 0 0 0")).cpu_percent, std::nullopt);
-  EXPECT_EQ(meter.Look(Texts("100 5 25 450 20 0 0 0")).cpu_percent, 50U);
+  meter.Measure(Texts("100 10 50 800 40 0 0 0"));
+  EXPECT_EQ(meter.Measure(Texts("50 5 25 400 20 0 0 0")).cpu_percent, std::nullopt);
+  EXPECT_EQ(meter.Measure(Texts("100 5 25 450 20 0 0 0")).cpu_percent, 50U);
   // The kernel's count of waits for the disk can fall a little: busy more than there was time.
-  EXPECT_EQ(meter.Look(Texts("110 5 25 450 18 0 0 0")).cpu_percent, std::nullopt);
+  EXPECT_EQ(meter.Measure(Texts("110 5 25 450 18 0 0 0")).cpu_percent, std::nullopt);
 }
 
 TEST(HostLoadMeterTest, WhatIsMissingIsAbsentAndHurtsNothingElse) {
   HostLoadMeter meter;
-  EXPECT_EQ(meter.Look({}), HostLoad());
+  EXPECT_EQ(meter.Measure({}), HostLoad());
   HostLoadTexts texts = Texts();
   texts.loadavg.clear();
-  EXPECT_EQ(meter.Look(texts), (HostLoad{{}, {}, 41, 3}));
+  EXPECT_EQ(meter.Measure(texts), (HostLoad{{}, {}, 41, 3}));
   texts = Texts("200 10 50 900 40 0 0 0");
   texts.meminfo = "MemTotal:        1000000 kB\n";  // A kernel before 3.14.
-  EXPECT_EQ(meter.Look(texts), (HostLoad{LoadAverages{2.51, 1.73, 0.07}, 50, {}, 3}));
+  EXPECT_EQ(meter.Measure(texts), (HostLoad{LoadAverages{2.51, 1.73, 0.07}, 50, {}, 3}));
   texts.meminfo.clear();
   texts.stat.clear();
-  EXPECT_EQ(meter.Look(texts), (HostLoad{LoadAverages{2.51, 1.73, 0.07}, {}, {}, {}}));
+  EXPECT_EQ(meter.Measure(texts), (HostLoad{LoadAverages{2.51, 1.73, 0.07}, {}, {}, {}}));
 }
 
 TEST(HostLoadMeterTest, GarbageIsNoFigure) {
@@ -75,32 +75,32 @@ TEST(HostLoadMeterTest, GarbageIsNoFigure) {
        {"2.51 1.73", "2.51 x 1", "-1 1 1", "nan 1 1", "1 1 1e9", "\n"}) {
     HostLoadTexts texts = Texts();
     texts.loadavg = loadavg;
-    EXPECT_EQ(HostLoadMeter().Look(texts).averages, std::nullopt) << loadavg;
+    EXPECT_EQ(HostLoadMeter().Measure(texts).averages, std::nullopt) << loadavg;
   }
   for (const std::string meminfo :
        {"MemTotal: 0 kB\nMemAvailable: 0 kB\n", "MemTotal: 5 kB\nMemAvailable: 6 kB\n",
         "MemTotal: x kB\nMemAvailable: 6 kB\n", "MemAvailable: 1 kB\nMemTotal:"}) {
     HostLoadTexts texts = Texts();
     texts.meminfo = meminfo;
-    EXPECT_EQ(HostLoadMeter().Look(texts).memory_percent, std::nullopt) << meminfo;
+    EXPECT_EQ(HostLoadMeter().Measure(texts).memory_percent, std::nullopt) << meminfo;
   }
   for (const std::string statm : {"5000", "5000 x", "5000 -4", "5000 99999999999 1"}) {
     HostLoadTexts texts = Texts();
     texts.statm = statm;
-    EXPECT_EQ(HostLoadMeter().Look(texts).daemon_percent, std::nullopt) << statm;
+    EXPECT_EQ(HostLoadMeter().Measure(texts).daemon_percent, std::nullopt) << statm;
   }
   for (const std::string stat : {"cpu  200 10 50 900\n", "cpu0 200 10 50 900 40 0 0 0\n",
                                  "cpu  200 10 50 900 x 0 0 0\n", "cpu"}) {
     HostLoadMeter meter;
-    meter.Look(Texts());
+    meter.Measure(Texts());
     HostLoadTexts texts = Texts();
     texts.stat = stat;
-    EXPECT_EQ(meter.Look(texts).cpu_percent, std::nullopt) << stat;
+    EXPECT_EQ(meter.Measure(texts).cpu_percent, std::nullopt) << stat;
   }
 }
 
 TEST(HostLoadMeterTest, ThisMachineTells) {
-  const HostLoad load = HostLoadMeter().Look(ReadHostLoadTexts());
+  const HostLoad load = HostLoadMeter().Measure(ReadHostLoadTexts());
   EXPECT_NE(load.averages, std::nullopt);
   EXPECT_NE(load.memory_percent, std::nullopt);
   EXPECT_NE(load.daemon_percent, std::nullopt);

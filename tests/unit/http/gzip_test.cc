@@ -31,7 +31,7 @@ std::string Unpacked(const std::string& packed, std::size_t most) {
   return ended == Z_STREAM_END ? out : "not a whole gzip file";
 }
 
-std::string Numbers(std::size_t bytes) {
+std::string TaskIdAllocator(std::size_t bytes) {
   std::string text;
   for (int i = 0; text.size() < bytes; ++i)
     text += std::to_string(i) + ",";
@@ -62,7 +62,7 @@ TEST(GzipTest, IsTakenByThoseWhoSaySo) {
 }
 
 TEST(GzipTest, PiecesMakeOneFile) {
-  const std::string text = Numbers(300'000);
+  const std::string text = TaskIdAllocator(300'000);
   GzipWriter writer;
   std::string packed;
   for (std::size_t at = 0; at < text.size(); at += 1000)
@@ -74,10 +74,12 @@ TEST(GzipTest, PiecesMakeOneFile) {
 class GzipServerTest : public ServerTest {
  protected:
   Response Ask(std::size_t bytes, const std::string& encoding, const char* method = "GET") {
-    Route(Method::kGet, "/long",
-          [bytes](std::shared_ptr<Exchange> exchange) { exchange->Send(Text(Numbers(bytes))); });
-    Route(Method::kHead, "/long",
-          [bytes](std::shared_ptr<Exchange> exchange) { exchange->Send(Text(Numbers(bytes))); });
+    Route(Method::kGet, "/long", [bytes](std::shared_ptr<Exchange> exchange) {
+      exchange->Send(Text(TaskIdAllocator(bytes)));
+    });
+    Route(Method::kHead, "/long", [bytes](std::shared_ptr<Exchange> exchange) {
+      exchange->Send(Text(TaskIdAllocator(bytes)));
+    });
     Start();
     RawClient client = Connect();
     client.Send(std::string(method) +
@@ -97,26 +99,26 @@ class GzipServerTest : public ServerTest {
 TEST_F(GzipServerTest, AnAnswerIsPackedWhole) {
   const Response got = Ask(limits::kGzipMin, "gzip");
   EXPECT_EQ(Encoding(got), "gzip");
-  EXPECT_EQ(Unpacked(got.body, limits::kGzipMin), Numbers(limits::kGzipMin));
+  EXPECT_EQ(Unpacked(got.body, limits::kGzipMin), TaskIdAllocator(limits::kGzipMin));
 }
 
 TEST_F(GzipServerTest, ALongAnswerIsPackedInSlices) {
   constexpr std::size_t kBytes = 10 * limits::kGzipSlice + 7;
   const Response got = Ask(kBytes, "gzip, deflate");
   EXPECT_EQ(Encoding(got), "gzip");
-  EXPECT_EQ(Unpacked(got.body, kBytes), Numbers(kBytes));
+  EXPECT_EQ(Unpacked(got.body, kBytes), TaskIdAllocator(kBytes));
 }
 
 TEST_F(GzipServerTest, AShortAnswerIsLeftAlone) {
   const Response got = Ask(limits::kGzipMin - 1, "gzip");
   EXPECT_EQ(Encoding(got), "");
-  EXPECT_EQ(got.body, Numbers(limits::kGzipMin - 1));
+  EXPECT_EQ(got.body, TaskIdAllocator(limits::kGzipMin - 1));
 }
 
 TEST_F(GzipServerTest, NobodyGetsWhatHeDidNotAskFor) {
   const Response got = Ask(limits::kGzipSlice + 1, "identity");
   EXPECT_EQ(Encoding(got), "");
-  EXPECT_EQ(got.body, Numbers(limits::kGzipSlice + 1));
+  EXPECT_EQ(got.body, TaskIdAllocator(limits::kGzipSlice + 1));
 }
 
 TEST_F(GzipServerTest, AHeadHasNothingToPack) {

@@ -218,7 +218,7 @@ TEST_F(LifetimeTest, RefusesWhoMayNotUseARoute) {
     ours.non_blocking(true);
     auto state = std::make_shared<ServerState>(context_, router_, limits_);
     Principal remote;
-    remote.door = Principal::Door::kRemote;
+    remote.transport = Principal::Transport::kRemote;
     remote.address = "10.0.0.7:1234";
     std::make_shared<Connection>(state, StreamSocket(std::move(ours)), remote, state->tcp_rules)
         ->Start(false);

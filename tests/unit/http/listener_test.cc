@@ -111,7 +111,7 @@ TEST_F(ListenerTest, ServesAUnixSocketWithThePeersCredentials) {
   client.Send("GET /held/1 HTTP/1.1\r\nHost: any.name\r\n\r\n");
   const auto exchange = held_.Take();
   const Principal& principal = exchange->request().principal;
-  EXPECT_EQ(principal.door, Principal::Door::kUnixSocket);
+  EXPECT_EQ(principal.transport, Principal::Transport::kUnixSocket);
   EXPECT_EQ(principal.uid, ::getuid());
   EXPECT_EQ(principal.pid, ::getpid());
   EXPECT_EQ(principal.address, "unix");

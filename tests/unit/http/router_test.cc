@@ -1,6 +1,6 @@
 // Goal: each path has exactly one meaning, and what no route takes is told apart: unknown path or
 // wrong method.
-// Method: a router with the shapes of our faces, asked with decoded segments.
+// Method: a router with the shapes of our APIs, asked with decoded segments.
 #include "transport/http/router.h"
 
 #include <string>

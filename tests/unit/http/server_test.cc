@@ -81,7 +81,7 @@ TEST_F(ServerTest, GivesTheHandlerTheRequest) {
   EXPECT_EQ(request.Param("a")->value, "b");
   EXPECT_EQ(request.HeaderValue("x-opaque-id"), "me");
   EXPECT_EQ(request.body, "body");
-  EXPECT_EQ(request.principal.door, Principal::Door::kLoopback);
+  EXPECT_EQ(request.principal.transport, Principal::Transport::kLoopback);
   EXPECT_THAT(request.principal.address, StartsWith("127.0.0.1:"));
 }
 

@@ -31,7 +31,7 @@ void FakeCoordinator::Answer(MonoTime deadline, std::function<void(Result<Reply>
 
 void FakeCoordinator::Join(JoinRequest request, MonoTime deadline,
                            std::function<void(Result<JoinReply>)> done) {
-  joins.push_back(std::move(request));
+  membership.push_back(std::move(request));
   JoinReply reply;
   reply.coordinator = id;
   reply.next_number = next_number;
@@ -46,7 +46,7 @@ void FakeCoordinator::Heartbeat(HeartbeatRequest request, MonoTime deadline,
   if (!error && !silent) {
     reply.rejoin = std::exchange(rejoin, false);
     if (!reply.rejoin) reply.pending = std::exchange(pending, {});
-    for (const Intent& intent : heartbeats.back().owed) {
+    for (const Intent& intent : heartbeats.back().handoff) {
       if (settles) reply.settled.push_back(intent.id);
     }
   }
@@ -129,7 +129,7 @@ void NodeWorld::Start() {
 
 Principal NodeWorld::User(std::uint32_t uid) {
   Principal who;
-  who.door = Principal::Door::kUnixSocket;
+  who.transport = Principal::Transport::kUnixSocket;
   who.uid = uid;
   return who;
 }
@@ -173,9 +173,9 @@ std::vector<Status> NodeWorld::FinishAll(std::vector<TaskEnd> ends, const Princi
                                          std::optional<SessionToken> session) {
   std::vector<Status> none(ends.size(), Error{ErrorCode::kInternal, "the node has not answered"});
   std::optional<std::vector<Status>> answer;
-  node->Finish(std::move(ends), session, who, [&answer](std::vector<Status> answers) {
+  node->Finish(std::move(ends), session, who, [&answer](std::vector<Status> queries) {
     EXPECT_FALSE(answer.has_value()) << "answered twice";
-    answer = std::move(answers);
+    answer = std::move(queries);
   });
   scheduler.RunUntil([&answer] { return answer.has_value(); }, 10s);
   return answer.value_or(none);
@@ -202,7 +202,7 @@ Intent NodeWorld::Cancel(TaskFilter filter) {
 std::shared_ptr<RecordingWriter> NodeWorld::Ask(NodeRequest request) {
   auto writer = std::make_shared<RecordingWriter>(*executor);
   Principal who;
-  who.door = Principal::Door::kLoopback;
+  who.transport = Principal::Transport::kLoopback;
   node->OnRequest(std::move(request), who, clock.Now() + 5s, writer);
   scheduler.RunUntil([&writer] { return writer->reply.has_value(); }, 5s);
   return writer;

@@ -9,8 +9,8 @@
 
 #include "host/asio_executor.h"
 #include "host/system_clock.h"
-#include "node/journal_rows.h"
-#include "node/sqlite_journal.h"
+#include "node/journal/journal_rows.h"
+#include "node/journal/sqlite_journal.h"
 #include "tests/support/result_matchers.h"
 
 namespace quell {
@@ -128,9 +128,9 @@ TEST_P(OldJournalsTest, KeepsWhatWasAppliedWhatHasEndedWhatLivesAndItsNumbers) {
   }
   ASSERT_THAT(state_.receipts, SizeIs(2));
   EXPECT_EQ(state_.receipts[0].note, "a note");
-  EXPECT_THAT(state_.owed, SizeIs(GetParam() >= 5 ? 1 : 0));
+  EXPECT_THAT(state_.handoff, SizeIs(GetParam() >= 5 ? 1 : 0));
   ASSERT_THAT(state_.live, SizeIs(GetParam() >= 4 ? 1 : 0));
-  for (const KeptTask& kept : state_.live) {
+  for (const LiveTaskRecord& kept : state_.live) {
     EXPECT_EQ(kept.task.id.number, 11u);
     EXPECT_EQ(kept.key, "the key");
     EXPECT_EQ(kept.task.on_parent_lost, OnParentLost::kCancel);

@@ -1,6 +1,6 @@
 // Goal: the library is safe from many threads, over restarts of the daemon, and after a fork, and
 // says to the node what the program said.
-// Method: the C interface beside a node with a real local door, in one process, so that the
+// Method: the C interface beside a node with a real local API, in one process, so that the
 // sanitizers see both ends and all that happens between them.
 #include <algorithm>
 #include <atomic>
@@ -23,7 +23,7 @@
 #include "host/system_clock.h"
 #include "quell/quell.h"
 #include "tests/support/burn.h"
-#include "tests/unit/sdk/door_node.h"
+#include "tests/unit/sdk/local_api_node.h"
 
 namespace quell {
 namespace {
@@ -172,18 +172,18 @@ TEST_F(LibraryTest, ACallbackRunsOnceAndNotAfterItWasTakenBack) {
 // ---- What goes wrong costs itself alone.
 
 // What the library says while it lives. One at a time.
-class Heard {
+class RecordHeartbeat {
  public:
-  Heard() {
+  RecordHeartbeat() {
     quell_on_error(
         [](void* arg, const char* message) {
-          auto* here = static_cast<Heard*>(arg);
+          auto* here = static_cast<RecordHeartbeat*>(arg);
           const std::lock_guard lock(here->mutex_);
           here->all_.emplace_back(message);
         },
         this);
   }
-  ~Heard() { quell_on_error(nullptr, nullptr); }
+  ~RecordHeartbeat() { quell_on_error(nullptr, nullptr); }
   // With these words in it.
   std::size_t Count(const std::string& words) {
     const std::lock_guard lock(mutex_);
@@ -198,7 +198,7 @@ class Heard {
 };
 
 TEST_F(LibraryTest, ACallbackThatThrowsEndsThereAndOthersRun) {
-  Heard heard;
+  RecordHeartbeat heard;
   quell_task* task = StartTask("sdk/throws");
   quell_task* other = StartTask("sdk/others");
   std::atomic<int> ran{0};
@@ -221,7 +221,7 @@ TEST_F(LibraryTest, ACallbackThatThrowsEndsThereAndOthersRun) {
 }
 
 TEST_F(LibraryTest, AMemberThatIsNoJsonOrHasNoRoomLeavesTheStatusAndIsNamedOnce) {
-  Heard heard;
+  RecordHeartbeat heard;
   quell_task* task = StartTask("sdk/members");
   const auto shows = [&](const std::string& status) {
     return Until([&] { return Seen(node_.List(), task)->status_json == status; });
@@ -246,7 +246,7 @@ TEST_F(LibraryTest, AMemberThatIsNoJsonOrHasNoRoomLeavesTheStatusAndIsNamedOnce)
 }
 
 TEST_F(LibraryTest, WhatTheNodeAloneFindsBadCostsNoAcknowledgement) {
-  Heard heard;
+  RecordHeartbeat heard;
   quell_task* task = StartTask("sdk/deep");
   quell_task_field(task, "deep", (std::string(31, '[') + std::string(31, ']')).c_str());
   quell_task_field(task, "step", "1");
@@ -263,7 +263,7 @@ TEST_F(LibraryTest, WhatTheNodeAloneFindsBadCostsNoAcknowledgement) {
 }
 
 TEST_F(LibraryTest, AParentThatNobodyKnowsHoldsUpNobody) {
-  Heard heard;
+  RecordHeartbeat heard;
   quell_task* before = StartTask("sdk/before");
   ASSERT_EQ(quell_flush(60'000), 1);
   const std::string id = IdOf(before);

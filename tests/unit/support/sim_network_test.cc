@@ -67,7 +67,7 @@ class Members final : public MembershipHandler {
   void OnJoin(JoinRequest request, const Principal&,
               std::function<void(Result<JoinReply>)> reply) override {
     JoinReply answer;
-    answer.next_number = request.next_number + static_cast<std::uint64_t>(++joins);
+    answer.next_number = request.next_number + static_cast<std::uint64_t>(++membership);
     reply(answer);
   }
   void OnHeartbeat(HeartbeatRequest, const Principal&,
@@ -78,7 +78,7 @@ class Members final : public MembershipHandler {
     reply(Status());
   }
 
-  int joins = 0;
+  int membership = 0;
   std::vector<std::function<void(Result<HeartbeatReply>)>> kept;
 };
 
@@ -226,7 +226,7 @@ TEST_F(SimNetworkTest, AnswersAMembershipCallOnceThoughTheHandlerIsCalledTwice) 
                     });
   EXPECT_THAT(answers, IsEmpty());
   scheduler_.Advance(1s);
-  EXPECT_EQ(members_.joins, 2);
+  EXPECT_EQ(members_.membership, 2);
   EXPECT_THAT(answers, ElementsAre(41));
 }
 

@@ -1,0 +1,39 @@
+#include "node/cancels/overdue.h"
+
+#include <algorithm>
+
+namespace quell {
+
+void Overdue::Marked(const LiveTask& live) {
+  waiting_.push_back({state_.now() + limits::kStillRunsAfter, live.task.id.number});
+  Arm();
+}
+
+void Overdue::Ended(const LiveTask& live) {
+  if (live.overdue) --counts_.now;
+}
+
+void Overdue::Arm() {
+  if (armed_ || waiting_.empty()) return;
+  armed_ = true;
+  const MonoTime due = std::max(waiting_.front().due, state_.now());
+  state_.executor.At(due, state_.lifetime.Guard([this] { OnTimer(); }));
+}
+
+void Overdue::OnTimer() {
+  armed_ = false;
+  const MonoTime now = state_.now();
+  for (std::size_t looks = limits::kLooksPerTurn; looks > 0; --looks) {
+    if (waiting_.empty() || waiting_.front().due > now) break;
+    LiveTask* live = state_.registry.Find(waiting_.front().number);
+    if (live != nullptr && !live->overdue) {
+      live->overdue = true;
+      ++counts_.now;
+      ++counts_.total;
+    }
+    waiting_.pop_front();
+  }
+  Arm();
+}
+
+}  // namespace quell

@@ -1,0 +1,161 @@
+#include "node/tasks/task_lifecycle.h"
+
+#include <algorithm>
+#include <chrono>
+#include <utility>
+
+#include "core/limits.h"
+#include "core/utf8.h"
+
+namespace quell {
+namespace {
+
+Receipt NewReceipt(const TaskId& task, const CancelMark& mark) {
+  Receipt receipt;
+  receipt.task = task;
+  receipt.intent = mark.intent;
+  receipt.recorded_at = mark.at;
+  return receipt;
+}
+
+// How long ago the program looked for a cancel, in words.
+std::string LastLook(const Task& task, WallTime now) {
+  if (!task.last_check) return "the program has never said that it looked for a cancel";
+  const auto ago = std::chrono::floor<std::chrono::seconds>(now - *task.last_check);
+  return "the program last looked " + std::to_string(ago.count()) + " s ago";
+}
+
+void SetEnded(Receipt& receipt, const Task& task) {
+  receipt.state = ReceiptState::kEnded;
+  receipt.ended_at = task.end_wall;
+  receipt.outcome = task.state;
+}
+
+}  // namespace
+
+void TaskLifecycle::Mark(LiveTask& live, const Tombstone& tombstone) {
+  live.task.cancel = tombstone.mark;
+  live.receipt = std::make_unique<Receipt>(NewReceipt(live.task.id, tombstone.mark));
+  live.may_tell = false;
+  overdue_.Marked(live);
+  const auto earlier = state_.receipts.find(tombstone.number);
+  if (earlier == state_.receipts.end()) return;
+  if (earlier->second.intent == tombstone.mark.intent) *live.receipt = std::move(earlier->second);
+  state_.receipts.erase(earlier);
+}
+
+void TaskLifecycle::Release(LiveTask& live) {
+  live.may_tell = true;
+  Tell(live);
+}
+
+void TaskLifecycle::Tell(LiveTask& live) {
+  if (!live.task.cancel || !live.may_tell || live.session->sink == nullptr) return;
+  const std::shared_ptr<CommandSink> sink = live.session->sink;
+  const CancelCommand command = CommandFor(live);
+  Delivered(live);
+  sink->OnCancel(command);
+}
+
+std::optional<CancelCommand> TaskLifecycle::TakeCommand(LiveTask& live) {
+  if (!live.task.cancel || !live.may_tell) return std::nullopt;
+  Delivered(live);
+  return CommandFor(live);
+}
+
+CancelCommand TaskLifecycle::CommandFor(const LiveTask& live) {
+  const CancelMark& mark = *live.task.cancel;
+  return {live.task.id, mark.intent, mark.by, mark.reason, mark.grace, mark.at};
+}
+
+void TaskLifecycle::Delivered(LiveTask& live) {
+  Receipt& receipt = *live.receipt;
+  if (receipt.delivered_at) return;
+  receipt.delivered_at = state_.wall();
+  if (receipt.state == ReceiptState::kCancelRequested) receipt.state = ReceiptState::kDelivered;
+  if (CanMove(live.task.state, TaskState::kStopping)) {
+    (void)live.task.Move(TaskState::kStopping, state_.now(), state_.wall());
+  }
+  state_.journal.RecordReceipt(receipt);
+}
+
+void TaskLifecycle::Checked(LiveTask& live, WallTime when) {
+  when = std::min(when, state_.wall());
+  if (!live.task.last_check || *live.task.last_check < when) live.task.last_check = when;
+}
+
+void TaskLifecycle::Acknowledge(LiveTask& live, const ReportRequest& report) {
+  if (!live.receipt) return;
+  const bool knows =
+      report.stopping.value_or(false) || report.deferred || report.ignoring || report.killed;
+  if (knows) Delivered(live);  // Perhaps by an earlier life of this daemon.
+  const Receipt before = *live.receipt;
+  Receipt& receipt = *live.receipt;
+  const WallTime now = state_.wall();
+  if (report.stopping.value_or(false)) receipt.state = ReceiptState::kStopping;
+  if (report.deferred) {
+    receipt.state = ReceiptState::kDeferred;
+    receipt.note = CutUtf8(*report.deferred, limits::kNoteMax);
+  }
+  if (report.killed) receipt.state = ReceiptState::kKilled;
+  if (report.ignoring) {
+    receipt.state = ReceiptState::kIgnoring;
+    receipt.note = CutUtf8(*report.ignoring, limits::kNoteMax);
+  }
+  if (knows && !receipt.acknowledged_at) receipt.acknowledged_at = now;
+  if (report.killed && !receipt.escalated_at) receipt.escalated_at = now;
+  if (receipt != before) state_.journal.RecordReceipt(receipt);
+}
+
+Result<Task> TaskLifecycle::End(LiveTask& live, TaskState outcome) {
+  if (Status moved = live.task.Move(outcome, state_.now(), state_.wall()); !moved) {
+    return moved.error();
+  }
+  overdue_.Ended(live);
+  state_.tombstones.SetEnded(live.task.id.number);
+  live.session->Remove(live.task);
+  if (live.receipt) SetEnded(*live.receipt, live.task);
+  const EndedTask& ended = state_.registry.End(live);
+  if (ended.receipt) state_.journal.RecordReceipt(*ended.receipt);
+  Task task = ended.task;  // Whoever hears of the end may bring about another.
+  state_.ended(task.id.number);
+  return task;
+}
+
+TaskView TaskLifecycle::ViewOf(const LiveTask& live) const {
+  TaskView view = View(live.task, state_.now());
+  view.detached = live.session->detached();
+  return view;
+}
+
+std::optional<Receipt> TaskLifecycle::ReceiptOf(const LiveTask& live) const {
+  if (!live.receipt) return std::nullopt;
+  Receipt receipt = *live.receipt;
+  if (receipt.state == ReceiptState::kCancelRequested && live.session->detached()) {
+    receipt.state = ReceiptState::kOrphaned;
+  }
+  // Told, silent, and past the grace: nobody here can force it.
+  if (receipt.state == ReceiptState::kDelivered && live.task.cancel->grace.count() > 0 &&
+      state_.wall() > *receipt.delivered_at + live.task.cancel->grace) {
+    receipt.state = ReceiptState::kIgnoring;
+    receipt.note = LastLook(live.task, state_.wall());
+  }
+  return receipt;
+}
+
+Receipt TaskLifecycle::ReceiptOf(const Tombstone& tombstone) const {
+  if (const LiveTask* live = state_.registry.Find(tombstone.number)) {
+    if (auto receipt = ReceiptOf(*live)) return *receipt;
+  }
+  Receipt receipt = NewReceipt(state_.IdOf(tombstone.number), tombstone.mark);
+  if (const EndedTask* ended = state_.registry.FindEnded(tombstone.number)) {
+    if (ended->receipt) return *ended->receipt;
+    SetEnded(receipt, ended->task);  // It had ended before the cancel came.
+    return receipt;
+  }
+  const auto earlier = state_.receipts.find(tombstone.number);
+  if (earlier != state_.receipts.end()) return earlier->second;
+  return receipt;
+}
+
+}  // namespace quell

@@ -8,6 +8,12 @@ namespace {
 
 using std::chrono::milliseconds;
 
+// Orders processes by their start. Within one tick pids ascend, but for the moment in which they
+// begin anew.
+std::pair<std::uint64_t, pid_t> Age(const Process& process) {
+  return {process.stat.start_ticks, process.stat.pid};
+}
+
 // The pids of `tree` below another `quell run`, and those wrappers themselves.
 struct Nested {
   std::set<pid_t> wrappers;
@@ -37,11 +43,10 @@ void Sweep::ShortenGrace(MonoTime now, milliseconds grace) {
 
 std::vector<Sweep::Action> Sweep::Decide(MonoTime now, const std::vector<Process>& tree) {
   std::vector<Action> actions;
-  if (!newest_at_start_) {
-    std::uint64_t newest = 0;
+  if (!youngest_at_start_) {
+    youngest_at_start_.emplace();
     for (const Process& process : tree)
-      newest = std::max(newest, process.stat.start_ticks);
-    newest_at_start_ = newest;
+      youngest_at_start_ = std::max(*youngest_at_start_, Age(process));
   }
   if (forcing(now)) {
     Force(now, tree, actions);
@@ -62,7 +67,7 @@ void Sweep::Ask(const std::vector<Process>& tree, std::vector<Action>& actions) 
   const Nested nested = FindNested(tree);
   for (const Process& process : tree) {
     if (process.stat.ended() || nested.below.contains(process.stat.pid)) continue;
-    if (!command_ended_ && process.stat.start_ticks > *newest_at_start_) continue;
+    if (!command_ended_ && Age(process) > *youngest_at_start_) continue;
     if (!asked_.insert(Key(process)).second) continue;
     actions.push_back({process, SIGTERM});
     if (process.stat.may_be_stopped()) actions.push_back({process, SIGCONT});

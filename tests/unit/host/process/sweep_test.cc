@@ -77,6 +77,12 @@ TEST(SweepTest, LeavesTheCleanUpOfALivingCommandAlone) {
   EXPECT_THAT(Decide(sweep, kStart + seconds(1), {Proc(2, 1, 100), Proc(3, 2, 101)}), IsEmpty());
 }
 
+TEST(SweepTest, LeavesACleanUpAloneThatBeginsInTheSameTick) {
+  Sweep sweep(kStart, seconds(10));
+  Decide(sweep, kStart, {Proc(2, 1, 100), Proc(4, 2, 105)});
+  EXPECT_THAT(Decide(sweep, kStart + seconds(1), {Proc(2, 1, 100), Proc(5, 2, 105)}), IsEmpty());
+}
+
 TEST(SweepTest, AsksWhatTheFirstLookMissed) {
   Sweep sweep(kStart, seconds(10));
   Decide(sweep, kStart, {Proc(2, 1, 100), Proc(4, 2, 105)});

@@ -4,59 +4,94 @@
 #include <optional>
 #include <utility>
 
+#include "core/task_id_allocator.h"
+#include "node/cancels/coordinator_clock.h"
+#include "node/cancels/handoff_sender.h"
 #include "node/cancels/intent_applier.h"
+#include "node/cancels/intent_order.h"
+#include "node/cancels/lives.h"
+#include "node/cancels/overdue.h"
+#include "node/cancels/tombstones.h"
 #include "node/membership/drain.h"
 #include "node/membership/membership_agent.h"
 #include "node/programs/parent_loss_policy.h"
 #include "node/programs/programs.h"
 #include "node/programs/registrar.h"
-#include "node/state.h"
+#include "node/programs/restore_tasks.h"
+#include "node/programs/sessions.h"
 #include "node/tasks/await_table.h"
 #include "node/tasks/live_task_writer.h"
+#include "node/tasks/node_context.h"
+#include "node/tasks/registry.h"
 #include "node/tasks/task_lifecycle.h"
 #include "node/tasks/task_queries.h"
 
 namespace quell {
+namespace {
+
+NodeInfo InfoOfThisStart(NodeInfo info, const JournalState& recovered) {
+  info.incarnation = recovered.incarnation;
+  info.life = Lives(recovered.lives).present();
+  return info;
+}
+
+IntentApplier::Spared OrNobody(IntentApplier::Spared spared) {
+  return spared ? std::move(spared) : [](const Intent&, const std::vector<TaskId>&) {};
+}
+
+}  // namespace
 
 class Node::Impl {
  public:
   Impl(NodeOptions options, const NodeServices& services, const JournalState& recovered)
-      : state_(std::move(options.info), services, recovered, options.tombstones_kept),
+      : context_(InfoOfThisStart(std::move(options.info), recovered), services.executor),
+        random_(services.random),
+        journal_(services.journal),
         on_error_(std::move(options.on_error)),
         host_load_(std::move(options.host_load)),
         left_(std::move(options.left)),
-        lifecycle_(state_),
-        applier_(state_, lifecycle_, recovered),
-        handoff_(state_.journal, recovered.handoff),
-        parent_loss_(state_, applier_, handoff_),
-        programs_(state_, lifecycle_, parent_loss_),
-        keeper_(state_),
-        registrar_(state_, lifecycle_, applier_, programs_, parent_loss_, keeper_),
-        queries_(state_, lifecycle_),
-        await_table_(state_, queries_),
-        drain_(state_, queries_, registrar_, handoff_, [this] { Leave(); }) {
-    if (options.spared) state_.spared = std::move(options.spared);
-    RestoreTasks(recovered.live, state_, programs_, applier_);
+        numbers_(
+            [this](std::uint64_t end, auto done) { journal_.ReserveNumbers(end, std::move(done)); },
+            recovered.next_number),
+        lifecycle_(context_, journal_, registry_, recovered.receipts),
+        writer_(context_, journal_, registry_),
+        queries_(context_, journal_, registry_, numbers_, lifecycle_, recovered.next_number),
+        await_table_(context_, registry_, numbers_, queries_, lifecycle_.events()),
+        tombstones_(recovered.tombstones, recovered.forgotten_below, options.tombstones_kept),
+        lives_(recovered.lives),
+        order_(context_, registry_, numbers_, lives_, coordinator_clock_),
+        applier_(context_, journal_, registry_, numbers_, tombstones_, order_, lifecycle_,
+                 OrNobody(std::move(options.spared)), recovered),
+        overdue_(context_, registry_, lifecycle_.events()),
+        handoff_(journal_, recovered.handoff),
+        sessions_(random_),
+        parent_loss_(context_, random_, registry_, applier_, handoff_),
+        programs_(context_, journal_, registry_, sessions_, services.processes, lifecycle_,
+                  parent_loss_),
+        registrar_(context_, journal_, registry_, numbers_, tombstones_, sessions_,
+                   services.processes, lifecycle_, applier_, programs_, parent_loss_, writer_),
+        drain_(context_, registry_, queries_, registrar_, handoff_, [this] { Leave(); }) {
+    RestoreTasks(recovered.live, context_, registry_, lifecycle_, sessions_, programs_, applier_);
     if (services.coordinator != nullptr) {
-      loop_.emplace(state_.info, state_.executor, state_.random, *services.coordinator, Hooks());
+      agent_.emplace(context_.info, context_.executor, random_, *services.coordinator, Hooks());
     }
   }
 
   void Start(std::function<void()> joined, std::function<void(Error)> refused) {
     joined_ = std::move(joined);
     refused_ = std::move(refused);
-    if (loop_) loop_->Start();
+    if (agent_) agent_->Start();
   }
 
   void Stop(std::function<void()> done) {
-    keeper_.Flush();
+    writer_.Flush();
     await_table_.Close();
     auto leave = [this, done = std::move(done)] {
       programs_.CloseAll();
       done();
     };
-    if (loop_) return loop_->Stop(std::move(leave));
-    state_.executor.Post(state_.lifetime.Guard(std::move(leave)));
+    if (agent_) return agent_->Stop(std::move(leave));
+    context_.executor.Post(context_.lifetime.Guard(std::move(leave)));
   }
 
   void OnRequest(NodeRequest request, const Principal& who, MonoTime deadline,
@@ -75,11 +110,11 @@ class Node::Impl {
     } else if (const auto* drain = std::get_if<DrainRequest>(&request)) {
       drain_.OnRequest(*drain, std::move(writer));
     } else {
-      writer->Finish(ProbeReply{state_.info.id, state_.info.incarnation});
+      writer->Finish(ProbeReply{context_.info.id, context_.info.incarnation});
     }
   }
 
-  const NodeInfo& info() const { return state_.info; }
+  const NodeInfo& info() const { return context_.info; }
   const NodeId& coordinator() const { return coordinator_; }
   Programs& programs() { return programs_; }
   Registrar& registrar() { return registrar_; }
@@ -87,13 +122,13 @@ class Node::Impl {
  private:
   MembershipAgent::Hooks Hooks() {
     return {
-        .next_number = [this] { return state_.numbers.next(); },
-        .former_lives = [this] { return state_.lives.Former(); },
-        .cancelled_running = [this] { return lifecycle_.cancelled_running(); },
+        .next_number = [this] { return numbers_.next(); },
+        .former_lives = [this] { return lives_.Former(); },
+        .cancelled_running = [this] { return overdue_.counts(); },
         .handoff = [this] { return handoff_.Next(); },
         .host_load = [this] { return host_load_ ? host_load_() : HostLoad(); },
-        .live_tasks = [this] { return state_.registry.size(); },
-        .draining = [this] { return state_.intake != Intake::kAll; },
+        .live_tasks = [this] { return registry_.size(); },
+        .draining = [this] { return registrar_.intake() != Intake::kAll; },
         .joined = [this](JoinReply reply, BootTime sent) { OnJoined(std::move(reply), sent); },
         .heard =
             [this](HeartbeatReply reply, BootTime sent) {
@@ -113,17 +148,17 @@ class Node::Impl {
   }
 
   void Leave() {
-    if (!loop_) return;
-    loop_->Leave([this] {
+    if (!agent_) return;
+    agent_->Leave([this] {
       if (left_) left_();
     });
   }
 
   void OnJoined(JoinReply reply, BootTime sent) {
     coordinator_ = reply.coordinator;
-    state_.numbers.RaiseTo(reply.next_number);
-    if (state_.lives.Joined(state_.numbers.next())) {
-      state_.journal.RecordJoined(state_.numbers.next());
+    numbers_.RaiseTo(reply.next_number);
+    if (lives_.Joined(numbers_.next())) {
+      journal_.RecordJoined(numbers_.next());
     }
     CompareClocks(reply.clock, sent);
     Pull(std::move(reply.pending));
@@ -131,8 +166,8 @@ class Node::Impl {
   }
 
   void CompareClocks(const BootMoment& clock, BootTime sent) {
-    state_.coordinator_clock.Sample(clock, sent, state_.boot());
-    if (state_.coordinator_clock.ready()) applier_.OnClockReady();
+    coordinator_clock_.Sample(clock, sent, context_.boot());
+    if (coordinator_clock_.ready()) applier_.OnClockReady();
   }
 
   // What this node has missed. Each is acknowledged with a heartbeat once it is journaled; what
@@ -141,7 +176,7 @@ class Node::Impl {
     for (Intent& intent : pending) {
       applier_.Apply(std::move(intent), Way::kHandedOver,
                      [this](Result<IntentApplier::Applied> applied) {
-                       if (applied) return loop_->Acknowledge(std::move(applied->ack));
+                       if (applied) return agent_->Acknowledge(std::move(applied->ack));
                        if (on_error_) on_error_(applied.error());
                      });
     }
@@ -180,21 +215,36 @@ class Node::Impl {
     }
   }
 
-  NodeState state_;
-  std::function<void(const Error&)> on_error_;
-  std::function<HostLoad()> host_load_;
-  std::function<void()> left_;
+  // The parts, from the lowest folder up: each is handed what it uses.
+  const NodeContext context_;
+  Random& random_;
+  Journal& journal_;
+  const std::function<void(const Error&)> on_error_;
+  const std::function<HostLoad()> host_load_;
+  const std::function<void()> left_;
+  // node/tasks/
+  TaskIdAllocator numbers_;
+  Registry registry_;
   TaskLifecycle lifecycle_;
-  IntentApplier applier_;
-  HandoffSender handoff_;
-  ParentLossPolicy parent_loss_;
-  Programs programs_;
-  LiveTaskWriter keeper_;
-  Registrar registrar_;
+  LiveTaskWriter writer_;
   TaskQueries queries_;
   AwaitTable await_table_;
+  // node/cancels/
+  Tombstones tombstones_;
+  Lives lives_;
+  CoordinatorClock coordinator_clock_;
+  IntentOrder order_;
+  IntentApplier applier_;
+  Overdue overdue_;
+  HandoffSender handoff_;
+  // node/programs/
+  Sessions sessions_;
+  ParentLossPolicy parent_loss_;
+  Programs programs_;
+  Registrar registrar_;
+  // node/membership/
   Drain drain_;
-  std::optional<MembershipAgent> loop_;
+  std::optional<MembershipAgent> agent_;
   NodeId coordinator_;
   std::function<void()> joined_;
   std::function<void(Error)> refused_;

@@ -37,11 +37,19 @@ struct IntentApplier::Job {
   bool TurnIsOver() const { return looks == 0 || changes == 0; }
 };
 
-IntentApplier::IntentApplier(NodeState& state, TaskLifecycle& lifecycle,
+IntentApplier::IntentApplier(const NodeContext& context, Journal& journal, Registry& registry,
+                             const TaskIdAllocator& numbers, Tombstones& tombstones,
+                             const IntentOrder& order, TaskLifecycle& lifecycle, Spared spared,
                              const JournalState& recovered)
-    : state_(state),
+    : TaskObserver(lifecycle.events()),
+      context_(context),
+      journal_(journal),
+      registry_(registry),
+      numbers_(numbers),
+      tombstones_(tombstones),
+      order_(order),
       lifecycle_(lifecycle),
-      order_(state),
+      spared_(std::move(spared)),
       filters_(recovered.filters.begin(), recovered.filters.end()) {
   for (const IntentId& id : recovered.applied)
     known_[id].durable = true;
@@ -52,6 +60,10 @@ IntentApplier::IntentApplier(NodeState& state, TaskLifecycle& lifecycle,
 }
 
 IntentApplier::~IntentApplier() = default;
+
+void IntentApplier::OnTaskEnded(const LiveTask& live) {
+  tombstones_.SetEnded(live.task.id.number);
+}
 
 void IntentApplier::Apply(Intent intent, Way way, Done done) {
   const auto known = known_.find(intent.id);
@@ -105,16 +117,16 @@ void IntentApplier::Begin(const std::shared_ptr<Job>& job) {
 bool IntentApplier::IsStronger(const Intent& intent) const {
   const TaskId* target = intent.task();
   if (target == nullptr) return false;
-  const std::uint64_t own = state_.OwnNumber(*target);
-  const Tombstone* tombstone = state_.tombstones.Find(own);
-  if (tombstone == nullptr || !state_.tombstones.IsDurable(own)) {
-    return state_.registry.Find(own) != nullptr;
+  const std::uint64_t own = context_.OwnNumber(*target);
+  const Tombstone* tombstone = tombstones_.Find(own);
+  if (tombstone == nullptr || !tombstones_.IsDurable(own)) {
+    return registry_.Find(own) != nullptr;
   }
   return ((intent.cascade && !tombstone->cascade) || intent.grace < tombstone->mark.grace);
 }
 
 void IntentApplier::ContinueSoon(const std::shared_ptr<Job>& job) {
-  state_.executor.Post(state_.lifetime.Guard([this, job] { Continue(job); }));
+  context_.executor.Post(context_.lifetime.Guard([this, job] { Continue(job); }));
 }
 
 void IntentApplier::Continue(const std::shared_ptr<Job>& job) {
@@ -146,19 +158,18 @@ bool IntentApplier::Scan(Job& job) {
   }
   const auto look = [&](LiveTask& live) { return Visit(job, live); };
   const std::optional<TaskId>& parent = job.intent.filter()->parent;
-  return parent ? state_.registry.ScanBelow(*parent, job.cursor, look)
-                : state_.registry.Scan(job.cursor, look);
+  return parent ? registry_.ScanBelow(*parent, job.cursor, look) : registry_.Scan(job.cursor, look);
 }
 
 void IntentApplier::ScanTarget(Job& job, const TaskId& target) {
-  const std::uint64_t number = state_.OwnNumber(target);
+  const std::uint64_t number = context_.OwnNumber(target);
   if (number == 0) return;
   // A number that was never given out: whoever gets it one day begins after the intent.
-  if (number >= state_.numbers.next()) {
+  if (number >= numbers_.next()) {
     job.cascades = false;
     return;
   }
-  if (LiveTask* live = state_.registry.Find(number)) {
+  if (LiveTask* live = registry_.Find(number)) {
     // What is marked already was hit by an intent that was sure of it.
     const Order order = live->task.cancel
                             ? Order::kBefore
@@ -174,7 +185,7 @@ void IntentApplier::ScanTarget(Job& job, const TaskId& target) {
     job.cascades = false;
   } else if (job.marks) {
     Mark(job, number, nullptr, false);
-  } else if (const EndedTask* ended = state_.registry.FindEnded(number)) {
+  } else if (const EndedTask* ended = registry_.FindEnded(number)) {
     const std::optional<CancelMark>& mark = ended->task.cancel;
     if (mark && mark->intent == job.intent.id) job.hits.push_back(number);
   }
@@ -216,11 +227,11 @@ bool IntentApplier::Cascade(Job& job) {
     return !job.TurnIsOver();
   };
   if (const TaskId* target = job.intent.task()) {
-    return state_.registry.ScanBelow(*target, job.cursor, mark);
+    return registry_.ScanBelow(*target, job.cursor, mark);
   }
   while (job.root < job.hits.size()) {
     if (job.TurnIsOver()) return false;
-    if (!state_.registry.ScanBelow(state_.IdOf(job.hits[job.root]), job.cursor, mark)) return false;
+    if (!registry_.ScanBelow(context_.IdOf(job.hits[job.root]), job.cursor, mark)) return false;
     --job.looks;
     job.cursor = 0;
     ++job.root;
@@ -232,13 +243,13 @@ void IntentApplier::Mark(Job& job, std::uint64_t number, LiveTask* live, bool in
   const Intent& intent = job.intent;
   Tombstone tombstone;
   tombstone.number = number;
-  tombstone.mark = {intent.id, state_.wall(), intent.by, intent.reason, intent.grace, inherited};
+  tombstone.mark = {intent.id, context_.wall(), intent.by, intent.reason, intent.grace, inherited};
   tombstone.cascade = inherited || intent.cascade;
-  const Tombstones::Change change = state_.tombstones.Add(tombstone, live != nullptr);
+  const Tombstones::Change change = tombstones_.Add(tombstone, live != nullptr);
   // Another intent's mark that the journal does not have may be lost: whatever is acknowledged
   // writes the tombstones of all that it hits.
-  const bool lacking = change.kept.mark.intent != intent.id &&
-                       !state_.tombstones.IsDurable(number) && job.held.insert(number).second;
+  const bool lacking = change.kept.mark.intent != intent.id && !tombstones_.IsDurable(number) &&
+                       job.held.insert(number).second;
   if (!change.fresh && !change.cascade && !change.grace && !lacking) return;
   --job.changes;
   if (live != nullptr) {
@@ -260,16 +271,16 @@ void IntentApplier::Write(Job& job, const Tombstone& tombstone) {
 
 void IntentApplier::Record(const std::shared_ptr<Job>& job) {
   for (const std::uint64_t number : std::exchange(known_[job->intent.id].unwritten, {})) {
-    const Tombstone* tombstone = state_.tombstones.Find(number);
+    const Tombstone* tombstone = tombstones_.Find(number);
     if (tombstone == nullptr) continue;  // Forgotten meanwhile.
     if (!job->held.insert(number).second) continue;
     Write(*job, *tombstone);
   }
   // Now: once it is durable a crash could come first, and nobody would look at them again.
   NameSpared(*job);
-  state_.journal.RecordApplied(
+  journal_.RecordApplied(
       std::move(job->record),
-      state_.lifetime.Guard([this, job](const Status& status) { OnRecorded(job, status); }));
+      context_.lifetime.Guard([this, job](const Status& status) { OnRecorded(job, status); }));
 }
 
 void IntentApplier::OnRecorded(const std::shared_ptr<Job>& job, const Status& status) {
@@ -281,7 +292,7 @@ void IntentApplier::OnRecorded(const std::shared_ptr<Job>& job, const Status& st
     known.unwritten.insert(known.unwritten.end(), job->written.begin(), job->written.end());
   }
   for (const std::uint64_t number : job->held) {
-    const LiveTask* live = state_.registry.Find(number);
+    const LiveTask* live = registry_.Find(number);
     if (live != nullptr && live->task.cancel && !live->may_tell) job->changed.push_back(number);
   }
   job->cursor = 0;
@@ -294,7 +305,7 @@ void IntentApplier::Release(const std::shared_ptr<Job>& job, const Status& statu
   for (; job->cursor < end; ++job->cursor)
     ReleaseOne(job->changed[job->cursor], job->intent, status.has_value());
   if (end == job->changed.size()) return End(job, status);
-  state_.executor.Post(state_.lifetime.Guard([this, job, status] { Release(job, status); }));
+  context_.executor.Post(context_.lifetime.Guard([this, job, status] { Release(job, status); }));
 }
 
 // The store has the intent, so programs are told even if the journal could not take it: after a
@@ -302,11 +313,11 @@ void IntentApplier::Release(const std::shared_ptr<Job>& job, const Status& statu
 // would not be found again, if the hit has ended by then: it waits until the journal has an
 // ancestor's tombstone.
 void IntentApplier::ReleaseOne(std::uint64_t number, const Intent& intent, bool durable) {
-  LiveTask* live = state_.registry.Find(number);
+  LiveTask* live = registry_.Find(number);
   if (live == nullptr) return;
   const auto is_found_again = [this](const TaskId& ancestor) {
-    const std::uint64_t own = state_.OwnNumber(ancestor);
-    return state_.tombstones.IsDurable(own) && state_.tombstones.Find(own)->cascade;
+    const std::uint64_t own = context_.OwnNumber(ancestor);
+    return tombstones_.IsDurable(own) && tombstones_.Find(own)->cascade;
   };
   const std::vector<TaskId>& chain = live->task.ancestors;
   if (durable || intent.task() != nullptr || !live->task.cancel->inherited ||
@@ -331,7 +342,7 @@ void IntentApplier::End(const std::shared_ptr<Job>& job, const Status& status) {
 }
 
 void IntentApplier::NameSpared(const Job& job) const {
-  if (!job.doubtful.empty()) state_.spared(job.intent, job.doubtful);
+  if (!job.doubtful.empty()) spared_(job.intent, job.doubtful);
 }
 
 IntentAck IntentApplier::AckOf(const IntentId& id) const {
@@ -342,7 +353,7 @@ IntentAck IntentApplier::AckOf(const IntentId& id) const {
   ack.receipts.reserve(std::min(known->second.marked.size(), limits::kReceiptsPerAck));
   for (const std::uint64_t number : known->second.marked) {
     if (ack.receipts.size() == limits::kReceiptsPerAck) break;
-    ack.receipts.push_back(lifecycle_.ReceiptOf(*state_.tombstones.Find(number)));
+    ack.receipts.push_back(lifecycle_.ReceiptOf(*tombstones_.Find(number)));
   }
   return ack;
 }
@@ -351,9 +362,9 @@ void IntentApplier::SetDurable(const IntentId& id, const std::vector<std::uint64
   Known& known = known_[id];
   known.durable = true;
   for (const std::uint64_t number : written) {
-    const Tombstone* tombstone = state_.tombstones.Find(number);
+    const Tombstone* tombstone = tombstones_.Find(number);
     if (tombstone == nullptr) continue;  // Forgotten meanwhile.
-    state_.tombstones.SetDurable(number);
+    tombstones_.SetDurable(number);
     if (tombstone->mark.intent == id) known.marked.insert(number);
   }
   LetGo(id, known);
@@ -378,10 +389,10 @@ void IntentApplier::ForgetTombstones() {
   if (forgetting_) return;
   std::vector<std::uint64_t> numbers;
   while (numbers.size() < limits::kChangesPerTurn) {
-    const std::optional<Tombstone> gone = state_.tombstones.ForgetFirst();
+    const std::optional<Tombstone> gone = tombstones_.ForgetFirst();
     if (!gone) break;
     numbers.push_back(gone->number);
-    state_.receipts.erase(gone->number);
+    lifecycle_.ForgetReceipt(gone->number);
     const auto known = known_.find(gone->mark.intent);
     if (known == known_.end()) continue;
     Known& intent = known->second;
@@ -395,8 +406,8 @@ void IntentApplier::ForgetTombstones() {
   }
   if (numbers.empty()) return;
   forgetting_ = true;
-  state_.journal.ForgetTombstones(std::move(numbers));
-  state_.executor.Post(state_.lifetime.Guard([this] {
+  journal_.ForgetTombstones(std::move(numbers));
+  context_.executor.Post(context_.lifetime.Guard([this] {
     forgetting_ = false;
     ForgetTombstones();
   }));
@@ -409,14 +420,14 @@ std::size_t IntentApplier::CostOfRegistering(bool earlier) const {
 }
 
 void IntentApplier::OnRegistered(LiveTask& live, bool earlier, Births& births) {
-  if (const Tombstone* own = state_.tombstones.Find(live.task.id.number)) {
-    state_.tombstones.SetLives(own->number);
+  if (const Tombstone* own = tombstones_.Find(live.task.id.number)) {
+    tombstones_.SetLives(own->number);
     lifecycle_.Mark(live, *own);
     live.may_tell = true;
     return;
   }
   for (const TaskId& ancestor : live.task.ancestors) {
-    const Tombstone* tombstone = state_.tombstones.Find(state_.OwnNumber(ancestor));
+    const Tombstone* tombstone = tombstones_.Find(context_.OwnNumber(ancestor));
     if (tombstone == nullptr || !tombstone->cascade) continue;
     Tombstone born{live.task.id.number, tombstone->mark, true};
     born.mark.inherited = true;
@@ -425,8 +436,8 @@ void IntentApplier::OnRegistered(LiveTask& live, bool earlier, Births& births) {
   if (!earlier || filters_.empty() || CatchByFilter(live, births)) return;
   live.unchecked = true;
   unchecked_.push_back(live.task.id.number);
-  if (unchecked_.size() > 2 * state_.registry.size() + limits::kChangesPerTurn) {
-    std::erase_if(unchecked_, [this](std::uint64_t n) { return !state_.registry.Find(n); });
+  if (unchecked_.size() > 2 * registry_.size() + limits::kChangesPerTurn) {
+    std::erase_if(unchecked_, [this](std::uint64_t n) { return !registry_.Find(n); });
   }
 }
 
@@ -443,14 +454,12 @@ bool IntentApplier::CatchByFilter(LiveTask& live, Births& births) {
     }
     if (order == Order::kDoubtful) doubtful.push_back(&filter.intent);
   }
-  const auto& clock = state_.coordinator_clock;
-  if (!clock.ready() && std::any_of(doubtful.begin(), doubtful.end(), [&](const Intent* intent) {
-        return clock.MayCompare(intent->moment);
-      })) {
+  if (std::any_of(doubtful.begin(), doubtful.end(),
+                  [this](const Intent* intent) { return order_.MayTellSoon(*intent); })) {
     return false;
   }
   for (const Intent* intent : doubtful)
-    state_.spared(*intent, {live.task.id});
+    spared_(*intent, {live.task.id});
   return true;
 }
 
@@ -462,7 +471,7 @@ void IntentApplier::HitBorn(LiveTask& live, const Intent& intent, Births& births
   MarkBorn(live, tombstone, intent, births);
   if (!intent.cascade) return;
   tombstone.mark.inherited = true;
-  state_.registry.ScanBelow(live.task.id, 0, [&](LiveTask& below) {
+  registry_.ScanBelow(live.task.id, 0, [&](LiveTask& below) {
     tombstone.number = below.task.id.number;
     if (!below.task.cancel) MarkBorn(below, tombstone, intent, births);
     return true;
@@ -471,9 +480,9 @@ void IntentApplier::HitBorn(LiveTask& live, const Intent& intent, Births& births
 
 void IntentApplier::MarkBorn(LiveTask& live, Tombstone tombstone, const Intent& intent,
                              Births& births) {
-  tombstone.mark.at = state_.wall();
+  tombstone.mark.at = context_.wall();
   lifecycle_.Mark(live, tombstone);
-  state_.tombstones.Add(tombstone, true);
+  tombstones_.Add(tombstone, true);
   AppliedIntent& record = births[intent.id];
   record.intent = intent;
   record.receipts.push_back(*live.receipt);
@@ -517,14 +526,14 @@ void IntentApplier::RecordBirth(const IntentId& id, AppliedIntent record,
       ReleaseOne(number, intent, true);
     done();
   };
-  state_.journal.RecordApplied(std::move(record), state_.lifetime.Guard(std::move(recorded)));
+  journal_.RecordApplied(std::move(record), context_.lifetime.Guard(std::move(recorded)));
 }
 
 void IntentApplier::OnClockReady() {
   Births births;
   std::size_t left = limits::kChangesPerTurn;
   while (!unchecked_.empty() && left > 0) {
-    LiveTask* live = state_.registry.Find(unchecked_.front());
+    LiveTask* live = registry_.Find(unchecked_.front());
     unchecked_.pop_front();
     left -= std::min(left, CostOfRegistering(true));
     if (live == nullptr) continue;
@@ -533,7 +542,7 @@ void IntentApplier::OnClockReady() {
   }
   RecordBirths(std::move(births), [] {});
   if (unchecked_.empty()) return;
-  state_.executor.Post(state_.lifetime.Guard([this] { OnClockReady(); }));
+  context_.executor.Post(context_.lifetime.Guard([this] { OnClockReady(); }));
 }
 
 // After a restart only the tombstone is left of an intent on a task.
@@ -541,7 +550,7 @@ Intent IntentApplier::IntentOf(const Tombstone& tombstone) const {
   if (const AppliedFilter* filter = FindFilter(tombstone.mark.intent)) return filter->intent;
   Intent intent;
   intent.id = tombstone.mark.intent;
-  intent.target = state_.IdOf(tombstone.number);
+  intent.target = context_.IdOf(tombstone.number);
   intent.requested_at = tombstone.mark.at;
   intent.by = tombstone.mark.by;
   intent.reason = tombstone.mark.reason;

@@ -13,15 +13,20 @@
 #include <unordered_map>
 #include <vector>
 
+#include "core/task_id_allocator.h"
 #include "node/cancels/intent_order.h"
-#include "node/state.h"
+#include "node/cancels/tombstones.h"
+#include "node/journal/journal.h"
+#include "node/tasks/node_context.h"
+#include "node/tasks/registry.h"
+#include "node/tasks/task_events.h"
 #include "node/tasks/task_lifecycle.h"
 #include "transport/messages.h"
 
 namespace quell {
 
 // Not thread-safe: on the node's executor.
-class IntentApplier {
+class IntentApplier final : private TaskObserver {
  public:
   struct Applied {
     IntentAck ack;
@@ -30,7 +35,12 @@ class IntentApplier {
   };
   using Done = std::function<void(Result<Applied>)>;
 
-  IntentApplier(NodeState& state, TaskLifecycle& lifecycle, const JournalState& recovered);
+  // Told of tasks that an intent has spared, because nobody can tell whether they began before it.
+  using Spared = std::function<void(const Intent&, const std::vector<TaskId>&)>;
+
+  IntentApplier(const NodeContext& context, Journal& journal, Registry& registry,
+                const TaskIdAllocator& numbers, Tombstones& tombstones, const IntentOrder& order,
+                TaskLifecycle& lifecycle, Spared spared, const JournalState& recovered);
   ~IntentApplier();
 
   // Idempotent. `done` runs once, possibly inside the call, when the journal has the intent and the
@@ -56,6 +66,9 @@ class IntentApplier {
   void OnClockReady();
 
  private:
+  // Its tombstone may be forgotten from now on.
+  void OnTaskEnded(const LiveTask& live) override;
+
   struct Job;
   struct Known {
     bool durable = false;
@@ -99,9 +112,14 @@ class IntentApplier {
   void LetGo(const IntentId& id, Known& known);
   void ForgetTombstones();
 
-  NodeState& state_;
+  const NodeContext& context_;
+  Journal& journal_;
+  Registry& registry_;
+  const TaskIdAllocator& numbers_;
+  Tombstones& tombstones_;
+  const IntentOrder& order_;
   TaskLifecycle& lifecycle_;
-  IntentOrder order_;
+  const Spared spared_;
   std::unordered_map<IntentId, Known> known_;  // Looked up, never walked.
   std::deque<IntentId> known_order_;           // Those that may be forgotten.
   std::deque<AppliedFilter> filters_;          // Catch tasks that register late; oldest first.

@@ -2,15 +2,13 @@
 
 #include <algorithm>
 
-#include "node/state.h"
-
 namespace quell {
 
 Arrival IntentOrder::ArrivalOf(const Intent& intent) const {
   Arrival arrival;
-  arrival.at = state_.boot_moment();
-  arrival.after = state_.numbers.next();
-  if (state_.lives.IsOurs(intent.horizon)) {
+  arrival.at = context_.boot_moment();
+  arrival.after = numbers_.next();
+  if (lives_.IsOurs(intent.horizon)) {
     arrival.before = std::min(intent.horizon.next_number, arrival.after);
   }
   return arrival;
@@ -19,12 +17,12 @@ Arrival IntentOrder::ArrivalOf(const Intent& intent) const {
 bool IntentOrder::WasHere(const Intent& intent, Way way) const {
   // An older coordinator names no life: it pushes to those that are there.
   const LifeId& life = intent.horizon.life;
-  return way == Way::kPushed && (life.is_null() || life == state_.lives.present());
+  return way == Way::kPushed && (life.is_null() || life == lives_.present());
 }
 
 bool IntentOrder::MayMeanAnother(std::uint64_t number, const Intent& intent) const {
-  return !intent.horizon.life.is_null() && !state_.lives.IsOurs(intent.horizon) &&
-         state_.lives.MayBeDouble(number);
+  return !intent.horizon.life.is_null() && !lives_.IsOurs(intent.horizon) &&
+         lives_.MayBeDouble(number);
 }
 
 Order IntentOrder::Of(const LiveTask& live, const Intent& intent, const Arrival& arrival,
@@ -35,12 +33,12 @@ Order IntentOrder::Of(const LiveTask& live, const Intent& intent, const Arrival&
   if (number >= arrival.after) {
     if (!live.claimed_start) return Order::kAfter;
     // What its program says of its start is of this boot.
-    const bool same_boot = arrival.at.boot_id == state_.info.boot_id;
+    const bool same_boot = arrival.at.boot_id == context_.info.boot_id;
     if (start && (!same_boot || *start >= arrival.at.at)) return Order::kAfter;
   }
   const bool another = MayMeanAnother(number, intent);
   if (start) {
-    const auto order = state_.coordinator_clock.Compare(*start, intent.moment);
+    const auto order = coordinator_clock_.Compare(*start, intent.moment);
     if (order == CoordinatorClock::Order::kNotBefore) return Order::kAfter;
     if (order == CoordinatorClock::Order::kBefore && !another) return Order::kBefore;
   }
@@ -54,13 +52,16 @@ Order IntentOrder::OfTarget(const LiveTask& live, const Intent& intent, const Ar
   return Order::kBefore;
 }
 
+bool IntentOrder::MayTellSoon(const Intent& intent) const {
+  return !coordinator_clock_.ready() && coordinator_clock_.MayCompare(intent.moment);
+}
+
 bool IntentOrder::MustWait(const Intent& intent, const Arrival& arrival, bool here) const {
-  if (here || state_.coordinator_clock.ready()) return false;
-  if (!state_.coordinator_clock.MayCompare(intent.moment)) return false;
+  if (here || !MayTellSoon(intent)) return false;
   const TaskId* target = intent.task();
   if (target == nullptr) return arrival.before < arrival.after;
-  const std::uint64_t number = state_.OwnNumber(*target);
-  return number >= arrival.before && state_.registry.Find(number) != nullptr;
+  const std::uint64_t number = context_.OwnNumber(*target);
+  return number >= arrival.before && registry_.Find(number) != nullptr;
 }
 
 }  // namespace quell

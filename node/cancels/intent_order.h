@@ -5,12 +5,14 @@
 #include <cstdint>
 
 #include "core/intent.h"
+#include "core/task_id_allocator.h"
+#include "node/cancels/coordinator_clock.h"
+#include "node/cancels/lives.h"
 #include "node/journal/journal.h"
+#include "node/tasks/node_context.h"
 #include "node/tasks/registry.h"
 
 namespace quell {
-
-struct NodeState;
 
 enum class Order : std::uint8_t { kBefore, kAfter, kDoubtful };
 
@@ -23,7 +25,13 @@ enum class Way : std::uint8_t {
 // Not thread-safe: on the node's executor.
 class IntentOrder {
  public:
-  explicit IntentOrder(const NodeState& state) : state_(state) {}
+  IntentOrder(const NodeContext& context, const Registry& registry, const TaskIdAllocator& numbers,
+              const Lives& lives, const CoordinatorClock& coordinator_clock)
+      : context_(context),
+        registry_(registry),
+        numbers_(numbers),
+        lives_(lives),
+        coordinator_clock_(coordinator_clock) {}
 
   // The intent has come for the first time, now.
   Arrival ArrivalOf(const Intent& intent) const;
@@ -41,11 +49,18 @@ class IntentOrder {
   // to another task.
   bool MayMeanAnother(std::uint64_t number, const Intent& intent) const;
 
+  // The clocks can tell nothing about the intent now, and may be able to soon: when the
+  // coordinator's clock is known.
+  bool MayTellSoon(const Intent& intent) const;
   // It needs the coordinator's clock, which will be there soon.
   bool MustWait(const Intent& intent, const Arrival& arrival, bool here) const;
 
  private:
-  const NodeState& state_;
+  const NodeContext& context_;
+  const Registry& registry_;
+  const TaskIdAllocator& numbers_;
+  const Lives& lives_;
+  const CoordinatorClock& coordinator_clock_;
 };
 
 }  // namespace quell

@@ -4,20 +4,20 @@
 #include <cstdint>
 #include <deque>
 
-#include "node/state.h"
+#include "node/tasks/node_context.h"
+#include "node/tasks/registry.h"
+#include "node/tasks/task_events.h"
 #include "transport/messages.h"
 
 namespace quell {
 
 // Not thread-safe: on the node's executor. A task counts once it still runs
 // limits::kStillRunsAfter after it was marked, or came back with its mark after a restart.
-class Overdue {
+class Overdue final : private TaskObserver {
  public:
-  explicit Overdue(NodeState& state) : state_(state) {}
+  Overdue(const NodeContext& context, Registry& registry, TaskEvents& events)
+      : TaskObserver(events), context_(context), registry_(registry) {}
 
-  void Marked(const LiveTask& live);
-  // Before the task leaves the registry.
-  void Ended(const LiveTask& live);
   const CancelledRunning& counts() const { return counts_; }
 
  private:
@@ -26,10 +26,13 @@ class Overdue {
     std::uint64_t number = 0;
   };
 
+  void OnTaskCancelled(const LiveTask& live) override;
+  void OnTaskEnded(const LiveTask& live) override;
   void Arm();
   void OnTimer();
 
-  NodeState& state_;
+  const NodeContext& context_;
+  Registry& registry_;
   CancelledRunning counts_;
   std::deque<Waiting> waiting_;  // Marked lately, in the order of their marks; some have ended.
   bool armed_ = false;

@@ -10,7 +10,7 @@
 #include <string>
 
 #include "core/limits.h"
-#include "node/programs/program_messages.h"
+#include "node/tasks/task_messages.h"
 #include "transport/http/exchange.h"
 
 namespace quell {

@@ -166,9 +166,9 @@ struct LocalApiServer::Shared : std::enable_shared_from_this<LocalApiServer::Sha
     const Result<TaskEnd> end = ParseFinish(request.body, *task);
     if (!end) return Fail(exchange, end.error());
     Finish(exchange, *session, {*end},
-           [self = shared_from_this(), exchange](const std::vector<Status>& queries) {
-             if (!queries.front()) {
-               return self->Fail(exchange, queries.front().error(), kTaskNotFound);
+           [self = shared_from_this(), exchange](const std::vector<Status>& answers) {
+             if (!answers.front()) {
+               return self->Fail(exchange, answers.front().error(), kTaskNotFound);
              }
              exchange->Send(Json(200, "{}"));
            });
@@ -180,8 +180,8 @@ struct LocalApiServer::Shared : std::enable_shared_from_this<LocalApiServer::Sha
     Result<std::vector<TaskEnd>> ends = ParseFinishMany(exchange->request().body);
     if (!ends) return Fail(exchange, ends.error());
     Finish(exchange, *session, std::move(*ends),
-           [self = shared_from_this(), exchange](const std::vector<Status>& queries) {
-             exchange->Send(Json(200, RenderFinished(queries, [&self](const Error& error) {
+           [self = shared_from_this(), exchange](const std::vector<Status>& answers) {
+             exchange->Send(Json(200, RenderFinished(answers, [&self](const Error& error) {
                                    return self->RefusalOf(error, kTaskNotFound);
                                  })));
            });

@@ -432,12 +432,12 @@ std::string RenderError(const Refusal& refusal) {
   return body;
 }
 
-std::string RenderFinished(const std::vector<Status>& queries,
+std::string RenderFinished(const std::vector<Status>& answers,
                            const std::function<Refusal(const Error&)>& refusal_of) {
   std::string body;
   http::JsonWriter json(body);
   json.BeginObject().Key("tasks").BeginArray();
-  for (const Status& answer : queries) {
+  for (const Status& answer : answers) {
     if (answer) {
       json.BeginObject().EndObject();
     } else {

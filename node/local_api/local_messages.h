@@ -37,7 +37,7 @@ struct Refusal {
 std::string RenderRegistered(const RegisterReply& reply);
 std::string RenderReported(const ReportReply& reply);
 // For each end {} or an error as RenderError() has it.
-std::string RenderFinished(const std::vector<Status>& queries,
+std::string RenderFinished(const std::vector<Status>& answers,
                            const std::function<Refusal(const Error&)>& refusal_of);
 // One line of the stream, with its end.
 std::string RenderCommandLine(const CancelCommand& command);

@@ -7,7 +7,8 @@
 
 #include "node/cancels/handoff_sender.h"
 #include "node/programs/registrar.h"
-#include "node/state.h"
+#include "node/tasks/node_context.h"
+#include "node/tasks/registry.h"
 #include "node/tasks/task_queries.h"
 
 namespace quell {
@@ -16,9 +17,10 @@ namespace quell {
 class Drain {
  public:
   // `leave` is called once, when nothing lives and the node was told to leave then.
-  Drain(NodeState& state, TaskQueries& queries, const Registrar& registrar,
+  Drain(const NodeContext& context, Registry& registry, TaskQueries& queries, Registrar& registrar,
         const HandoffSender& handoff, std::function<void()> leave)
-      : state_(state),
+      : context_(context),
+        registry_(registry),
         queries_(queries),
         registrar_(registrar),
         handoff_(handoff),
@@ -27,9 +29,10 @@ class Drain {
   void OnRequest(const DrainRequest& request, std::shared_ptr<ReplyWriter> writer);
 
  private:
-  NodeState& state_;
+  const NodeContext& context_;
+  Registry& registry_;
   TaskQueries& queries_;
-  const Registrar& registrar_;
+  Registrar& registrar_;
   const HandoffSender& handoff_;
   const std::function<void()> leave_;
 };

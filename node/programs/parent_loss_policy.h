@@ -4,17 +4,24 @@
 #include <cstdint>
 #include <vector>
 
+#include "core/random.h"
 #include "node/cancels/handoff_sender.h"
 #include "node/cancels/intent_applier.h"
-#include "node/state.h"
+#include "node/tasks/node_context.h"
+#include "node/tasks/registry.h"
 
 namespace quell {
 
 // Not thread-safe: on the node's executor.
 class ParentLossPolicy {
  public:
-  ParentLossPolicy(NodeState& state, IntentApplier& applier, HandoffSender& handoff)
-      : state_(state), applier_(applier), handoff_(handoff) {}
+  ParentLossPolicy(const NodeContext& context, Random& random, Registry& registry,
+                   IntentApplier& applier, HandoffSender& handoff)
+      : context_(context),
+        random_(random),
+        registry_(registry),
+        applier_(applier),
+        handoff_(handoff) {}
 
   // The task has just ended as lost. Those of its children that asked for it are cancelled, with
   // everything below them, by an intent that is this node's own.
@@ -27,7 +34,9 @@ class ParentLossPolicy {
   void Continue(const TaskId& parent, std::uint64_t after);
   void Cancel(const TaskId& child, const TaskId& parent);
 
-  NodeState& state_;
+  const NodeContext& context_;
+  Random& random_;
+  Registry& registry_;
   IntentApplier& applier_;
   HandoffSender& handoff_;
 };

@@ -1,8 +1,8 @@
-// What programs say to their node and hear from it, as values. The local API
-// (node/local_api/local_api_server.h) carries them over HTTP; the simulation calls Node directly.
+// How programs register tasks, as values. The local API (node/local_api/local_api_server.h) carries
+// them over HTTP; the simulation calls Node directly. What programs and their node say about tasks
+// that are registered is in node/tasks/task_messages.h.
 #pragma once
 
-#include <chrono>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -11,6 +11,7 @@
 #include "core/clock.h"
 #include "core/ids.h"
 #include "core/task.h"
+#include "node/tasks/task_messages.h"
 
 namespace quell {
 
@@ -45,18 +46,6 @@ struct RegisterRequest {
   std::vector<NewTask> tasks;           // All or none are registered.
 };
 
-// A cancel on its way to the program.
-struct CancelCommand {
-  TaskId task;
-  IntentId intent;
-  std::string by;
-  std::string reason;
-  std::chrono::milliseconds grace{0};
-  WallTime at;
-
-  friend bool operator==(const CancelCommand&, const CancelCommand&) = default;
-};
-
 struct RegisteredTask {
   TaskId id;
   std::vector<TaskId> ancestors;  // Its chain, nearest first, as the node has it: to be passed on.
@@ -70,38 +59,6 @@ struct RegisterReply {
   // A task requires it, and this node does not know it: nothing was registered, and nothing else
   // of the reply counts.
   std::optional<TaskId> missing_parent;
-};
-
-// What a program says about a task while it runs. Absent members say nothing.
-struct ReportRequest {
-  std::optional<std::string> status_json;
-  std::optional<bool> stopping;         // It knows of the cancel and stops.
-  std::optional<std::string> deferred;  // It knows, and cannot stop now: why.
-  std::optional<std::string> ignoring;  // The wrapper could not force it: what is left.
-  bool killed = false;                  // The wrapper forced it after the grace.
-  std::optional<WallTime> last_check;   // When the program last looked for a cancel.
-  ResourceReport resources;             // What the task has used; absent: not measured.
-};
-
-struct ReportReply {
-  std::optional<CancelCommand> cancel;
-};
-
-// How a program says that one of its tasks went.
-struct TaskEnd {
-  TaskId task;
-  TaskState outcome = TaskState::kSucceeded;
-  ResourceReport resources = {};  // The last figures; absent: as reported before.
-};
-
-// The program's open stream.
-class CommandSink {
- public:
-  virtual ~CommandSink() = default;
-  // On the node's executor. What is sent counts as delivered.
-  virtual void OnCancel(const CancelCommand& command) = 0;
-  // The node ends the stream: the session is over, or another stream took its place.
-  virtual void OnClosed() = 0;
 };
 
 }  // namespace quell

@@ -22,7 +22,7 @@ bool MayActFor(const Principal& who, std::uint32_t uid) {
 }
 
 Result<Session*> Programs::FindSession(const SessionToken& token, const Principal& who) {
-  Session* session = state_.sessions.Find(token);
+  Session* session = sessions_.Find(token);
   if (session == nullptr) {
     return Error{ErrorCode::kNotFound,
                  "no such session: it ended with its last task, or the node was restarted; "
@@ -37,10 +37,10 @@ Result<Session*> Programs::FindSession(const SessionToken& token, const Principa
 
 Result<LiveTask*> Programs::FindTask(const TaskId& task, const std::optional<SessionToken>& token,
                                      const Principal& who) {
-  const std::uint64_t number = state_.OwnNumber(task);
-  LiveTask* live = state_.registry.Find(number);
+  const std::uint64_t number = context_.OwnNumber(task);
+  LiveTask* live = registry_.Find(number);
   if (live == nullptr) {
-    const EndedTask* ended = state_.registry.FindEnded(number);
+    const EndedTask* ended = registry_.FindEnded(number);
     if (ended == nullptr) return NotFound(task);
     return Error{ErrorCode::kFailedPrecondition, "task [" + task.ToString() + "] has ended as " +
                                                      std::string(ToString(ended->task.state))};
@@ -62,10 +62,7 @@ Result<ReportReply> Programs::Report(const TaskId& task, const std::optional<Ses
   }
   Result<LiveTask*> live = FindTask(task, token, who);
   if (!live) return live.error();
-  if (report.status_json) (*live)->task.status_json = *report.status_json;
-  (*live)->task.resources.Take(report.resources);
-  if (report.last_check) lifecycle_.Checked(**live, *report.last_check);
-  lifecycle_.Acknowledge(**live, report);
+  lifecycle_.Report(**live, report);
   return ReportReply{lifecycle_.TakeCommand(**live)};
 }
 
@@ -74,7 +71,7 @@ struct Programs::Ending {
   std::optional<SessionToken> token;
   Principal who;
   std::function<void(std::vector<Status>)> done;
-  std::vector<Status> queries;      // To the first ones.
+  std::vector<Status> answers;      // To the first ones.
   std::set<SessionToken> sessions;  // To be settled.
   std::vector<Task> ended;          // To be journaled...
   std::vector<std::size_t> taken;   // ...and which ends they are.
@@ -92,19 +89,19 @@ void Programs::Finish(std::vector<TaskEnd> ends, const std::optional<SessionToke
 
 void Programs::Continue(const std::shared_ptr<Ending>& ending) {
   Ending& e = *ending;
-  const std::size_t upto = std::min(e.ends.size(), e.queries.size() + limits::kChangesPerTurn);
-  while (e.queries.size() < upto)
-    e.queries.push_back(End(e, e.queries.size()));
+  const std::size_t upto = std::min(e.ends.size(), e.answers.size() + limits::kChangesPerTurn);
+  while (e.answers.size() < upto)
+    e.answers.push_back(End(e, e.answers.size()));
   for (const SessionToken& token : std::exchange(e.sessions, {})) {
-    if (Session* session = state_.sessions.Find(token)) Settle(*session);
+    if (Session* session = sessions_.Find(token)) Settle(*session);
   }
   if (upto < e.ends.size()) {
-    return state_.executor.Post(state_.lifetime.Guard([this, ending] { Continue(ending); }));
+    return context_.executor.Post(context_.lifetime.Guard([this, ending] { Continue(ending); }));
   }
-  if (e.taken.empty()) return e.done(std::move(e.queries));
-  state_.journal.RecordEnded(
+  if (e.taken.empty()) return e.done(std::move(e.answers));
+  journal_.RecordEnded(
       std::move(e.ended),
-      state_.lifetime.Guard([this, ending](const Status& kept) { OnKept(*ending, kept); }));
+      context_.lifetime.Guard([this, ending](const Status& kept) { OnKept(*ending, kept); }));
 }
 
 Status Programs::End(Ending& ending, std::size_t index) {
@@ -113,7 +110,7 @@ Status Programs::End(Ending& ending, std::size_t index) {
     return Error{ErrorCode::kInvalidArgument,
                  std::string(ToString(outcome)) + " is no outcome of a task"};
   }
-  const EndedTask* before = state_.registry.FindEnded(state_.OwnNumber(task));
+  const EndedTask* before = registry_.FindEnded(context_.OwnNumber(task));
   if (before != nullptr && !before->durable && before->task.state == outcome &&
       MayActFor(ending.who, before->task.owner_uid)) {
     ending.ended.push_back(before->task);
@@ -122,12 +119,11 @@ Status Programs::End(Ending& ending, std::size_t index) {
   }
   Result<LiveTask*> live = FindTask(task, ending.token, ending.who);
   if (!live) return live.error();
-  (*live)->task.resources.Take(resources);
   const SessionToken session = (*live)->session->token;
-  Result<Task> ended = lifecycle_.End(**live, outcome);
+  Result<Task> ended = lifecycle_.End(**live, outcome, resources);
   if (!ended) return ended.error();
   ending.sessions.insert(session);
-  if (EndedTask* kept = state_.registry.FindEnded(task.number)) kept->durable = false;
+  if (EndedTask* kept = registry_.FindEnded(task.number)) kept->durable = false;
   ending.ended.push_back(std::move(*ended));
   ending.taken.push_back(index);
   return {};
@@ -136,17 +132,17 @@ Status Programs::End(Ending& ending, std::size_t index) {
 void Programs::OnKept(Ending& ending, const Status& kept) {
   for (const std::size_t index : ending.taken) {
     const TaskId& task = ending.ends[index].task;
-    EndedTask* ended = state_.registry.FindEnded(task.number);
+    EndedTask* ended = registry_.FindEnded(task.number);
     if (kept) {
       if (ended != nullptr) ended->durable = true;
       continue;
     }
-    ending.queries[index] =
+    ending.answers[index] =
         Error{kept.error().code, "task [" + task.ToString() +
                                      "] has ended, and a restart of the node may forget it: " +
                                      kept.error().message + "; then say it once more"};
   }
-  ending.done(std::move(ending.queries));
+  ending.done(std::move(ending.answers));
 }
 
 Status Programs::OpenCommands(const SessionToken& token, const Principal& who,
@@ -166,7 +162,7 @@ Status Programs::OpenCommands(const SessionToken& token, const Principal& who,
 
 void Programs::SendCommands(const SessionToken& token, const CommandSink* sink,
                             std::uint64_t after) {
-  const Session* session = state_.sessions.Find(token);
+  const Session* session = sessions_.Find(token);
   if (session == nullptr || session->sink.get() != sink) return;
   // Their numbers first: whoever hears of a cancel may end the task at once.
   std::vector<std::uint64_t> numbers;
@@ -175,34 +171,34 @@ void Programs::SendCommands(const SessionToken& token, const CommandSink* sink,
     numbers.push_back(*at);
   const bool more = at != session->tasks.end();
   for (const std::uint64_t number : numbers) {
-    LiveTask* live = state_.registry.Find(number);
+    LiveTask* live = registry_.Find(number);
     if (live != nullptr && live->receipt && !live->receipt->acknowledged_at) lifecycle_.Tell(*live);
   }
   if (!more) return;
-  state_.executor.Post(state_.lifetime.Guard(
+  context_.executor.Post(context_.lifetime.Guard(
       [this, token, sink, last = numbers.back()] { SendCommands(token, sink, last); }));
 }
 
 void Programs::CloseCommands(const SessionToken& token, const CommandSink* sink) {
-  Session* session = state_.sessions.Find(token);
+  Session* session = sessions_.Find(token);
   if (session == nullptr || session->sink == nullptr || session->sink.get() != sink) return;
-  EndStream(*session, state_.now());
+  EndStream(*session, context_.now());
   Settle(*session);
 }
 
 void Programs::CloseAll() {
   std::vector<std::shared_ptr<CommandSink>> sinks;
-  for (auto& [token, session] : state_.sessions.all()) {
+  for (auto& [token, session] : sessions_.all()) {
     if (session.sink != nullptr) sinks.push_back(std::move(session.sink));
     session.sink.reset();
-    state_.executor.Cancel(session.timer);
+    context_.executor.Cancel(session.timer);
   }
   for (const auto& sink : sinks)
     sink->OnClosed();
 }
 
 void Programs::Renew(Session& session) {
-  session.lease_end = state_.now() + limits::kSessionLease;
+  session.lease_end = context_.now() + limits::kSessionLease;
 }
 
 void Programs::EndStream(Session& session, MonoTime when) {
@@ -219,48 +215,48 @@ void Programs::Settle(Session& session) {
     EndStream(session, *session.opener->ended);
     sink->OnClosed();
   }
-  state_.executor.Cancel(session.timer);
+  context_.executor.Cancel(session.timer);
   session.timer = TimerId::kNone;
-  if (session.idle()) return state_.sessions.Drop(session);
+  if (session.idle()) return sessions_.Drop(session);
   if (const std::optional<MonoTime> loss = session.NextLoss()) {
-    session.timer = state_.executor.At(
-        *loss, state_.lifetime.Guard([this, token = session.token] { OnTimer(token); }));
+    session.timer = context_.executor.At(
+        *loss, context_.lifetime.Guard([this, token = session.token] { OnTimer(token); }));
   }
 }
 
 void Programs::OnTimer(const SessionToken& token) {
-  Session* session = state_.sessions.Find(token);
+  Session* session = sessions_.Find(token);
   if (session == nullptr) return;
   session->timer = TimerId::kNone;
-  const MonoTime now = state_.now();
+  const MonoTime now = context_.now();
   // Most often somebody has called meanwhile.
   if (const std::optional<MonoTime> next = session->NextLoss(); !next || *next > now) {
     return Settle(*session);
   }
   std::vector<std::uint64_t> lost;
   for (const std::uint64_t number : session->tasks) {
-    if (session->IsLost(state_.registry.Find(number)->task, now)) lost.push_back(number);
+    if (session->IsLost(registry_.Find(number)->task, now)) lost.push_back(number);
     if (lost.size() == limits::kChangesPerTurn) break;
   }
   std::vector<Task> ended;
   for (const std::uint64_t number : lost) {
-    Result<Task> task = lifecycle_.End(*state_.registry.Find(number), TaskState::kLost);
+    Result<Task> task = lifecycle_.End(*registry_.Find(number), TaskState::kLost);
     if (task) ended.push_back(std::move(*task));
-    parent_loss_.OnLost(state_.IdOf(number));
+    parent_loss_.OnLost(context_.IdOf(number));
   }
-  if (!ended.empty()) state_.journal.RecordEnded(std::move(ended), {});
+  if (!ended.empty()) journal_.RecordEnded(std::move(ended), {});
   Settle(*session);  // What is left of them is due at once.
 }
 
 Result<std::shared_ptr<NamedProcess>> Programs::Watch(std::int32_t pid, std::uint32_t uid) {
   auto process = std::make_shared<NamedProcess>();
-  process->name = {pid, state_.processes.BirthOf(pid)};
+  process->name = {pid, processes_.BirthOf(pid)};
   const std::weak_ptr<NamedProcess> weak = process;
-  auto watch = state_.processes.Watch(pid, uid, state_.lifetime.Guard([this, weak] {
+  auto watch = processes_.Watch(pid, uid, context_.lifetime.Guard([this, weak] {
     const auto ended = weak.lock();
     if (!ended) return;
-    ended->ended = state_.now();
-    Session* session = ended->session ? state_.sessions.Find(*ended->session) : nullptr;
+    ended->ended = context_.now();
+    Session* session = ended->session ? sessions_.Find(*ended->session) : nullptr;
     if (session != nullptr) Settle(*session);
   }));
   if (!watch) {
@@ -276,24 +272,24 @@ std::shared_ptr<NamedProcess> Programs::WatchCaller(const Session& session, cons
   if (who.pid <= 0) return nullptr;
   if (auto known = session.FindProcess(who.pid); known != nullptr && !known->ended) return known;
   // The kernel has named it: no permission is needed.
-  Result<std::shared_ptr<NamedProcess>> context = Watch(who.pid, 0);
-  if (!context) return nullptr;
-  (*context)->session = session.token;
-  return std::move(*context);
+  Result<std::shared_ptr<NamedProcess>> caller = Watch(who.pid, 0);
+  if (!caller) return nullptr;
+  (*caller)->session = session.token;
+  return std::move(*caller);
 }
 
 std::shared_ptr<NamedProcess> Programs::WatchAgain(const ProcessName& name, std::uint32_t uid) {
   auto process = std::make_shared<NamedProcess>();
-  if (state_.processes.BirthOf(name.pid) == name.birth) {
+  if (processes_.BirthOf(name.pid) == name.birth) {
     Result<std::shared_ptr<NamedProcess>> watched = Watch(name.pid, uid);
     if (watched) return std::move(*watched);
     // It cannot be watched: its tasks live by the lease.
     if (watched.error().code == ErrorCode::kResourceExhausted) {
-      process->ended = state_.now() + limits::kSessionLease;
+      process->ended = context_.now() + limits::kSessionLease;
     }
   }
   process->name = name;
-  if (!process->ended) process->ended = state_.now();
+  if (!process->ended) process->ended = context_.now();
   return process;
 }
 

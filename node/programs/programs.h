@@ -7,8 +7,13 @@
 #include <optional>
 #include <vector>
 
+#include "core/principal.h"
+#include "node/journal/journal.h"
 #include "node/programs/parent_loss_policy.h"
-#include "node/state.h"
+#include "node/programs/process_watch.h"
+#include "node/programs/sessions.h"
+#include "node/tasks/node_context.h"
+#include "node/tasks/registry.h"
 #include "node/tasks/task_lifecycle.h"
 
 namespace quell {
@@ -16,8 +21,15 @@ namespace quell {
 // Not thread-safe: on the node's executor. Contracts as in node/node.h.
 class Programs {
  public:
-  Programs(NodeState& state, TaskLifecycle& lifecycle, ParentLossPolicy& parent_loss)
-      : state_(state), lifecycle_(lifecycle), parent_loss_(parent_loss) {}
+  Programs(const NodeContext& context, Journal& journal, Registry& registry, Sessions& sessions,
+           ProcessWatch& processes, TaskLifecycle& lifecycle, ParentLossPolicy& parent_loss)
+      : context_(context),
+        journal_(journal),
+        registry_(registry),
+        sessions_(sessions),
+        processes_(processes),
+        lifecycle_(lifecycle),
+        parent_loss_(parent_loss) {}
 
   Result<ReportReply> Report(const TaskId& task, const std::optional<SessionToken>& token,
                              const Principal& who, const ReportRequest& report);
@@ -58,7 +70,11 @@ class Programs {
   // Goes on after the task `after`, if the stream is still the same.
   void SendCommands(const SessionToken& token, const CommandSink* sink, std::uint64_t after);
 
-  NodeState& state_;
+  const NodeContext& context_;
+  Journal& journal_;
+  Registry& registry_;
+  Sessions& sessions_;
+  ProcessWatch& processes_;
   TaskLifecycle& lifecycle_;
   ParentLossPolicy& parent_loss_;
 };

@@ -100,8 +100,8 @@ Status Registrar::CheckRequest(const RegisterRequest& request, const Principal& 
 }
 
 void Registrar::Post(const Shared& registration, void (Registrar::*step)(const Shared&)) {
-  state_.executor.Post(
-      state_.lifetime.Guard([this, registration, step] { (this->*step)(registration); }));
+  context_.executor.Post(
+      context_.lifetime.Guard([this, registration, step] { (this->*step)(registration); }));
 }
 
 void Registrar::CheckTasks(const Shared& registration) {
@@ -140,15 +140,15 @@ Status Registrar::CheckTask(Registration& r, const NewTask& task, Plan& plan) {
 
 // A task that comes back, a repeat, and a child of what lives here are no new work.
 Status Registrar::CheckIntake(const NewTask& task, const Plan& plan) const {
-  if (state_.intake == Intake::kAll) return {};
-  if (state_.intake == Intake::kDraining) {
+  if (intake_ == Intake::kAll) return {};
+  if (intake_ == Intake::kDraining) {
     if (plan.number != 0) return {};
-    const std::uint64_t parent = task.parent ? state_.OwnNumber(*task.parent) : 0;
-    if (parent != 0 && state_.registry.Find(parent) != nullptr) return {};
+    const std::uint64_t parent = task.parent ? context_.OwnNumber(*task.parent) : 0;
+    if (parent != 0 && registry_.Find(parent) != nullptr) return {};
   }
   return Error{ErrorCode::kDraining,
                std::string("this node ") +
-                   (state_.intake == Intake::kNone ? "leaves the fleet" : "is draining") +
+                   (intake_ == Intake::kNone ? "leaves the fleet" : "is draining") +
                    ": it takes no new tasks; register on another node, or try again later"};
 }
 
@@ -156,7 +156,7 @@ Status Registrar::CheckStart(const NewTask& task) const {
   if (!task.start_wall) return {};
   if (Status fine = CheckMoment("start", *task.start_wall); !fine) return fine;
   // The clock may have been set back since the task began.
-  if (!task.resume && !task.start_boot && *task.start_wall > state_.wall()) {
+  if (!task.resume && !task.start_boot && *task.start_wall > context_.wall()) {
     return Invalid("the start lies in the future: it is in milliseconds since 1970");
   }
   return {};
@@ -165,22 +165,22 @@ Status Registrar::CheckStart(const NewTask& task) const {
 Status Registrar::CheckResume(Registration& r, const NewTask& task, Plan& plan) {
   if (!task.resume) return {};
   const std::string name = "task [" + task.resume->ToString() + "]";
-  const std::uint64_t number = state_.OwnNumber(*task.resume);
-  if (number == 0 || number >= state_.numbers.next()) {
+  const std::uint64_t number = context_.OwnNumber(*task.resume);
+  if (number == 0 || number >= numbers_.next()) {
     return Invalid(name + " cannot be resumed: this node has never given out its id");
   }
   if (!task.start_wall) return Invalid(name + " cannot be resumed without its start");
-  if (const EndedTask* ended = state_.registry.FindEnded(number)) {
+  if (const EndedTask* ended = registry_.FindEnded(number)) {
     return Error{ErrorCode::kFailedPrecondition,
                  name + " has ended as " + std::string(ToString(ended->task.state))};
   }
-  if (const LiveTask* live = state_.registry.Find(number)) {
+  if (const LiveTask* live = registry_.Find(number)) {
     if (!MayActFor(r.who, live->task.owner_uid)) {
       return Error{ErrorCode::kPermissionDenied, name + " belongs to another user"};
     }
     if (Status fine = CheckAdopt(r, *live); !fine) return fine;
     plan.adopt = true;
-  } else if (number < state_.tombstones.forgotten_below()) {
+  } else if (number < tombstones_.forgotten_below()) {
     return Error{ErrorCode::kFailedPrecondition,
                  name +
                      " cannot be resumed: it was away for so long that this node has forgotten "
@@ -190,7 +190,7 @@ Status Registrar::CheckResume(Registration& r, const NewTask& task, Plan& plan) 
     return Error{ErrorCode::kFailedPrecondition, name + " is being resumed already"};
   }
   r.resumes.insert(number);
-  state_.tombstones.SetLives(number);  // Not to be forgotten on the way.
+  tombstones_.SetLives(number);  // Not to be forgotten on the way.
   plan.number = number;
   return {};
 }
@@ -213,12 +213,13 @@ Status Registrar::CheckKey(Registration& r, const NewTask& task, Plan& plan) {
                  "the task with the key " + task.key + " is being registered: try again"};
   }
   r.keys.insert(task.key);
-  const std::uint64_t number = state_.registry.FindKey(r.who.uid, task.key);
+  const std::uint64_t number = registry_.FindKey(r.who.uid, task.key);
   if (number == 0) return {};
-  const std::string name = "task [" + state_.IdOf(number).ToString() + "] with the key " + task.key;
-  const LiveTask* live = state_.registry.Find(number);
+  const std::string name =
+      "task [" + context_.IdOf(number).ToString() + "] with the key " + task.key;
+  const LiveTask* live = registry_.Find(number);
   if (live == nullptr) {
-    const EndedTask* ended = state_.registry.FindEnded(number);
+    const EndedTask* ended = registry_.FindEnded(number);
     return Error{ErrorCode::kFailedPrecondition,
                  name + " has ended as " + std::string(ToString(ended->task.state))};
   }
@@ -238,14 +239,14 @@ Status Registrar::PlanChain(Registration& r, const NewTask& task, Plan& plan) co
   }
   plan.chain.push_back(*task.parent);
   const std::vector<TaskId>* above = &task.grandparents;
-  if (task.parent->node == state_.info.id) {
+  if (task.parent->node == context_.info.id) {
     const std::uint64_t number = task.parent->number;
-    if (const LiveTask* live = state_.registry.Find(number)) {
+    if (const LiveTask* live = registry_.Find(number)) {
       above = &live->task.ancestors;
-    } else if (const EndedTask* ended = state_.registry.FindEnded(number)) {
+    } else if (const EndedTask* ended = registry_.FindEnded(number)) {
       above = &ended->task.ancestors;
       plan.parent_lost = ended->task.state == TaskState::kLost;
-    } else if (number >= state_.numbers.next()) {
+    } else if (number >= numbers_.next()) {
       return LeaveParent(r, task, plan);
     } else {
       plan.find_parent = true;
@@ -276,7 +277,7 @@ std::int32_t Registrar::FindPid(Registration& r, std::int32_t pid) {
   if (pid <= 0) return pid;
   const auto [known, fresh] = r.pids.try_emplace(pid, 0);
   if (fresh) {
-    if (const auto found = state_.processes.Find(r.who.pid, pid)) known->second = *found;
+    if (const auto found = processes_.Find(r.who.pid, pid)) known->second = *found;
   }
   return known->second;
 }
@@ -287,12 +288,12 @@ Status Registrar::CheckProcess(Registration& r, const NewTask& task, const Plan&
     // Its command has ended while the node was away, and whoever ran it is about to say how.
     const auto gone = std::make_shared<NamedProcess>();
     gone->name.pid = task.pid;
-    gone->ended = state_.now();
+    gone->ended = context_.now();
     r.processes[task.pid] = gone;
     return {};
   }
   if (r.request.session) {
-    const Session* session = state_.sessions.Find(*r.request.session);
+    const Session* session = sessions_.Find(*r.request.session);
     const auto known = session != nullptr ? session->FindProcess(task.pid) : nullptr;
     if (known != nullptr && !known->ended) {
       r.processes[task.pid] = known;
@@ -306,7 +307,7 @@ Status Registrar::CheckProcess(Registration& r, const NewTask& task, const Plan&
 }
 
 bool Registrar::HasEnded(std::uint64_t number, std::int32_t pid) const {
-  const LiveTask* live = state_.registry.Find(number);
+  const LiveTask* live = registry_.Find(number);
   const auto process =
       live->task.pid == pid ? live->session->FindProcess(pid) : std::shared_ptr<NamedProcess>();
   return process != nullptr && process->ended.has_value();
@@ -326,11 +327,10 @@ void Registrar::LookUp(const Shared& registration) {
   }
   r.finds_open = asks.size();
   for (const auto& [index, number] : asks) {
-    state_.journal.FindEnded(
-        number,
-        state_.lifetime.Guard([this, registration, index = index](const Result<Task>& found) {
-          OnFound(registration, index, found);
-        }));
+    journal_.FindEnded(number, context_.lifetime.Guard(
+                                   [this, registration, index = index](const Result<Task>& found) {
+                                     OnFound(registration, index, found);
+                                   }));
   }
 }
 
@@ -357,8 +357,8 @@ Status Registrar::TakeFound(Registration& r, std::size_t index, const Result<Tas
       plan.chain.insert(plan.chain.end(), found->ancestors.begin(), found->ancestors.end());
       if (Status fine = CheckAncestors(plan.chain); !fine) return fine;
     } else if (r.request.tasks[index].parent_required && plan.number == 0 &&
-               state_.tombstones.Find(parent.number) == nullptr &&
-               state_.registry.Find(parent.number) == nullptr) {
+               tombstones_.Find(parent.number) == nullptr &&
+               registry_.Find(parent.number) == nullptr) {
       return LeaveParent(r, r.request.tasks[index], plan);
     }
     // Else an id that was given out stays the parent: its program may yet resume it, and a cancel
@@ -366,7 +366,7 @@ Status Registrar::TakeFound(Registration& r, std::size_t index, const Result<Tas
     return {};
   }
   if (found) {
-    return Error{ErrorCode::kFailedPrecondition, "task [" + state_.IdOf(plan.number).ToString() +
+    return Error{ErrorCode::kFailedPrecondition, "task [" + context_.IdOf(plan.number).ToString() +
                                                      "] has ended as " +
                                                      std::string(ToString(found->state))};
   }
@@ -379,8 +379,8 @@ Status Registrar::Reserve(Registration& r) {
   const std::uint32_t uid = r.who.uid;
   const auto planned = planned_of_.find(uid);
   const std::size_t of_uid =
-      state_.registry.CountOf(uid) + (planned == planned_of_.end() ? 0 : planned->second);
-  if (state_.registry.size() + planned_ + r.added > limits::kTasksPerNodeMax) {
+      registry_.CountOf(uid) + (planned == planned_of_.end() ? 0 : planned->second);
+  if (registry_.size() + planned_ + r.added > limits::kTasksPerNodeMax) {
     return TooMany("tasks", limits::kTasksPerNodeMax);
   }
   if (of_uid + r.added > limits::kTasksPerUidMax) {
@@ -392,8 +392,8 @@ Status Registrar::Reserve(Registration& r) {
     if (!known) return known.error();
     session = *known;
   } else {
-    session = state_.sessions.Create(state_.random, uid);
-    if (session == nullptr) return TooMany("sessions", state_.sessions.size());
+    session = sessions_.Create(uid);
+    if (session == nullptr) return TooMany("sessions", sessions_.size());
   }
   r.session = session->token;
   ++session->registering;
@@ -406,12 +406,12 @@ Status Registrar::Reserve(Registration& r) {
 
 void Registrar::TakeNumbers(const Shared& registration) {
   if (Status fine = Reserve(*registration); !fine) return Fail(registration, fine.error());
-  state_.numbers.Take(registration->fresh,
-                      state_.lifetime.Guard([this, registration](Result<std::uint64_t> first) {
-                        if (!first) return Fail(registration, first.error());
-                        registration->number = *first;
-                        Admit(registration);
-                      }));
+  numbers_.Take(registration->fresh,
+                context_.lifetime.Guard([this, registration](Result<std::uint64_t> first) {
+                  if (!first) return Fail(registration, first.error());
+                  registration->number = *first;
+                  Admit(registration);
+                }));
 }
 
 void Registrar::Admit(const Shared& registration) {
@@ -425,12 +425,12 @@ void Registrar::Admit(const Shared& registration) {
   if (r.next < r.plans.size()) return Post(registration, &Registrar::Admit);
   r.next = 0;
   applier_.RecordBirths(std::move(r.births),
-                        state_.lifetime.Guard([this, registration] { Answer(registration); }));
+                        context_.lifetime.Guard([this, registration] { Answer(registration); }));
 }
 
 // When the task began, by a clock that never steps; as far as anybody knows.
 std::optional<BootTime> Registrar::StartOf(const NewTask& task) const {
-  const BootTime now = state_.boot();
+  const BootTime now = context_.boot();
   if (!task.start_wall) return now;
   if (task.start_boot && *task.start_boot <= now) return task.start_boot;
   return std::nullopt;
@@ -440,11 +440,11 @@ void Registrar::AdmitOne(Registration& r, std::size_t index) {
   Plan& plan = r.plans[index];
   if (plan.adopt) return Adopt(r, index);
   NewTask& from = r.request.tasks[index];
-  Session& session = *state_.sessions.Find(*r.session);
-  const MonoTime now = state_.now();
-  const WallTime wall = state_.wall();
+  Session& session = *sessions_.Find(*r.session);
+  const MonoTime now = context_.now();
+  const WallTime wall = context_.wall();
   Task task;
-  task.id = state_.IdOf(plan.number != 0 ? plan.number : r.number++);
+  task.id = context_.IdOf(plan.number != 0 ? plan.number : r.number++);
   task.action = std::move(from.action);
   task.description = std::move(from.description);
   task.status_json = std::move(from.status_json);
@@ -452,7 +452,7 @@ void Registrar::AdmitOne(Registration& r, std::size_t index) {
   task.start_wall = from.start_wall.value_or(wall);
   task.start_boot = StartOf(from);
   task.start_mono =
-      now - (task.start_boot ? state_.boot() - *task.start_boot
+      now - (task.start_boot ? context_.boot() - *task.start_boot
                              : std::max<MonoClock::duration>(wall - task.start_wall,
                                                              MonoClock::duration::zero()));
   task.ancestors = std::move(plan.chain);
@@ -462,10 +462,9 @@ void Registrar::AdmitOne(Registration& r, std::size_t index) {
   task.on_parent_lost = from.on_parent_lost;
   plan.number = task.id.number;
 
-  LiveTask& live = state_.registry.Add(std::move(task), std::move(from.key));
-  live.session = &session;
-  live.claimed_start = from.start_wall.has_value();
-  session.Add(live.task, from.pid != 0 ? r.processes[from.pid] : nullptr);
+  LiveTask& live =
+      lifecycle_.Add(std::move(task), std::move(from.key), session,
+                     from.pid != 0 ? r.processes[from.pid] : nullptr, from.start_wall.has_value());
   --planned_;
   --planned_of_[r.who.uid];
   --r.added;
@@ -476,21 +475,21 @@ void Registrar::AdmitOne(Registration& r, std::size_t index) {
 // Its program has lost the answer to an earlier attempt.
 void Registrar::Adopt(Registration& r, std::size_t index) {
   Plan& plan = r.plans[index];
-  LiveTask* found = state_.registry.Find(plan.number);
+  LiveTask* found = registry_.Find(plan.number);
   if (found == nullptr) return;  // It was lost a moment ago, as its program will hear.
   LiveTask& live = *found;
   Session& before = *live.session;
-  Session& session = *state_.sessions.Find(*r.session);
+  Session& session = *sessions_.Find(*r.session);
   NewTask& from = r.request.tasks[index];
-  if (!from.status_json.empty()) live.task.status_json = std::move(from.status_json);
+  if (!from.status_json.empty()) {
+    ReportRequest report;
+    report.status_json = std::move(from.status_json);
+    lifecycle_.Report(live, report);
+  }
   parent_loss_.OnRegistered(live, plan.parent_lost);
   if (&before == &session) return;
-  const ProcessName lived_by = before.ProcessOf(live.task);
-  before.Remove(live.task);
-  live.task.pid = from.pid;
-  live.session = &session;
-  session.Add(live.task, live.task.pid != 0 ? r.processes[live.task.pid] : nullptr);
-  plan.keep = session.ProcessOf(live.task) != lived_by;
+  plan.keep =
+      lifecycle_.MoveTo(live, session, from.pid, from.pid != 0 ? r.processes[from.pid] : nullptr);
   programs_.Settle(before);
 }
 
@@ -501,12 +500,12 @@ void Registrar::Answer(const Shared& registration) {
   reply.tasks.reserve(r.plans.size());
   for (const Plan& plan : r.plans) {
     RegisteredTask& task = reply.tasks.emplace_back();
-    task.id = state_.IdOf(plan.number);
+    task.id = context_.IdOf(plan.number);
     task.unknown_parent = plan.unknown_parent;
-    if (LiveTask* live = state_.registry.Find(plan.number)) {
+    if (LiveTask* live = registry_.Find(plan.number)) {
       task.ancestors = live->task.ancestors;
       task.cancel = lifecycle_.TakeCommand(*live);
-      if (plan.keep) keeper_.Changed(plan.number);
+      if (plan.keep) writer_.Changed(plan.number);
     }
   }
   Release(r);
@@ -526,7 +525,7 @@ void Registrar::Release(Registration& r) {
   --under_way_;
   for (const std::uint64_t number : r.resumes) {
     resuming_.erase(number);
-    if (state_.registry.Find(number) == nullptr) state_.tombstones.SetEnded(number);
+    if (registry_.Find(number) == nullptr) tombstones_.SetEnded(number);
   }
   for (const std::string& key : r.keys)
     registering_.erase({r.who.uid, key});
@@ -538,7 +537,7 @@ void Registrar::Release(Registration& r) {
     planned->second -= r.added;
     if (planned->second == 0) planned_of_.erase(planned);
   }
-  Session& session = *state_.sessions.Find(*r.session);
+  Session& session = *sessions_.Find(*r.session);
   --session.registering;
   programs_.Settle(session);
 }

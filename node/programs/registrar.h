@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <map>
 #include <memory>
@@ -13,32 +14,59 @@
 #include <string>
 #include <utility>
 
+#include "core/principal.h"
+#include "core/task_id_allocator.h"
 #include "node/cancels/intent_applier.h"
+#include "node/cancels/tombstones.h"
+#include "node/journal/journal.h"
 #include "node/programs/parent_loss_policy.h"
+#include "node/programs/process_watch.h"
+#include "node/programs/program_messages.h"
 #include "node/programs/programs.h"
-#include "node/state.h"
+#include "node/programs/sessions.h"
 #include "node/tasks/live_task_writer.h"
+#include "node/tasks/node_context.h"
+#include "node/tasks/registry.h"
+#include "node/tasks/task_lifecycle.h"
 
 namespace quell {
+
+// Which tasks the node takes.
+enum class Intake : std::uint8_t {
+  kAll,
+  kDraining,  // Those that belong to what lives here: they come back, or their parent lives.
+  kNone,      // It leaves the fleet.
+};
 
 // Not thread-safe: on the node's executor.
 class Registrar {
  public:
   using Done = std::function<void(Result<RegisterReply>)>;
 
-  Registrar(NodeState& state, TaskLifecycle& lifecycle, IntentApplier& applier, Programs& programs,
-            ParentLossPolicy& parent_loss, LiveTaskWriter& keeper)
-      : state_(state),
+  Registrar(const NodeContext& context, Journal& journal, Registry& registry,
+            TaskIdAllocator& numbers, Tombstones& tombstones, Sessions& sessions,
+            ProcessWatch& processes, TaskLifecycle& lifecycle, IntentApplier& applier,
+            Programs& programs, ParentLossPolicy& parent_loss, LiveTaskWriter& writer)
+      : context_(context),
+        journal_(journal),
+        registry_(registry),
+        numbers_(numbers),
+        tombstones_(tombstones),
+        sessions_(sessions),
+        processes_(processes),
         lifecycle_(lifecycle),
         applier_(applier),
         programs_(programs),
         parent_loss_(parent_loss),
-        keeper_(keeper) {}
+        writer_(writer) {}
 
   // As Node::Register().
   void Register(RegisterRequest request, const Principal& who, Done done);
   // Registrations that have neither been answered nor refused.
   std::size_t under_way() const { return under_way_; }
+  // Which tasks are taken: all, unless somebody has said otherwise since the start.
+  Intake intake() const { return intake_; }
+  void SetIntake(Intake intake) { intake_ = intake; }
 
  private:
   struct Plan;
@@ -74,12 +102,19 @@ class Registrar {
   void Release(Registration& registration);
   void Post(const Shared& registration, void (Registrar::*step)(const Shared&));
 
-  NodeState& state_;
+  const NodeContext& context_;
+  Journal& journal_;
+  Registry& registry_;
+  TaskIdAllocator& numbers_;
+  Tombstones& tombstones_;
+  Sessions& sessions_;
+  ProcessWatch& processes_;
   TaskLifecycle& lifecycle_;
   IntentApplier& applier_;
   Programs& programs_;
   ParentLossPolicy& parent_loss_;
-  LiveTaskWriter& keeper_;
+  LiveTaskWriter& writer_;
+  Intake intake_ = Intake::kAll;
   std::size_t under_way_ = 0;
   std::size_t planned_ = 0;                          // Tasks that are sure to be added.
   std::map<std::uint32_t, std::size_t> planned_of_;  // By uid.

@@ -35,10 +35,15 @@ struct AwaitTable::Wait {
   std::uint64_t end = 0;     // What begins later is not waited for.
 };
 
-AwaitTable::AwaitTable(NodeState& state, TaskQueries& queries, std::size_t awaited_max)
-    : state_(state), queries_(queries), awaited_max_(awaited_max) {
-  state_.ended = [this](std::uint64_t number) { Ended(number); };
-}
+AwaitTable::AwaitTable(const NodeContext& context, Registry& registry,
+                       const TaskIdAllocator& numbers, TaskQueries& queries, TaskEvents& events,
+                       std::size_t awaited_max)
+    : TaskObserver(events),
+      context_(context),
+      registry_(registry),
+      numbers_(numbers),
+      queries_(queries),
+      awaited_max_(awaited_max) {}
 
 void AwaitTable::Await(AwaitRequest request, MonoTime deadline,
                        std::shared_ptr<ReplyWriter> writer) {
@@ -50,17 +55,18 @@ void AwaitTable::Await(AwaitRequest request, MonoTime deadline,
   wait->order = next_++;
   wait->request = std::move(request);
   wait->writer = std::move(writer);
-  wait->end = state_.numbers.next();
-  wait->own = state_.Begin(wait->request.as_task);
+  wait->end = numbers_.next();
+  wait->own = queries_.Begin(wait->request.as_task);
   open_.emplace(wait->order, wait);
-  const auto end = state_.lifetime.Guard([this, weak = std::weak_ptr<Wait>(wait)] {
+  const auto end = context_.lifetime.Guard([this, weak = std::weak_ptr<Wait>(wait)] {
     if (const WaitPtr left = weak.lock()) Close(left);
   });
   wait->writer->OnGone(end);
-  wait->timer = state_.executor.At(std::min(deadline, state_.now() + wait->request.limit),
-                                   state_.lifetime.Guard([this, weak = std::weak_ptr<Wait>(wait)] {
-                                     if (const WaitPtr late = weak.lock()) Answer(late);
-                                   }));
+  wait->timer =
+      context_.executor.At(std::min(deadline, context_.now() + wait->request.limit),
+                           context_.lifetime.Guard([this, weak = std::weak_ptr<Wait>(wait)] {
+                             if (const WaitPtr late = weak.lock()) Answer(late);
+                           }));
   if (auto* numbers = std::get_if<TaskNumbers>(&wait->request.which)) {
     std::sort(numbers->begin(), numbers->end());
     numbers->erase(std::unique(numbers->begin(), numbers->end()), numbers->end());
@@ -78,7 +84,7 @@ void AwaitTable::Collect(const WaitPtr& wait) {
     return Fail(wait, TooMany(awaited_max_, " tasks are waited for"));
   }
   if (!wait->collected) {
-    state_.executor.Post(state_.lifetime.Guard([this, wait] { Collect(wait); }));
+    context_.executor.Post(context_.lifetime.Guard([this, wait] { Collect(wait); }));
   } else if (wait->running == 0) {
     Answer(wait);
   }
@@ -98,8 +104,8 @@ bool AwaitTable::CollectMatching(const WaitPtr& wait) {
     }
     return --looks > 0;
   };
-  const bool all = filter.parent ? state_.registry.ScanBelow(*filter.parent, wait->cursor, look)
-                                 : state_.registry.Scan(wait->cursor, look);
+  const bool all = filter.parent ? registry_.ScanBelow(*filter.parent, wait->cursor, look)
+                                 : registry_.Scan(wait->cursor, look);
   return all || wait->cursor == wait->end;
 }
 
@@ -116,10 +122,10 @@ bool AwaitTable::CollectNumbers(const WaitPtr& wait) {
     if (wait->cursor == 0) {
       if (looks == 0) return false;
       --looks;
-      if (state_.registry.Find(number) != nullptr) Add(wait, number);
+      if (registry_.Find(number) != nullptr) Add(wait, number);
     }
     if (!wait->request.descendants) continue;
-    if (looks == 0 || !state_.registry.ScanBelow(state_.IdOf(number), wait->cursor, look)) {
+    if (looks == 0 || !registry_.ScanBelow(context_.IdOf(number), wait->cursor, look)) {
       return false;
     }
     wait->cursor = 0;
@@ -136,14 +142,14 @@ void AwaitTable::Add(const WaitPtr& wait, std::uint64_t number) {
   ++entries_;
 }
 
-void AwaitTable::Ended(std::uint64_t number) {
-  const auto found = by_task_.extract(number);
+void AwaitTable::OnTaskEnded(const LiveTask& live) {
+  const auto found = by_task_.extract(live.task.id.number);
   if (found.empty()) return;
   entries_ -= found.mapped().size();
   for (const WaitPtr& wait : found.mapped()) {
     if (--wait->running > 0 || !wait->collected || !wait->open) continue;
     // The one who ends tasks may have more to end: the answer is no part of that.
-    state_.executor.Post(state_.lifetime.Guard([this, wait] { Answer(wait); }));
+    context_.executor.Post(context_.lifetime.Guard([this, wait] { Answer(wait); }));
   }
 }
 
@@ -170,7 +176,7 @@ void AwaitTable::Fail(const WaitPtr& wait, Error error) {
 
 void AwaitTable::Close(const WaitPtr& wait) {
   if (!std::exchange(wait->open, false)) return;
-  state_.executor.Cancel(wait->timer);
+  context_.executor.Cancel(wait->timer);
   open_.erase(wait->order);
   GiveBack(wait);
 }
@@ -178,7 +184,7 @@ void AwaitTable::Close(const WaitPtr& wait) {
 void AwaitTable::GiveBack(const WaitPtr& wait) {
   for (std::size_t looks = limits::kLooksPerTurn; !wait->awaited.empty(); --looks) {
     if (looks == 0) {
-      return state_.executor.Post(state_.lifetime.Guard([this, wait] { GiveBack(wait); }));
+      return context_.executor.Post(context_.lifetime.Guard([this, wait] { GiveBack(wait); }));
     }
     const std::uint64_t number = wait->awaited.back();
     wait->awaited.pop_back();

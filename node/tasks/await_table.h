@@ -10,16 +10,21 @@
 #include <vector>
 
 #include "core/limits.h"
-#include "node/state.h"
+#include "core/task_id_allocator.h"
+#include "node/tasks/node_context.h"
+#include "node/tasks/registry.h"
+#include "node/tasks/task_events.h"
 #include "node/tasks/task_queries.h"
 #include "transport/node_handler.h"
 
 namespace quell {
 
 // Not thread-safe: on the node's executor.
-class AwaitTable {
+class AwaitTable final : private TaskObserver {
  public:
-  AwaitTable(NodeState& state, TaskQueries& queries, std::size_t awaited_max = limits::kAwaitedMax);
+  AwaitTable(const NodeContext& context, Registry& registry, const TaskIdAllocator& numbers,
+             TaskQueries& queries, TaskEvents& events,
+             std::size_t awaited_max = limits::kAwaitedMax);
 
   // Answers when the tasks have ended, or after request.limit, at `deadline` at the latest, with
   // all of them as they are then. Errors: kResourceExhausted (limits::kWaitsPerNodeMax or
@@ -37,14 +42,16 @@ class AwaitTable {
   bool CollectMatching(const WaitPtr& wait);
   bool CollectNumbers(const WaitPtr& wait);
   void Add(const WaitPtr& wait, std::uint64_t number);
-  void Ended(std::uint64_t number);
+  void OnTaskEnded(const LiveTask& live) override;
   void Answer(const WaitPtr& wait);
   void Fail(const WaitPtr& wait, Error error);
   // It waits no more. Its entries are given back in pieces.
   void Close(const WaitPtr& wait);
   void GiveBack(const WaitPtr& wait);
 
-  NodeState& state_;
+  const NodeContext& context_;
+  Registry& registry_;
+  const TaskIdAllocator& numbers_;
   TaskQueries& queries_;
   const std::size_t awaited_max_;
   std::map<std::uint64_t, WaitPtr> open_;  // By their order.

@@ -1,22 +1,25 @@
-// What a crash of the node must not take from a live task, and how the next life goes on with it.
+// Writes down which tasks live, so that a crash of the node does not lose them.
+// node/programs/restore_tasks.h goes on with them in the next life.
 #pragma once
 
 #include <cstdint>
 #include <deque>
 #include <vector>
 
-#include "node/cancels/intent_applier.h"
-#include "node/programs/programs.h"
-#include "node/state.h"
+#include "core/executor.h"
+#include "node/journal/journal.h"
+#include "node/tasks/node_context.h"
+#include "node/tasks/registry.h"
 
 namespace quell {
 
-// Writes down what lives, behind: a task that ends within limits::kDiskDelay costs nothing, and
+// Written behind: a task that ends within limits::kDiskDelay costs nothing, and
 // what is registered less than that before a crash is not known afterwards, unless its program
 // brings it back. Not thread-safe: on the node's executor.
 class LiveTaskWriter {
  public:
-  explicit LiveTaskWriter(NodeState& state) : state_(state) {}
+  LiveTaskWriter(const NodeContext& context, Journal& journal, const Registry& registry)
+      : context_(context), journal_(journal), registry_(registry) {}
 
   // The live task is new, or lives by another process than before.
   void Changed(std::uint64_t number);
@@ -29,16 +32,12 @@ class LiveTaskWriter {
   void Write();
   std::vector<LiveTaskRecord> TakePiece();
 
-  NodeState& state_;
+  const NodeContext& context_;
+  Journal& journal_;
+  const Registry& registry_;
   std::deque<std::uint64_t> waiting_;
   TimerId timer_ = TimerId::kNone;  // Unless a piece is on its way.
   bool writing_ = false;
 };
-
-// All are live again, as orphans: by their processes, or by a lease, until their programs take them
-// up. Those whose process has ended meanwhile are lost, limits::kComeBack later: somebody else may
-// be about to say how they went. On the node's executor, before anybody can speak to the node.
-void RestoreTasks(std::vector<LiveTaskRecord> kept, NodeState& state, Programs& programs,
-                  IntentApplier& applier);
 
 }  // namespace quell

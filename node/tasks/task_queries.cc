@@ -42,13 +42,35 @@ struct TaskQueries::Listing {
   std::unordered_set<std::uint64_t> shown;  // Live ones, if ended ones are to follow.
 };
 
-void TaskQueries::List(ListRequest request, MonoTime deadline, std::shared_ptr<ReplyWriter> writer) {
+TaskQueries::TaskQueries(const NodeContext& context, Journal& journal, Registry& registry,
+                         TaskIdAllocator& numbers, const TaskLifecycle& lifecycle,
+                         std::uint64_t first_number)
+    : context_(context),
+      journal_(journal),
+      registry_(registry),
+      numbers_(numbers),
+      lifecycle_(lifecycle),
+      first_number_(first_number),
+      come_back_until_(context.now() + limits::kComeBack) {}
+
+RequestTasks::Held TaskQueries::Begin(const std::optional<RequestTask>& request) {
+  if (!request) return nullptr;
+  return requests_.Begin(context_.info.id, numbers_, *request, context_.executor.clock());
+}
+
+// An earlier start gave its number out, and this one is young.
+bool TaskQueries::MayComeBack(std::uint64_t number) const {
+  return number != 0 && number < first_number_ && context_.now() < come_back_until_;
+}
+
+void TaskQueries::List(ListRequest request, MonoTime deadline,
+                       std::shared_ptr<ReplyWriter> writer) {
   const auto listing = std::make_shared<Listing>();
   listing->request = std::move(request);
   listing->deadline = deadline;
   listing->writer = std::move(writer);
   listing->cursor = listing->request.after;
-  listing->own = state_.Begin(listing->request.as_task);
+  listing->own = Begin(listing->request.as_task);
   Continue(listing);
 }
 
@@ -62,10 +84,10 @@ void TaskQueries::Continue(const std::shared_ptr<Listing>& listing) {
   const auto room = [&] { return !page.full() && page.views().size() < wanted; };
   const auto requests_before = [&](std::uint64_t number) {
     if (!l.request.as_task) return true;
-    return state_.requests.Scan(l.cursor, number, [&](const Task& request) {
+    return requests_.Scan(l.cursor, number, [&](const Task& request) {
       l.cursor = request.id.number;
       if (!l.request.filter.Matches(request)) return true;
-      page.Add(View(request, state_.now()));
+      page.Add(View(request, context_.now()));
       return room();
     });
   };
@@ -81,17 +103,17 @@ void TaskQueries::Continue(const std::shared_ptr<Listing>& listing) {
     return --looks > 0 && room();
   };
   const bool all =
-      (l.request.filter.parent ? state_.registry.ScanBelow(*l.request.filter.parent, l.cursor, look)
-                               : state_.registry.Scan(l.cursor, look)) &&
+      (l.request.filter.parent ? registry_.ScanBelow(*l.request.filter.parent, l.cursor, look)
+                               : registry_.Scan(l.cursor, look)) &&
       requests_before(std::numeric_limits<std::uint64_t>::max());
   l.reply.count += page.views().size();
   l.bytes += page.bytes();
   const bool enough =
       page.views().size() == wanted || (l.request.limit > 0 && l.bytes >= limits::kListPartBytes);
   l.reply.more = !all && enough;
-  auto next = state_.lifetime.Guard([this, listing] { Continue(listing); });
+  auto next = context_.lifetime.Guard([this, listing] { Continue(listing); });
   if (page.views().empty()) {
-    if (!all) return state_.executor.Post(std::move(next));
+    if (!all) return context_.executor.Post(std::move(next));
   } else if (!all && !l.reply.more) {
     return l.writer->Tasks(page.views(), std::move(next));
   } else {
@@ -106,14 +128,14 @@ void TaskQueries::Continue(const std::shared_ptr<Listing>& listing) {
 void TaskQueries::ContinueWithEnded(const std::shared_ptr<Listing>& listing) {
   Listing& l = *listing;
   if (IsLate(l)) return;
-  state_.journal.ListEnded(
+  journal_.ListEnded(
       *l.request.ended_since, l.cursor,
-      state_.lifetime.Guard(
+      context_.lifetime.Guard(
           [this, listing](const Result<std::vector<Task>>& found) { ListEnded(listing, found); }));
 }
 
 void TaskQueries::ListEnded(const std::shared_ptr<Listing>& listing,
-                        const Result<std::vector<Task>>& found) {
+                            const Result<std::vector<Task>>& found) {
   Listing& l = *listing;
   if (!found) return l.writer->Finish(found.error());
   Page page;
@@ -123,15 +145,15 @@ void TaskQueries::ListEnded(const std::shared_ptr<Listing>& listing,
     l.cursor = task.id.number;
     // It ended while the live ones were listed, or was resumed before its end was known.
     if (l.shown.contains(l.cursor) || !l.request.filter.Matches(task)) continue;
-    TaskView view = View(task, state_.now());
+    TaskView view = View(task, context_.now());
     if (!l.request.detailed) view.description = view.status_json = {};
     page.Add(view);
   }
   l.reply.count += page.views().size();
   const bool more = full || found->size() == limits::kPageTasks;
-  auto next = state_.lifetime.Guard([this, listing] { ContinueWithEnded(listing); });
+  auto next = context_.lifetime.Guard([this, listing] { ContinueWithEnded(listing); });
   if (page.views().empty()) {
-    if (more) return state_.executor.Post(std::move(next));
+    if (more) return context_.executor.Post(std::move(next));
   } else if (more) {
     return l.writer->Tasks(page.views(), std::move(next));
   } else {
@@ -141,63 +163,57 @@ void TaskQueries::ListEnded(const std::shared_ptr<Listing>& listing,
 }
 
 bool TaskQueries::IsLate(Listing& listing) const {
-  if (state_.now() < listing.deadline) return false;
+  if (context_.now() < listing.deadline) return false;
   listing.writer->Finish(
       Error{ErrorCode::kDeadlineExceeded, "the list was not complete by its deadline"});
   return true;
 }
 
 void TaskQueries::Get(std::uint64_t number, std::shared_ptr<ReplyWriter> writer) {
-  if (const LiveTask* live = state_.registry.Find(number)) {
+  if (const LiveTask* live = registry_.Find(number)) {
     const TaskView view = lifecycle_.ViewOf(*live);
     writer->Tasks({&view, 1}, [] {});
-    return writer->Finish(GetReply{false, lifecycle_.ReceiptOf(*live), state_.info.life});
+    return writer->Finish(GetReply{false, lifecycle_.ReceiptOf(*live), context_.info.life});
   }
-  if (const EndedTask* ended = state_.registry.FindEnded(number)) {
-    const TaskView view = View(ended->task, state_.now());
+  if (const EndedTask* ended = registry_.FindEnded(number)) {
+    const TaskView view = View(ended->task, context_.now());
     writer->Tasks({&view, 1}, [] {});
-    return writer->Finish(GetReply{true, ended->receipt, state_.info.life});
+    return writer->Finish(GetReply{true, ended->receipt, context_.info.life});
   }
-  if (const Task* request = state_.requests.Find(number)) {
-    const TaskView view = View(*request, state_.now());
+  if (const Task* request = requests_.Find(number)) {
+    const TaskView view = View(*request, context_.now());
     writer->Tasks({&view, 1}, [] {});
     return writer->Finish(GetReply{});
   }
-  if (number == 0 || number >= state_.numbers.next()) {
+  if (number == 0 || number >= numbers_.next()) {
     return ShowFound(Error{ErrorCode::kNotFound,
-                           "task [" + state_.IdOf(number).ToString() + "] was never registered"},
+                           "task [" + context_.IdOf(number).ToString() + "] was never registered"},
                      writer);
   }
-  state_.journal.FindEnded(
-      number, state_.lifetime.Guard([this, number, writer](const Result<Task>& found) {
+  journal_.FindEnded(
+      number, context_.lifetime.Guard([this, number, writer](const Result<Task>& found) {
         // It may have been resumed meanwhile.
-        if (!found && state_.registry.Find(number) != nullptr) return Get(number, writer);
-        if (!found && found.error().code == ErrorCode::kNotFound && state_.MayComeBack(number))
+        if (!found && registry_.Find(number) != nullptr) return Get(number, writer);
+        if (!found && found.error().code == ErrorCode::kNotFound && MayComeBack(number))
           return GetLater(number, writer);
         ShowFound(found, writer);
       }));
 }
 
 void TaskQueries::GetLater(std::uint64_t number, std::shared_ptr<ReplyWriter> writer) {
-  state_.executor.At(
-      state_.come_back_until(),
-      state_.lifetime.Guard([this, number, writer = std::move(writer)] { Get(number, writer); }));
+  context_.executor.At(
+      come_back_until_,
+      context_.lifetime.Guard([this, number, writer = std::move(writer)] { Get(number, writer); }));
 }
 
 void TaskQueries::ShowFound(const Result<Task>& found,
-                        const std::shared_ptr<ReplyWriter>& writer) const {
+                            const std::shared_ptr<ReplyWriter>& writer) const {
   if (!found) return writer->Finish(found.error());
-  const TaskView view = View(*found, state_.now());
+  const TaskView view = View(*found, context_.now());
   writer->Tasks({&view, 1}, [] {});
   GetReply reply;
   reply.ended = true;
-  const Tombstone* tombstone = state_.tombstones.Find(found->id.number);
-  if (found->cancel && tombstone != nullptr) {
-    reply.receipt = lifecycle_.ReceiptOf(*tombstone);
-    reply.receipt->state = ReceiptState::kEnded;
-    reply.receipt->ended_at = found->end_wall;
-    reply.receipt->outcome = found->state;
-  }
+  reply.receipt = lifecycle_.ReceiptOfEnded(*found);
   writer->Finish(std::move(reply));
 }
 
@@ -213,7 +229,7 @@ struct TaskQueries::Showing {
 };
 
 void TaskQueries::Show(Selection selection, std::function<NodeReply(std::uint64_t)> reply,
-                   std::shared_ptr<ReplyWriter> writer) {
+                       std::shared_ptr<ReplyWriter> writer) {
   const auto showing = std::make_shared<Showing>();
   showing->selection = std::move(selection);
   showing->reply = std::move(reply);
@@ -231,11 +247,11 @@ void TaskQueries::Continue(const std::shared_ptr<Showing>& showing) {
   bool look_up = false;
   for (std::size_t looks = limits::kLooksPerTurn; s.more() && looks > 0 && !page.full(); --looks) {
     const std::uint64_t number = s.selection.numbers[s.next];
-    if (const LiveTask* live = state_.registry.Find(number)) {
+    if (const LiveTask* live = registry_.Find(number)) {
       add(lifecycle_.ViewOf(*live));
-    } else if (const EndedTask* ended = state_.registry.FindEnded(number)) {
-      add(View(ended->task, state_.now()));
-    } else if (s.selection.journal && number < state_.numbers.next()) {
+    } else if (const EndedTask* ended = registry_.FindEnded(number)) {
+      add(View(ended->task, context_.now()));
+    } else if (s.selection.journal && number < numbers_.next()) {
       look_up = true;
       break;
     }
@@ -244,21 +260,21 @@ void TaskQueries::Continue(const std::shared_ptr<Showing>& showing) {
   bool more = s.more();
   if (!more && s.selection.requests) {
     constexpr std::uint64_t kLast = std::numeric_limits<std::uint64_t>::max();
-    more = !state_.requests.Scan(s.request, kLast, [&](const Task& request) {
+    more = !requests_.Scan(s.request, kLast, [&](const Task& request) {
       s.request = request.id.number;
-      if (s.selection.requests->Matches(request)) add(View(request, state_.now()));
+      if (s.selection.requests->Matches(request)) add(View(request, context_.now()));
       return !page.full();
     });
   }
   s.shown += page.views().size();
-  auto next = state_.lifetime.Guard([this, showing] { Continue(showing); });
+  auto next = context_.lifetime.Guard([this, showing] { Continue(showing); });
   if (!page.views().empty()) {
     if (more) return s.writer->Tasks(page.views(), std::move(next));
     s.writer->Tasks(page.views(), [] {});
   } else if (look_up) {
     return LookUp(showing);
   } else if (more) {
-    return state_.executor.Post(std::move(next));
+    return context_.executor.Post(std::move(next));
   }
   s.writer->Finish(s.reply(s.shown));
 }
@@ -266,13 +282,13 @@ void TaskQueries::Continue(const std::shared_ptr<Showing>& showing) {
 // One that memory has let go.
 void TaskQueries::LookUp(const std::shared_ptr<Showing>& showing) {
   const std::uint64_t number = showing->selection.numbers[showing->next++];
-  state_.journal.FindEnded(number, state_.lifetime.Guard([this,
-                                                          showing](const Result<Task>& found) {
+  journal_.FindEnded(number, context_.lifetime.Guard([this, showing](const Result<Task>& found) {
     if (!found) return Continue(showing);
-    TaskView view = View(*found, state_.now());
+    TaskView view = View(*found, context_.now());
     if (!showing->selection.detailed) view.description = view.status_json = {};
     ++showing->shown;
-    showing->writer->Tasks({&view, 1}, state_.lifetime.Guard([this, showing] { Continue(showing); }));
+    showing->writer->Tasks({&view, 1},
+                           context_.lifetime.Guard([this, showing] { Continue(showing); }));
   }));
 }
 

@@ -8,7 +8,11 @@
 #include <vector>
 
 #include "core/filter.h"
-#include "node/state.h"
+#include "core/request_tasks.h"
+#include "core/task_id_allocator.h"
+#include "node/journal/journal.h"
+#include "node/tasks/node_context.h"
+#include "node/tasks/registry.h"
 #include "node/tasks/task_lifecycle.h"
 #include "transport/node_handler.h"
 
@@ -17,8 +21,9 @@ namespace quell {
 // Not thread-safe: on the node's executor.
 class TaskQueries {
  public:
-  TaskQueries(NodeState& state, const TaskLifecycle& lifecycle)
-      : state_(state), lifecycle_(lifecycle) {}
+  // Lower numbers than `first_number` were given out by earlier starts of the daemon.
+  TaskQueries(const NodeContext& context, Journal& journal, Registry& registry,
+              TaskIdAllocator& numbers, const TaskLifecycle& lifecycle, std::uint64_t first_number);
 
   // The live tasks that match, and requests if they are wanted, in ascending order, then the ended
   // ones if they are wanted; a page at a time, each when the one before it was taken; nothing more
@@ -28,6 +33,8 @@ class TaskQueries {
   // back after this start is not denied: then the answer comes when that time is over, at most
   // limits::kComeBack after the start.
   void Get(std::uint64_t number, std::shared_ptr<ReplyWriter> writer);
+  // The request shows as a task until the last of what this returns is gone. Null: it is not shown.
+  RequestTasks::Held Begin(const std::optional<RequestTask>& request);
   struct Selection {
     std::vector<std::uint64_t> numbers;       // Ascending.
     bool detailed = true;                     // With description and status.
@@ -51,8 +58,17 @@ class TaskQueries {
   void GetLater(std::uint64_t number, std::shared_ptr<ReplyWriter> writer);
   void ShowFound(const Result<Task>& found, const std::shared_ptr<ReplyWriter>& writer) const;
 
-  NodeState& state_;
+  // A task of which nothing is known may be one that its program is about to bring back.
+  bool MayComeBack(std::uint64_t number) const;
+
+  const NodeContext& context_;
+  Journal& journal_;
+  Registry& registry_;
+  TaskIdAllocator& numbers_;
   const TaskLifecycle& lifecycle_;
+  RequestTasks requests_;  // Parts of coordinators' requests.
+  const std::uint64_t first_number_;
+  const MonoTime come_back_until_;
 };
 
 }  // namespace quell

@@ -5,7 +5,7 @@
 #include <memory>
 
 #include "core/executor.h"
-#include "node/node.h"
+#include "node/programs/process_watch.h"
 
 namespace quell {
 

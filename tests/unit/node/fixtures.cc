@@ -31,7 +31,7 @@ void FakeCoordinator::Answer(MonoTime deadline, std::function<void(Result<Reply>
 
 void FakeCoordinator::Join(JoinRequest request, MonoTime deadline,
                            std::function<void(Result<JoinReply>)> done) {
-  membership.push_back(std::move(request));
+  joins.push_back(std::move(request));
   JoinReply reply;
   reply.coordinator = id;
   reply.next_number = next_number;
@@ -173,9 +173,9 @@ std::vector<Status> NodeWorld::FinishAll(std::vector<TaskEnd> ends, const Princi
                                          std::optional<SessionToken> session) {
   std::vector<Status> none(ends.size(), Error{ErrorCode::kInternal, "the node has not answered"});
   std::optional<std::vector<Status>> answer;
-  node->Finish(std::move(ends), session, who, [&answer](std::vector<Status> queries) {
+  node->Finish(std::move(ends), session, who, [&answer](std::vector<Status> answers) {
     EXPECT_FALSE(answer.has_value()) << "answered twice";
-    answer = std::move(queries);
+    answer = std::move(answers);
   });
   scheduler.RunUntil([&answer] { return answer.has_value(); }, 10s);
   return answer.value_or(none);

@@ -30,7 +30,7 @@ class FakeCoordinator final : public MembershipClient {
                  std::function<void(Result<HeartbeatReply>)> done) override;
   void Leave(LeaveRequest request, MonoTime deadline, std::function<void(Status)> done) override;
 
-  std::vector<JoinRequest> membership;
+  std::vector<JoinRequest> joins;
   std::vector<HeartbeatRequest> heartbeats;
   std::vector<LeaveRequest> leaves;
 

@@ -7,7 +7,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "node/membership/lives.h"
+#include "node/cancels/lives.h"
 #include "tests/unit/node/fixtures.h"
 
 namespace quell {
@@ -26,7 +26,7 @@ class IntentOrderTest : public testing::Test {
   }
   // What a coordinator knows that has just heard of the node.
   Horizon Known() const {
-    return {world_.node->info().life, world_.coordinator->membership.back().next_number};
+    return {world_.node->info().life, world_.coordinator->joins.back().next_number};
   }
   Intent Cancel() {
     Intent intent = world_.Cancel(TaskFilter{});

@@ -191,7 +191,7 @@ TEST_F(LocalDoorTest, RegistersOneTaskAndKnowsWhoAsks) {
   other.uid = ::getuid() + 1;
   std::vector<Status> refused;
   node_->Finish({{*TaskId::Parse(Field(answer, "id"))}}, std::nullopt, other,
-                [&refused](std::vector<Status> queries) { refused = std::move(queries); });
+                [&refused](std::vector<Status> answers) { refused = std::move(answers); });
   ASSERT_THAT(refused, SizeIs(1));
   EXPECT_THAT(refused[0], FailsWith(ErrorCode::kPermissionDenied));
 }

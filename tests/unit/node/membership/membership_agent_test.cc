@@ -6,7 +6,6 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "node/cancels/handoff_sender.h"
 #include "tests/unit/node/fixtures.h"
 
 namespace quell {
@@ -33,11 +32,11 @@ class MembershipAgentTest : public testing::Test {
 
 TEST_F(MembershipAgentTest, JoinsAndSaysWhoItIs) {
   EXPECT_EQ(world_.joined, 1u);
-  ASSERT_THAT(coordinator().membership, SizeIs(1));
+  ASSERT_THAT(coordinator().joins, SizeIs(1));
   NodeInfo expected = world_.info;
   expected.incarnation = Incarnation{1};
   expected.life = world_.file.lives.back().id;
-  EXPECT_EQ(coordinator().membership[0].node, expected);
+  EXPECT_EQ(coordinator().joins[0].node, expected);
   EXPECT_EQ(world_.node->coordinator(), coordinator().id);
 }
 
@@ -83,7 +82,7 @@ TEST_F(MembershipAgentTest, JoinsAgainWhenItsLifeIsNotKnown) {
   coordinator().rejoin = true;
   world_.scheduler.Advance(2s);
   EXPECT_EQ(world_.joined, 2u);
-  EXPECT_THAT(coordinator().membership, SizeIs(2));
+  EXPECT_THAT(coordinator().joins, SizeIs(2));
 }
 
 TEST_F(MembershipAgentTest, GivesUpOnlyWhenAnotherDaemonHasItsId) {
@@ -94,7 +93,7 @@ TEST_F(MembershipAgentTest, GivesUpOnlyWhenAnotherDaemonHasItsId) {
   ASSERT_TRUE(world_.refused.has_value()) << "it goes on";
   EXPECT_EQ(world_.refused->code, ErrorCode::kAlreadyExists);
   world_.scheduler.Advance(1min);
-  EXPECT_THAT(coordinator().membership, SizeIs(1));
+  EXPECT_THAT(coordinator().joins, SizeIs(1));
   bool stopped = false;
   world_.node->Stop([&stopped] { stopped = true; });
   world_.Settle();
@@ -137,64 +136,6 @@ TEST_F(MembershipAgentTest, AcknowledgesNothingThatTheJournalCouldNotTake) {
   for (const HeartbeatRequest& beat : coordinator().heartbeats)
     EXPECT_THAT(beat.acks, IsEmpty());
   EXPECT_THAT(world_.troubles, SizeIs(1));
-}
-
-// A child that is cancelled because its parent was lost.
-TaskId LoseParent(NodeWorld& world) {
-  NewTask work = world.Work();
-  work.pid = world.processes.Spawn(NodeWorld::kUid);
-  NewTask child = world.Work();
-  child.parent = world.RegisterOne(work).id;
-  child.on_parent_lost = OnParentLost::kCancel;
-  const TaskId id = world.RegisterOne(child).id;
-  world.processes.Kill(work.pid);
-  world.scheduler.Advance(limits::kLostAfter + limits::kHeartbeatInterval + 100ms);
-  return id;
-}
-
-TEST_F(MembershipAgentTest, OwesACancelThatWasBornHereUntilTheStoreHasIt) {
-  const TaskId child = LoseParent(world_);
-  ASSERT_THAT(coordinator().heartbeats.back().handoff, SizeIs(1));
-  const Intent handoff = coordinator().heartbeats.back().handoff[0];
-  ASSERT_NE(handoff.task(), nullptr);
-  EXPECT_EQ(*handoff.task(), child);
-  EXPECT_EQ(handoff.by, "on_parent_lost");
-  world_.Restart();
-  world_.scheduler.Advance(2s);
-  EXPECT_THAT(coordinator().heartbeats.back().handoff, ElementsAre(handoff)) << "it is forgotten";
-  coordinator().settles = true;
-  world_.scheduler.Advance(3s);
-  EXPECT_THAT(coordinator().heartbeats.back().handoff, IsEmpty());
-  world_.Restart();
-  world_.scheduler.Advance(2s);
-  EXPECT_THAT(coordinator().heartbeats.back().handoff, IsEmpty());
-}
-
-TEST_F(MembershipAgentTest, OwesNothingThatACoordinatorAskedFor) {
-  const TaskId task = world_.RegisterOne(world_.Work()).id;
-  world_.Ask(ApplyRequest{{world_.Cancel(task)}});
-  world_.scheduler.Advance(2s);
-  EXPECT_THAT(coordinator().heartbeats.back().handoff, IsEmpty());
-}
-
-TEST_F(MembershipAgentTest, OwesInPartsAndKeepsNoMoreThanItsBound) {
-  MemoryJournal journal(*world_.executor, world_.file);
-  HandoffSender handoff(journal, {}, limits::kIntentsPerReply + 1);
-  std::vector<Intent> all;
-  while (!handoff.full()) {
-    all.push_back(world_.Cancel(world_.Id(1 + all.size())));
-    handoff.Add(all.back());
-  }
-  EXPECT_THAT(all, SizeIs(limits::kIntentsPerReply + 1));
-  std::vector<IntentId> first;
-  for (const Intent& intent : handoff.Next())
-    first.push_back(intent.id);
-  EXPECT_THAT(first, SizeIs(limits::kIntentsPerReply));
-  for (const IntentId& id : first)
-    world_.file.applied[id].handoff = true;
-  handoff.Settle(first);
-  EXPECT_THAT(handoff.Next(), ElementsAre(all.back()));
-  world_.Settle();
 }
 
 TEST_F(MembershipAgentTest, AsksForMoreAtOnceWhenTheAnswerWasFull) {

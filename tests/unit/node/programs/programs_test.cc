@@ -161,13 +161,13 @@ TEST_F(ProgramsTest, ATaskEndsOnce) {
 TEST_F(ProgramsTest, AnEndIsAnsweredWhenTheJournalHasIt) {
   const TaskId task = Start(world_.Work());
   world_.file.disk.commit_min = world_.file.disk.commit_max = 30ms;
-  std::size_t queries = 0;
-  world_.node->Finish({{task}}, std::nullopt, NodeWorld::User(), [&](const auto&) { ++queries; });
+  std::size_t answers = 0;
+  world_.node->Finish({{task}}, std::nullopt, NodeWorld::User(), [&](const auto&) { ++answers; });
   world_.scheduler.Advance(29ms);
-  EXPECT_EQ(queries, 0u);
+  EXPECT_EQ(answers, 0u);
   EXPECT_THAT(world_.file.ended, IsEmpty());
   world_.scheduler.Advance(1ms);
-  EXPECT_EQ(queries, 1u);
+  EXPECT_EQ(answers, 1u);
   EXPECT_THAT(world_.file.ended, SizeIs(1));
 }
 
@@ -182,14 +182,14 @@ TEST_F(ProgramsTest, ManyEndTogetherAndARefusalSpoilsNothing) {
   for (const RegisteredTask& task : reply->tasks)
     ends.push_back({task.id, TaskState::kFailed});
   ends.push_back({first, TaskState::kFailed});
-  const std::vector<Status> queries = world_.FinishAll(ends);
-  ASSERT_THAT(queries, SizeIs(ends.size()));
-  EXPECT_THAT(queries[0], IsOk());
-  EXPECT_THAT(queries[1], FailsWith(ErrorCode::kNotFound));
-  EXPECT_THAT(queries[2], FailsWith(ErrorCode::kInvalidArgument, "no outcome"));
-  for (std::size_t i = 3; i + 1 < queries.size(); ++i)
-    ASSERT_THAT(queries[i], IsOk()) << i;
-  EXPECT_THAT(queries.back(), FailsWith(ErrorCode::kFailedPrecondition, "succeeded"));
+  const std::vector<Status> answers = world_.FinishAll(ends);
+  ASSERT_THAT(answers, SizeIs(ends.size()));
+  EXPECT_THAT(answers[0], IsOk());
+  EXPECT_THAT(answers[1], FailsWith(ErrorCode::kNotFound));
+  EXPECT_THAT(answers[2], FailsWith(ErrorCode::kInvalidArgument, "no outcome"));
+  for (std::size_t i = 3; i + 1 < answers.size(); ++i)
+    ASSERT_THAT(answers[i], IsOk()) << i;
+  EXPECT_THAT(answers.back(), FailsWith(ErrorCode::kFailedPrecondition, "succeeded"));
   EXPECT_EQ(NumbersOf(world_.List()), std::vector<std::uint64_t>{others.number});
   EXPECT_THAT(world_.FinishAll({}), IsEmpty());
 }

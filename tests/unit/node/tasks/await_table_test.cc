@@ -9,7 +9,6 @@
 #include "tests/support/memory_journal.h"
 #include "tests/support/result_matchers.h"
 #include "tests/support/sim_executor.h"
-#include "tests/support/sim_processes.h"
 
 namespace quell {
 namespace {
@@ -37,14 +36,12 @@ class EndWriter final : public ReplyWriter {
 class WaitTableTest : public testing::Test {
  protected:
   void AddTasks(std::uint64_t count) {
-    session_ = state_.sessions.Create(random_, 0);
     for (std::uint64_t number = 1; number <= count; ++number) {
       Task task;
-      task.id = state_.IdOf(number);
-      state_.registry.Add(std::move(task)).session = session_;
-      session_->Add(state_.registry.Find(number)->task, nullptr);
+      task.id = context_.IdOf(number);
+      lifecycle_.Add(std::move(task), {}, session_, nullptr, false);
     }
-    state_.numbers.RaiseTo(count + 1);
+    numbers_.RaiseTo(count + 1);
   }
   std::shared_ptr<EndWriter> AwaitAll() {
     auto writer = std::make_shared<EndWriter>(executor_);
@@ -59,16 +56,16 @@ class WaitTableTest : public testing::Test {
   SimScheduler scheduler_;
   SimClock clock_{scheduler_};
   SimExecutor executor_{scheduler_, clock_};
-  SeededRandom random_{7};
   JournalFile file_;
   MemoryJournal journal_{executor_, file_};
-  SimProcesses processes_;
-  SimProcessWatch watch_{executor_, processes_};
-  NodeState state_{NodeInfo{}, {executor_, random_, journal_, watch_}, JournalState{}};
-  TaskLifecycle lifecycle_{state_};
-  TaskQueries queries_{state_, lifecycle_};
-  AwaitTable await_table_{state_, queries_, 10'000};
-  Session* session_ = nullptr;
+  const NodeContext context_{NodeInfo{}, executor_};
+  TaskIdAllocator numbers_{
+      [this](std::uint64_t end, auto done) { journal_.ReserveNumbers(end, std::move(done)); }, 1};
+  Registry registry_;
+  Session session_;
+  TaskLifecycle lifecycle_{context_, journal_, registry_, {}};
+  TaskQueries queries_{context_, journal_, registry_, numbers_, lifecycle_, 1};
+  AwaitTable await_table_{context_, registry_, numbers_, queries_, lifecycle_.events(), 10'000};
 };
 
 TEST_F(WaitTableTest, AFullTableRefusesAndWhoIsAnsweredGivesHisEntriesBack) {
@@ -85,7 +82,7 @@ TEST_F(WaitTableTest, AFullTableRefusesAndWhoIsAnsweredGivesHisEntriesBack) {
   const auto third = AwaitAll();
   EXPECT_FALSE(third->reply.has_value()) << "the entries were not given back";
   for (std::uint64_t number = 1; number <= 6000; ++number)
-    ASSERT_THAT(lifecycle_.End(*state_.registry.Find(number), TaskState::kFailed), IsOk());
+    ASSERT_THAT(lifecycle_.End(*registry_.Find(number), TaskState::kFailed), IsOk());
   scheduler_.Advance(1s);
   EXPECT_TRUE(third->reply.has_value()) << "all have ended";
 }

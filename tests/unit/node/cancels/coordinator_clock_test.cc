@@ -1,6 +1,6 @@
 // Goal: a task is called older than an intent only when it surely is.
 // Method: the plain class with made-up readings of two clocks.
-#include "node/membership/coordinator_clock.h"
+#include "node/cancels/coordinator_clock.h"
 
 #include <gtest/gtest.h>
 

@@ -1,4 +1,4 @@
-#include "node/membership/coordinator_clock.h"
+#include "node/cancels/coordinator_clock.h"
 
 #include <algorithm>
 
@@ -17,7 +17,7 @@ void CoordinatorClock::Sample(const BootMoment& theirs, BootTime sent, BootTime 
   if (!theirs.known()) return;
   if (theirs.boot_id != boot_id_) {
     samples_.clear();
-    queries_ = 0;
+    answers_ = 0;
     boot_id_ = theirs.boot_id;
   }
   const BootClock::duration half = (received - sent) / 2;
@@ -29,11 +29,11 @@ void CoordinatorClock::Sample(const BootMoment& theirs, BootTime sent, BootTime 
   });
   if (samples_.size() == kSamplesKept) samples_.pop_front();
   samples_.push_back(fresh);
-  ++queries_;
+  ++answers_;
 }
 
 bool CoordinatorClock::ready() const {
-  return queries_ >= kAnswersEnough ||
+  return answers_ >= kAnswersEnough ||
          std::any_of(samples_.begin(), samples_.end(),
                      [](const Reading& reading) { return reading.error <= kGoodError; });
 }

@@ -1,4 +1,4 @@
-#include "node/membership/lives.h"
+#include "node/cancels/lives.h"
 
 #include <algorithm>
 #include <limits>

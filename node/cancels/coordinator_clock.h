@@ -39,7 +39,7 @@ class CoordinatorClock {
 
   std::string boot_id_;  // Of the samples.
   std::deque<Reading> samples_;
-  std::size_t queries_ = 0;
+  std::size_t answers_ = 0;
 };
 
 }  // namespace quell

@@ -29,8 +29,8 @@ struct LiveTask {
   bool claimed_start = false;        // Its program named its start: it may have registered late.
   // A filter that was applied before may hit it: that cannot be told yet.
   bool unchecked = false;
-  bool overdue = false;              // Cancelled, and counted as one that runs on (Overdue).
-  std::string key;                   // Of its registration; empty: none.
+  bool overdue = false;  // Cancelled, and counted as one that runs on (Overdue).
+  std::string key;       // Of its registration; empty: none.
 };
 
 struct EndedTask {

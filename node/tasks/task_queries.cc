@@ -42,7 +42,8 @@ struct TaskQueries::Listing {
   std::unordered_set<std::uint64_t> shown;  // Live ones, if ended ones are to follow.
 };
 
-void TaskQueries::List(ListRequest request, MonoTime deadline, std::shared_ptr<ReplyWriter> writer) {
+void TaskQueries::List(ListRequest request, MonoTime deadline,
+                       std::shared_ptr<ReplyWriter> writer) {
   const auto listing = std::make_shared<Listing>();
   listing->request = std::move(request);
   listing->deadline = deadline;
@@ -113,7 +114,7 @@ void TaskQueries::ContinueWithEnded(const std::shared_ptr<Listing>& listing) {
 }
 
 void TaskQueries::ListEnded(const std::shared_ptr<Listing>& listing,
-                        const Result<std::vector<Task>>& found) {
+                            const Result<std::vector<Task>>& found) {
   Listing& l = *listing;
   if (!found) return l.writer->Finish(found.error());
   Page page;
@@ -185,7 +186,7 @@ void TaskQueries::GetLater(std::uint64_t number, std::shared_ptr<ReplyWriter> wr
 }
 
 void TaskQueries::ShowFound(const Result<Task>& found,
-                        const std::shared_ptr<ReplyWriter>& writer) const {
+                            const std::shared_ptr<ReplyWriter>& writer) const {
   if (!found) return writer->Finish(found.error());
   const TaskView view = View(*found, state_.now());
   writer->Tasks({&view, 1}, [] {});
@@ -213,7 +214,7 @@ struct TaskQueries::Showing {
 };
 
 void TaskQueries::Show(Selection selection, std::function<NodeReply(std::uint64_t)> reply,
-                   std::shared_ptr<ReplyWriter> writer) {
+                       std::shared_ptr<ReplyWriter> writer) {
   const auto showing = std::make_shared<Showing>();
   showing->selection = std::move(selection);
   showing->reply = std::move(reply);
@@ -266,14 +267,15 @@ void TaskQueries::Continue(const std::shared_ptr<Showing>& showing) {
 // One that memory has let go.
 void TaskQueries::LookUp(const std::shared_ptr<Showing>& showing) {
   const std::uint64_t number = showing->selection.numbers[showing->next++];
-  state_.journal.FindEnded(number, state_.lifetime.Guard([this,
-                                                          showing](const Result<Task>& found) {
-    if (!found) return Continue(showing);
-    TaskView view = View(*found, state_.now());
-    if (!showing->selection.detailed) view.description = view.status_json = {};
-    ++showing->shown;
-    showing->writer->Tasks({&view, 1}, state_.lifetime.Guard([this, showing] { Continue(showing); }));
-  }));
+  state_.journal.FindEnded(
+      number, state_.lifetime.Guard([this, showing](const Result<Task>& found) {
+        if (!found) return Continue(showing);
+        TaskView view = View(*found, state_.now());
+        if (!showing->selection.detailed) view.description = view.status_json = {};
+        ++showing->shown;
+        showing->writer->Tasks({&view, 1},
+                               state_.lifetime.Guard([this, showing] { Continue(showing); }));
+      }));
 }
 
 }  // namespace quell

@@ -75,7 +75,7 @@ RULES = [
          "Asio 1.81 cancels across executors with it: use callbacks and a timer",
          "using namespace boost::asio::experimental::awaitable_operators;",
          "timer.async_wait(done);", look=STRINGS),
-    Rule("detached", r"\bdetached\b|\.detach\(\)",
+    Rule("detached", r"\basio::detached\b|\.detach\(\)",
          "somebody must see the end: give co_spawn a completion handler, join the thread",
          "co_spawn(executor, Run(), asio::detached);", "co_spawn(executor, Run(), OnEnd);"),
     Rule("grpc_localhost", r'"(ipv4:|dns:|unix:)?[^"\s]*\blocalhost\b',

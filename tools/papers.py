@@ -140,7 +140,8 @@ def tests(tree):
             findings.append(Finding(path, 0, "tests", "is called a test and holds none"))
         if has_tests and not path.endswith("_test.cc"):
             findings.append(Finding(path, 0, "tests", "holds tests: its name must end in _test.cc"))
-        if has_tests and folder not in known:
+        above = {str(one) for one in pathlib.PurePosixPath(path).parents}
+        if has_tests and not known & above:
             findings.append(Finding(path, 0, "tests",
                                     f"ctest does not know it: no quell_tests(NAME {folder} ...)"))
         if has_tests and not re.match(r"//.*Goal", tree.texts[path]):

@@ -74,7 +74,8 @@ class Sweep {
   MonoTime deadline_;
   MonoTime next_;
   int rounds_ = 0;
-  // The tree's youngest when first seen: its start, and its pid, since a tick of the kernel is 10 ms.
+  // The tree's youngest when first seen: its start, and its pid, since a tick of the kernel is 10
+  // ms.
   std::optional<std::pair<std::uint64_t, pid_t>> youngest_at_start_;
   bool command_ended_ = false;
   std::set<ProcessKey> asked_;

@@ -60,8 +60,8 @@ class Tree:
         """The .cc files of the daemons' decisions: those that need neither host nor HTTP."""
         names = []
         for folder in LOGIC:
-            for path in sorted((self.root / folder).glob("*.cc")):
-                name = f"{folder}/{path.name}"
+            for path in sorted((self.root / folder).rglob("*.cc")):
+                name = str(path.relative_to(self.root))
                 needs = self.includes(name)
                 if path.name == "main.cc" or any(n.startswith(OUTSIDE + ("sqlite3.h",)) for n in needs):
                     continue

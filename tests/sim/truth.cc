@@ -208,8 +208,8 @@ bool Truth::Matches(const TaskFilter& filter, const TrueTask& task) {
 bool Truth::MayHit(const Request& request, const TrueTask& task) const {
   // What the clocks cannot tell is decided by the arrival at a node that was there; what they
   // cannot tell is at most as long as a heartbeat takes, or until the node reads what has arrived.
-  const MonoTime arrived = HostOf(task).Reads(
-      std::max(request.deadline, request.called + limits::kHeartbeatDeadline));
+  const MonoTime arrived =
+      HostOf(task).Reads(std::max(request.deadline, request.called + limits::kHeartbeatDeadline));
   return task.spec.cancellable && Matches(request.filter, task) && task.began_first <= arrived;
 }
 

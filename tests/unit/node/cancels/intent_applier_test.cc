@@ -7,7 +7,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "tests/unit/node/fixtures.h"
+#include "tests/unit/node/cancels/apply_fixture.h"
 
 namespace quell {
 namespace {
@@ -18,55 +18,6 @@ using testing::Field;
 using testing::IsEmpty;
 using testing::SizeIs;
 using testing::UnorderedElementsAre;
-
-class ApplyTest : public testing::Test {
- protected:
-  // Asks and takes the one acknowledgement.
-  IntentAck Apply(Intent intent) {
-    const auto writer = world_.Ask(ApplyRequest{{std::move(intent)}});
-    shown_ = NumbersOf(writer->tasks);
-    EXPECT_TRUE(writer->reply.has_value()) << "no answer";
-    if (!writer->reply || !*writer->reply) {
-      ADD_FAILURE() << (writer->reply ? writer->reply->error().message : "silence");
-      return {};
-    }
-    const auto& acks = std::get<ApplyReply>(**writer->reply).acks;
-    EXPECT_THAT(acks, SizeIs(1));
-    return acks.empty() ? IntentAck() : acks.front();
-  }
-  static std::vector<std::uint64_t> Of(const IntentAck& ack) {
-    std::vector<std::uint64_t> numbers;
-    for (const Receipt& receipt : ack.receipts)
-      numbers.push_back(receipt.task.number);
-    return numbers;
-  }
-  bool IsCancelled(const TaskId& task) { return world_.Show(task).cancelled; }
-  // A session with one task and an open stream.
-  RegisteredTask RegisterListening(std::shared_ptr<RecordingSink> sink) {
-    const auto reply = world_.Register({std::nullopt, {world_.Work()}});
-    EXPECT_THAT(reply, IsOk());
-    EXPECT_THAT(world_.node->OpenCommands(reply->session, NodeWorld::User(), std::move(sink)),
-                IsOk());
-    return reply->tasks.front();
-  }
-  // Nothing says that the node was there when it was asked for: as one that is handed over.
-  Intent FromAfar(Intent intent) {
-    intent.horizon.life = LifeId::Make(world_.random);
-    return intent;
-  }
-  RegisterRequest ResumeOf(const TaskId& task, WallTime start,
-                           std::optional<TaskId> parent = {}) const {
-    NewTask again = world_.Work();
-    again.resume = task;
-    again.start_wall = start;
-    again.start_boot = world_.clock.Boot() - (world_.wall() - start);
-    again.parent = parent;
-    return {std::nullopt, {again}};
-  }
-
-  NodeWorld world_;
-  std::vector<std::uint64_t> shown_;  // By the last Apply().
-};
 
 TEST_F(ApplyTest, MarksTheTargetJournalsTellsAndAcknowledges) {
   const auto sink = std::make_shared<RecordingSink>();
@@ -525,87 +476,6 @@ TEST_F(ApplyTest, WorksInTurnsAndMissesNobodyWhoRegistersBetweenThem) {
   ASSERT_THAT(tasks, SizeIs(kMany + 1));
   EXPECT_TRUE(std::all_of(tasks.begin(), tasks.end(), cancelled)) << "some run on";
   EXPECT_THAT(std::get<ApplyReply>(**writer->reply).acks[0].receipts, SizeIs(kMany + 1));
-}
-
-// Of ten cancelled tasks that have ended three tombstones stay.
-class ForgettingTest : public ApplyTest {
- protected:
-  ForgettingTest() {
-    world_.tombstones_kept = 3;
-    world_.Restart();
-  }
-  // They have ended in this order.
-  std::vector<TaskId> CancelAndEnd(std::size_t count) {
-    std::vector<TaskId> tasks;
-    for (std::size_t i = 0; i < count; ++i) {
-      tasks.push_back(world_.RegisterOne(world_.Work()).id);
-      EXPECT_THAT(Of(Apply(world_.Cancel(tasks.back()))), ElementsAre(tasks.back().number));
-      EXPECT_THAT(world_.Finish(tasks.back(), TaskState::kCancelled), IsOk());
-    }
-    Apply(world_.Cancel(TaskFilter{{"nothing"}, {}}));  // Whatever is applied makes room.
-    world_.scheduler.Advance(1s);
-    return tasks;
-  }
-};
-
-TEST_F(ForgettingTest, NoCancelIsRefusedHoweverManyTasksWereCancelledBefore) {
-  CancelAndEnd(10);
-  EXPECT_THAT(world_.file.tombstones, SizeIs(3));
-  EXPECT_THAT(world_.file.receipts, SizeIs(3));
-  const TaskId top = world_.RegisterOne(world_.Work()).id;
-  std::vector<std::uint64_t> all = {top.number};
-  for (int i = 0; i < 9; ++i)
-    all.push_back(world_.RegisterChild(top).id.number);
-  EXPECT_THAT(Of(Apply(world_.Cancel(top))), testing::UnorderedElementsAreArray(all));
-  EXPECT_THAT(world_.file.tombstones, SizeIs(13)) << "each live task may have one";
-  world_.scheduler.Advance(1s);  // They are written down.
-  world_.Restart();
-  EXPECT_TRUE(IsCancelled(top));
-  EXPECT_THAT(CancelAndEnd(1), SizeIs(1)) << "after a restart too";
-}
-
-TEST_F(ForgettingTest, ACancelledTaskThatLivesIsRememberedAsLongAsItLives) {
-  const TaskId old = world_.RegisterOne(world_.Work()).id;
-  Apply(world_.Cancel(old));
-  CancelAndEnd(10);
-  EXPECT_TRUE(IsCancelled(old));
-  world_.Restart();
-  EXPECT_TRUE(IsCancelled(old));
-  EXPECT_NE(world_.RegisterChild(old).cancel, std::nullopt);
-}
-
-TEST_F(ForgettingTest, ALateChildIsBornCancelledAsLongAsItsAncestorIsRemembered) {
-  const std::vector<TaskId> tasks = CancelAndEnd(10);
-  EXPECT_NE(world_.RegisterChild(tasks[9]).cancel, std::nullopt);
-  EXPECT_NE(world_.RegisterChild(tasks[7]).cancel, std::nullopt);
-  EXPECT_EQ(world_.RegisterChild(tasks[0]).cancel, std::nullopt);
-}
-
-TEST_F(ForgettingTest, WhatIsForgottenNeverLivesAgain) {
-  const std::vector<TaskId> tasks = CancelAndEnd(10);
-  // Nothing but the tombstones is left of them.
-  world_.file.ended.clear();
-  world_.Restart();
-  EXPECT_THAT(world_.Register(ResumeOf(tasks[0], world_.wall() - 1s)),
-              FailsWith(ErrorCode::kFailedPrecondition, "cannot be resumed"));
-  EXPECT_THAT(world_.Register(ResumeOf(tasks[9], world_.wall() - 1s)), IsOk())
-      << "it is known to be cancelled";
-  EXPECT_TRUE(IsCancelled(tasks[9]));
-}
-
-TEST_F(ForgettingTest, AnIntentThatComesAgainForSomethingForgottenIsAcknowledged) {
-  const TaskId task = world_.RegisterOne(world_.Work()).id;
-  const Intent intent = world_.Cancel(task);
-  Apply(intent);
-  ASSERT_THAT(world_.Finish(task, TaskState::kCancelled), IsOk());
-  CancelAndEnd(10);
-  ASSERT_EQ(world_.file.tombstones.count(task.number), 0u);
-  EXPECT_EQ(Apply(intent).intent, intent.id);
-  world_.file.ended.clear();
-  world_.file.applied.clear();
-  world_.file.applied_order.clear();
-  world_.Restart();
-  EXPECT_EQ(Apply(intent).intent, intent.id) << "when it is known no more, too";
 }
 
 }  // namespace

@@ -30,7 +30,21 @@ LIBRARIES = {
 }
 GENERATED = re.compile(r"quell/v1/\w+\.(grpc\.)?pb\.h")  # Counts as the library "protobuf".
 
-# Room -> (rooms of ours, libraries). A file belongs to the longest room that its path begins with.
+# Inside node/ includes run downwards only: each folder may include itself and those before it here.
+NODE_ORDER = ["node/journal", "node/tasks", "node/cancels", "node/programs", "node/membership"]
+# What is handed to the facade, and what passes through it: values and interfaces, for all above.
+NODE_VALUES = {"node/journal/journal.h", "node/tasks/task_messages.h",
+               "node/programs/program_messages.h", "node/programs/process_watch.h"}
+NODE = {"node", "node/local_api", *NODE_ORDER}
+
+
+def up_to(order, folder):
+    """The folder and those below it."""
+    return set(order[:order.index(folder) + 1])
+
+
+# Room -> (rooms of ours, libraries). A file belongs to the longest room that its path begins with;
+# a room may be a single file.
 ROOMS = {
     "core": ({"core"}, {"boost/system"}),
     "host": ({"core", "host"}, {"boost/system", "boost/asio", "sqlite", "spdlog", "posix"}),
@@ -40,9 +54,17 @@ ROOMS = {
                         "posix"}),
     "transport/grpc": ({"core", "transport", "transport/grpc"},
                        {"boost/system", "grpc", "protobuf", "absl", "posix"}),
-    "node": ({"core", "host", "transport", "transport/http", "node"},
-             {"boost/system", "boost/asio", "boost/json", "cli11", "posix"}),
-    "node/main.cc": ({"core", "host", "transport", "transport/http", "transport/grpc", "node"},
+    "node/journal": ({"core", "host", "node/journal"}, {"boost/json"}),
+    **{folder: ({"core", "transport", *up_to(NODE_ORDER, folder)}, {"boost/system"})
+       for folder in NODE_ORDER[1:]},
+    **{header: ({"core", *NODE_VALUES}, set()) for header in NODE_VALUES},
+    # The facade: the simulation runs it and all below it, so it needs neither host nor HTTP.
+    "node/node.h": ({"core", "transport", *NODE_VALUES}, {"boost/system"}),
+    "node": ({"core", "transport", "node/node.h", *NODE_ORDER}, {"boost/system"}),
+    "node/local_api": ({"core", "host", "transport", "transport/http", "node/node.h", *NODE_VALUES,
+                        "node/local_api"}, {"boost/system", "boost/asio", "boost/json", "posix"}),
+    "node/main.cc": ({"core", "host", "transport", "transport/http", "transport/grpc",
+                      "node/node.h", "node/journal", "node/local_api", *NODE_VALUES},
                      {"boost/system", "boost/asio", "boost/json", "cli11", "posix"}),
     "coordinator": ({"core", "host", "transport", "transport/http", "coordinator"},
                     {"boost/system", "boost/asio", "boost/json", "cli11", "posix"}),
@@ -53,25 +75,36 @@ ROOMS = {
             {"boost/system", "boost/asio", "boost/json", "cli11", "posix"}),
     # Stands alone: programs link it, so it brings nothing of ours and nothing of gRPC's with it.
     "sdk": ({"sdk"}, {"boost/json", "posix"}),
-    "tests": ({"core", "host", "transport", "transport/http", "transport/grpc", "node",
+    "tests": ({"core", "host", "transport", "transport/http", "transport/grpc", *NODE,
                "coordinator", "cli", "sdk", "tests", "tests/support"},
               set(LIBRARIES)),
     "tests/unit/core": ({"core", "tests/support"}, {"boost/system", "boost/json", "gtest"}),
-    "tests/unit/node": ({"core", "host", "transport", "transport/http", "node", "tests/support"},
-                        {"boost/system", "boost/asio", "boost/json", "gtest", "posix"}),
+    # The fixtures, with a whole node; below them one folder for each of node/, with its rows.
+    "tests/unit/node": ({"core", "transport", "node/node.h", *NODE_VALUES, "tests/support"},
+                        {"gtest"}),
+    **{f"tests/unit/{folder}": ({"core", "transport", *up_to(NODE_ORDER, folder), "tests/support",
+                                 "tests/unit/node"}, {"gtest"})
+       for folder in NODE_ORDER[1:]},
+    "tests/unit/node/journal": ({"core", "host", "node/journal", "tests/support"},
+                                {"boost/asio", "boost/json", "gtest", "posix"}),
+    "tests/unit/node/local_api": ({"core", "host", "transport", "transport/http", "node/node.h",
+                                   *NODE_VALUES, "node/local_api", "tests/support",
+                                   "tests/unit/node"},
+                                  {"boost/system", "boost/asio", "boost/json", "gtest", "posix"}),
     "tests/unit/coordinator": ({"core", "host", "transport", "transport/http", "coordinator",
                                 "tests/support"},
                                {"boost/system", "boost/asio", "boost/json", "gtest", "posix"}),
     "tests/unit/cli": ({"core", "host", "transport/http", "cli", "tests/support"},
                        {"boost/system", "boost/json", "gtest", "posix"}),
     # Holds what all of them take and refuse against each other, with the fixtures of their own tests.
-    "tests/unit/entrances": ({"core", "host", "transport", "transport/http", "transport/grpc", "node",
-                              "coordinator", "cli", "sdk", "tests/support", "tests/unit/node",
+    "tests/unit/entrances": ({"core", "host", "transport", "transport/http", "transport/grpc",
+                              *NODE, "coordinator", "cli", "sdk", "tests/support", "tests/unit/node",
                               "tests/unit/coordinator"}, set(LIBRARIES)),
     # The logic of the daemons without a network: whatever it includes must run on a simulated one.
-    "tests/sim": ({"core", "transport", "node", "coordinator", "tests/support", "tests/sim"},
+    "tests/sim": ({"core", "transport", "node/node.h", *NODE_VALUES, "coordinator",
+                   "tests/support", "tests/sim"},
                   {"boost/system", "boost/json", "gtest"}),
-    "tests/support": ({"core", "host", "transport", "node", "coordinator", "tests/support"},
+    "tests/support": ({"core", "host", "transport", *NODE_VALUES, "coordinator", "tests/support"},
                       {"boost/system", "boost/json", "gtest", "posix"}),
 }
 
@@ -149,7 +182,7 @@ def shared_headers(tree):
 
 def folder_of(path):
     room = room_of(path)
-    return str(pathlib.PurePosixPath(room).parent) if room.endswith(".cc") else room
+    return str(pathlib.PurePosixPath(room).parent) if room.endswith((".cc", ".h")) else room
 
 
 def check(tree):
@@ -211,6 +244,35 @@ def samples():
           "sdk/include/quell/q.h": core}, 0),
         ({"sdk/src/a.cc": '#include "core/c.h"\n', "core/c.h": core}, 1),
         ({"node/a.cc": '#include "a.h"\n', "node/a.h": core}, 1),
-        ({"host/l.h": "#include <spdlog/spdlog.h>\n", "node/n.cc": '#include "host/l.h"\n'}, 1),
+        ({"host/l.h": "#include <spdlog/spdlog.h>\n", "cli/n.cc": '#include "host/l.h"\n'}, 1),
         ({"host/l.h": "#include <spdlog/spdlog.h>\n", "host/l.cc": '#include "host/l.h"\n'}, 0),
+        *node_samples(),
     ]
+
+
+def node_samples():
+    """Downwards inside node/, and never up; its tests see what their folder sees."""
+    for index, below in enumerate(NODE_ORDER):
+        for above in NODE_ORDER[index + 1:]:
+            for tests in "", "tests/unit/":
+                yield {f"{tests}{above}/a.cc": f'#include "{below}/x.h"\n',
+                       f"{below}/x.h": "#pragma once\n"}, 0
+                yield {f"{tests}{below}/a.cc": f'#include "{above}/x.h"\n',
+                       f"{above}/x.h": "#pragma once\n"}, 1
+    facade = {"node/node.h": "#pragma once\n"}
+    for folder in NODE_ORDER:
+        yield {f"{folder}/a.cc": '#include "node/node.h"\n', **facade}, 1
+        yield {"node/node.cc": f'#include "{folder}/x.h"\n', f"{folder}/x.h": "#pragma once\n"}, 0
+        yield {"node/local_api/a.cc": f'#include "{folder}/x.h"\n',
+               f"{folder}/x.h": "#pragma once\n"}, 1
+        yield {"tests/sim/a.cc": f'#include "{folder}/x.h"\n',
+               f"{folder}/x.h": "#pragma once\n"}, 1
+    yield {"node/local_api/a.cc": '#include "node/node.h"\n', **facade}, 0
+    yield {"node/node.cc": '#include "node/local_api/x.h"\n',
+           "node/local_api/x.h": "#pragma once\n"}, 1
+    yield {"node/node.cc": '#include "host/x.h"\n', "host/x.h": "#pragma once\n"}, 1
+    for header in sorted(NODE_VALUES):
+        yield {"node/local_api/a.cc": f'#include "{header}"\n', header: "#pragma once\n"}, 0
+        yield {"node/node.h": f'#include "{header}"\n', header: "#pragma once\n"}, 0
+    yield {"node/programs/program_messages.h": '#include "node/programs/x.h"\n',
+           "node/programs/x.h": "#pragma once\n"}, 1

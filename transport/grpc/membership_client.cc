@@ -20,7 +20,7 @@
 namespace quell {
 namespace {
 
-using Stub = v1::MemberTable::Stub;
+using Stub = v1::Membership::Stub;
 
 // One call. Lives until it has ended.
 template <typename Reply>

@@ -20,13 +20,13 @@
 namespace quell {
 namespace {
 
-using Service = v1::MemberTable::AsyncService;
+using Service = v1::Membership::AsyncService;
 
 // permissions.h knows all methods of the service.
 static_assert(
     std::is_same_v<Service,
-                   v1::MemberTable::WithAsyncMethod_Join<v1::MemberTable::WithAsyncMethod_Heartbeat<
-                       v1::MemberTable::WithAsyncMethod_Leave<v1::MemberTable::Service>>>>,
+                   v1::Membership::WithAsyncMethod_Join<v1::Membership::WithAsyncMethod_Heartbeat<
+                       v1::Membership::WithAsyncMethod_Leave<v1::Membership::Service>>>>,
     "a method of Membership has no permission yet: see permissions.h");
 
 Error Stopping() {

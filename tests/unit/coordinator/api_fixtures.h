@@ -1,4 +1,4 @@
-// A API with its router, coordinator and nodes that answer as told, as the tests of the OpenSearch
+// An API with its router, coordinator and nodes that answer as told, as the tests of the OpenSearch
 // API share it.
 #pragma once
 

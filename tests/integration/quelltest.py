@@ -55,8 +55,14 @@ def state_of(pid):
 
 
 def alive(pid):
-    """Whether the process exists and has not ended (a zombie has)."""
-    return state_of(pid) not in (None, "Z", "X")
+    """Whether the process exists and has not ended. A zombie has, once its last thread has: until
+    then the process still holds its files, and with them the lock on its data directory."""
+    if state_of(pid) not in (None, "Z", "X"):
+        return True
+    try:
+        return len(os.listdir(f"/proc/{pid}/task")) > 1
+    except (FileNotFoundError, ProcessLookupError):
+        return False
 
 
 def children_of(pid):

@@ -7,6 +7,7 @@
 
 #include <boost/json.hpp>
 
+#include "cli/json_fields.h"
 #include "core/limits.h"
 
 namespace quell::cli {
@@ -21,36 +22,6 @@ constexpr milliseconds kWholeAnswerLimit = limits::kNodeDeadlineMax + std::chron
 Error NotOurs(std::string_view what, std::string_view body) {
   return {ErrorCode::kInternal, "the coordinator answered " + std::string(what) +
                                     " with: " + std::string(body.substr(0, 300))};
-}
-
-std::string Text(const json::object& object, std::string_view key) {
-  const json::value* value = object.if_contains(key);
-  if (value == nullptr || !value->is_string()) return {};
-  return std::string(value->get_string());
-}
-
-std::int64_t Number(const json::object& object, std::string_view key) {
-  const json::value* value = object.if_contains(key);
-  if (value == nullptr) return 0;
-  if (const auto* number = value->if_int64()) return *number;
-  if (const auto* number = value->if_uint64()) return static_cast<std::int64_t>(*number);
-  return 0;
-}
-
-bool Flag(const json::object& object, std::string_view key) {
-  const json::value* value = object.if_contains(key);
-  return value != nullptr && value->is_bool() && value->get_bool();
-}
-
-const json::object* Object(const json::object& object, std::string_view key) {
-  const json::value* value = object.if_contains(key);
-  return value == nullptr ? nullptr : value->if_object();
-}
-
-const json::object* Parse(std::string_view text, json::value& into) {
-  boost::system::error_code error;
-  into = json::parse(text, error);
-  return error ? nullptr : into.if_object();
 }
 
 std::optional<std::int64_t> MaybeNumber(const json::object& object, std::string_view key) {
@@ -219,7 +190,7 @@ Error ErrorOf(const http::Response& response) {
   std::string reason;
   std::string type;
   json::value root;
-  if (const json::object* object = Parse(response.body, root)) {
+  if (const json::object* object = ParseObject(response.body, root)) {
     if (const json::object* error = Object(*object, "error")) {
       reason = Text(*error, "reason");
       type = Text(*error, "type");
@@ -276,7 +247,7 @@ Result<Answer> AnswerOf(const Result<http::Response>& response,
 
 Result<Answer> ParseAnswer(std::string_view text) {
   json::value root;
-  const json::object* object = Parse(text, root);
+  const json::object* object = ParseObject(text, root);
   const json::object* nodes = object == nullptr ? nullptr : Object(*object, "nodes");
   if (nodes == nullptr) return NotOurs("a list", text);
   Answer answer;
@@ -303,7 +274,7 @@ Result<Answer> ParseAnswer(std::string_view text) {
 
 Result<Answer> ParseHistory(std::string_view text) {
   json::value root;
-  const json::object* object = Parse(text, root);
+  const json::object* object = ParseObject(text, root);
   const json::value* nodes = object == nullptr ? nullptr : object->if_contains("nodes");
   if (nodes == nullptr || !nodes->is_array()) return NotOurs("a list", text);
   Answer answer;
@@ -331,7 +302,7 @@ Result<Answer> ParseHistory(std::string_view text) {
 
 Result<OneTask> ParseOneTask(std::string_view text) {
   json::value root;
-  const json::object* object = Parse(text, root);
+  const json::object* object = ParseObject(text, root);
   if (object == nullptr || Object(*object, "task") == nullptr) return NotOurs("a get", text);
   OneTask one = ReadOneTask(*object);
   one.raw = text;
@@ -340,7 +311,7 @@ Result<OneTask> ParseOneTask(std::string_view text) {
 
 Result<std::vector<WaitedTask>> ParseWaited(std::string_view text) {
   json::value root;
-  const json::object* object = Parse(text, root);
+  const json::object* object = ParseObject(text, root);
   const json::value* tasks = object == nullptr ? nullptr : object->if_contains("tasks");
   if (tasks == nullptr || !tasks->is_array()) return NotOurs("a wait", text);
   std::vector<WaitedTask> waited;
@@ -363,7 +334,7 @@ Result<std::vector<WaitedTask>> ParseWaited(std::string_view text) {
 
 Result<std::vector<NodeEntry>> ParseNodes(std::string_view text) {
   json::value root;
-  const json::object* object = Parse(text, root);
+  const json::object* object = ParseObject(text, root);
   const json::value* nodes = object == nullptr ? nullptr : object->if_contains("nodes");
   if (nodes == nullptr || !nodes->is_array()) return NotOurs("a list of nodes", text);
   std::vector<NodeEntry> entries;
@@ -397,7 +368,7 @@ Result<std::vector<NodeEntry>> ParseNodes(std::string_view text) {
 
 Result<DrainEntry> ParseDrain(std::string_view text) {
   json::value root;
-  const json::object* object = Parse(text, root);
+  const json::object* object = ParseObject(text, root);
   if (object == nullptr || !object->contains("draining")) return NotOurs("a drain", text);
   DrainEntry entry;
   entry.name = Text(*object, "name");
@@ -416,7 +387,7 @@ Result<DrainEntry> ParseDrain(std::string_view text) {
 
 Result<ForgottenEntry> ParseForgotten(std::string_view text) {
   json::value root;
-  const json::object* object = Parse(text, root);
+  const json::object* object = ParseObject(text, root);
   if (object == nullptr || !object->contains("forgotten")) return NotOurs("a forget", text);
   ForgottenEntry entry;
   entry.name = Text(*object, "name");

@@ -11,7 +11,7 @@
 namespace quell::cli {
 namespace {
 
-std::string CancelText(const TaskEntry& task) {
+std::string CancelLine(const TaskEntry& task) {
   if (!task.cancelled) return task.cancellable ? "no cancel requested" : "cannot be cancelled";
   std::string text = "requested by " + task.cancelled_by;
   if (!task.cancel_reason.empty()) text += " (" + task.cancel_reason + ")";
@@ -56,7 +56,7 @@ std::string Render(const OneTask& one, const std::vector<TaskEntry>& children) {
       {one.ended ? "ran for" : "age", FormatAge(std::chrono::nanoseconds(task.running_nanos))},
       {"pid", one.pid == 0 ? "-" : std::to_string(one.pid)},
       {"uid", std::to_string(one.uid)},
-      {"cancel", CancelText(one.task)}};
+      {"cancel", CancelLine(one.task)}};
   if (one.receipt) rows.push_back({"receipt", ReceiptText(*one.receipt)});
   if (one.last_check) rows.push_back({"last check", IsoTime(*one.last_check)});
   if (task.resources.cpu_nanos) rows.push_back({"cpu", CpuText(task.resources)});

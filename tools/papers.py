@@ -184,12 +184,12 @@ def adrs(tree):
 
 
 def warnings(tree):
-    """Warnings are errors in every build."""
-    path = "tools/cmake/QuellOptions.cmake"
-    if path in tree.texts and not re.search(r"^[^#]*-Wall\b[^#]*-Werror\b", tree.texts[path],
-                                            re.MULTILINE):
-        return [Finding(path, 0, "warnings", "must pass -Wall and -Werror")]
-    return []
+    """Every build warns, and in the one that CI makes a warning is an error."""
+    findings = []
+    for path, wanted in [("tools/cmake/QuellOptions.cmake", "-Wall"), (".ci/run", "QUELL_WERROR=ON")]:
+        if path in tree.texts and not re.search(rf"^[^#]*{wanted}\b", tree.texts[path], re.MULTILINE):
+            findings.append(Finding(path, 0, "warnings", f"must set {wanted}"))
+    return findings
 
 
 def versions(tree):
@@ -237,5 +237,6 @@ def samples():
           "sdk/a.py": '__version__ = "1.2.3"\n'}, []),
         ({"sdk/README.md": "", "CMakeLists.txt": "project(quell VERSION 1.2.3)\n",
           "sdk/a.mjs": "export const version = '1.2.4';\n"}, ["version"]),
-        ({"tools/README.md": "", "tools/cmake/QuellOptions.cmake": "-Wall\n"}, ["warnings"]),
+        ({"tools/README.md": "", "tools/cmake/QuellOptions.cmake": "-Wextra\n"}, ["warnings"]),
+        ({"tools/README.md": "", ".ci/run": "# QUELL_WERROR=ON\n"}, ["warnings"]),
     ]

@@ -2,23 +2,13 @@
 
 #include <boost/json.hpp>
 
+#include "cli/json_fields.h"
 #include "transport/http/json_writer.h"
 
 namespace quell::cli {
 namespace {
 
 namespace json = boost::json;
-
-std::string Text(const json::object& object, std::string_view key) {
-  const json::value* value = object.if_contains(key);
-  if (value == nullptr || !value->is_string()) return {};
-  return std::string(value->get_string());
-}
-
-bool IsTrue(const json::object& object, std::string_view key) {
-  const json::value* value = object.if_contains(key);
-  return value != nullptr && value->is_bool() && value->get_bool();
-}
 
 void WriteArgv(http::JsonWriter& writer, const std::vector<std::string>& argv) {
   writer.Key("argv").BeginArray();
@@ -31,12 +21,11 @@ void WriteArgv(http::JsonWriter& writer, const std::vector<std::string>& argv) {
 
 Result<std::variant<DaemonReady, DaemonJoined>> ParseDaemonLine(std::string_view line) {
   const Error unknown{ErrorCode::kInternal, "unexpected output: " + std::string(line)};
-  boost::system::error_code error;
-  const json::value root = json::parse(line, error);
-  const json::object* object = error ? nullptr : root.if_object();
+  json::value root;
+  const json::object* object = ParseObject(line, root);
   if (object == nullptr) return unknown;
-  if (IsTrue(*object, "joined")) return DaemonJoined{Text(*object, "coordinator")};
-  if (!IsTrue(*object, "ready")) return unknown;
+  if (Flag(*object, "joined")) return DaemonJoined{Text(*object, "coordinator")};
+  if (!Flag(*object, "ready")) return unknown;
   DaemonReady ready;
   ready.id = Text(*object, "id");
   ready.name = Text(*object, "name");

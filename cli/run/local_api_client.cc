@@ -4,6 +4,7 @@
 
 #include <boost/json.hpp>
 
+#include "cli/json_fields.h"
 #include "transport/http/json_writer.h"
 
 namespace quell::cli {
@@ -11,18 +12,6 @@ namespace {
 
 namespace json = boost::json;
 using std::chrono::milliseconds;
-
-const json::object* Parse(std::string_view text, json::value& into) {
-  boost::system::error_code error;
-  into = json::parse(text, error);
-  return error ? nullptr : into.if_object();
-}
-
-std::string Text(const json::object& object, std::string_view key) {
-  const json::value* value = object.if_contains(key);
-  if (value == nullptr || !value->is_string()) return {};
-  return std::string(value->get_string());
-}
 
 JobCancel ParseCancel(const json::object& object) {
   JobCancel cancel{Text(object, "intent"), Text(object, "by"), Text(object, "reason"), {}};
@@ -113,7 +102,7 @@ Result<JobSession> ParseRegistered(std::string_view text) {
   const Error wrong{ErrorCode::kInternal,
                     "the node answered a registration with: " + std::string(text.substr(0, 200))};
   json::value root;
-  const json::object* object = Parse(text, root);
+  const json::object* object = ParseObject(text, root);
   if (object == nullptr) return wrong;
   JobSession session;
   session.token = Text(*object, "session");
@@ -137,7 +126,7 @@ Result<JobSession> ParseRegistered(std::string_view text) {
 
 std::optional<JobCancel> ParseCommand(std::string_view line, std::string_view task) {
   json::value root;
-  const json::object* object = Parse(line, root);
+  const json::object* object = ParseObject(line, root);
   if (object == nullptr) return std::nullopt;
   const json::value* cancel = object->if_contains("cancel");
   if (cancel == nullptr || !cancel->is_object()) return std::nullopt;
@@ -148,7 +137,7 @@ std::optional<JobCancel> ParseCommand(std::string_view line, std::string_view ta
 Error ParseRefusal(int status, std::string_view body) {
   Error refusal{CodeOf(status), std::string(body.substr(0, 500))};
   json::value root;
-  if (const json::object* object = Parse(body, root)) {
+  if (const json::object* object = ParseObject(body, root)) {
     if (const json::value* error = object->if_contains("error"); error && error->is_object()) {
       const std::string type = Text(error->get_object(), "type");
       if (type == "parent_not_found" || type == "session_not_found" || type == "task_not_found") {

@@ -26,7 +26,6 @@ using std::chrono::milliseconds;
 
 constexpr milliseconds kFirstStart{250};
 constexpr milliseconds kExit{250};
-constexpr milliseconds kCall{5000};
 constexpr milliseconds kBackoffMin{100};
 constexpr milliseconds kBackoffMax{2000};
 constexpr milliseconds kBusy{2000};        // The node has no room now.
@@ -35,10 +34,6 @@ constexpr milliseconds kWithoutWake{50};   // No descriptor was left to wake the
 constexpr std::size_t kBatch = 500;
 constexpr std::size_t kBatchBytes = 512 * 1024;
 constexpr std::size_t kEndedUntracked = 1000;  // Kept for a daemon that may come back.
-
-Steady Now() {
-  return std::chrono::steady_clock::now();
-}
 
 std::string SocketPath() {
   const char* path = std::getenv("QUELL_SOCKET");

@@ -38,6 +38,9 @@ class Engine {
   bool Flush(std::chrono::milliseconds timeout);
 
  private:
+  static constexpr std::chrono::milliseconds kCall{
+      5000};  // For one call of the node, answer and all.
+
   using RecordPtr = std::shared_ptr<Record>;
   // A record and how it is registered.
   struct Entry {

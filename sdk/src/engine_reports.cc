@@ -11,17 +11,12 @@ namespace {
 
 using std::chrono::milliseconds;
 
-constexpr milliseconds kCall{5000};
 constexpr milliseconds kCoalesce{100};
 // When the program last looked for a cancel travels with other reports; alone, only so often.
 constexpr milliseconds kLook{10'000};
 constexpr milliseconds kLookCancelled{1000};  // Somebody waits for it.
 constexpr std::size_t kLooksASecond = 100;
 constexpr milliseconds kMeasure{1000};  // Figures that travel alone.
-
-Steady Now() {
-  return std::chrono::steady_clock::now();
-}
 
 // When a coarse moment was, in milliseconds since 1970.
 std::int64_t WallMillisOf(std::int64_t coarse) {

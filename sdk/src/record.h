@@ -21,6 +21,10 @@ namespace quell::sdk {
 
 using Steady = std::chrono::steady_clock::time_point;
 
+inline Steady Now() {
+  return std::chrono::steady_clock::now();
+}
+
 class Subscription;
 
 // The clock of Record::checked_ns: a few nanoseconds to read, a few milliseconds coarse.

@@ -2,6 +2,8 @@
 
 option(QUELL_TESTS "Build the tests and benchmarks" ON)
 option(QUELL_GRPC "Build what links gRPC" ON)
+option(QUELL_UNITY "Compile several sources of a target at once: a whole build in half the time" OFF)
+option(QUELL_WERROR "Treat warnings as errors" OFF)
 set(QUELL_SANITIZE "" CACHE STRING "Sanitizers: 'address,undefined', 'thread' or none")
 
 if(NOT CMAKE_BUILD_TYPE)
@@ -18,10 +20,17 @@ set(CMAKE_CXX_FLAGS_RELWITHDEBINFO "-O2 -g1")
 set(CMAKE_RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/bin)
 
 add_compile_options(
-  -Wall -Wextra -Wshadow -Wnon-virtual-dtor -Woverloaded-virtual -Wconversion -Werror
+  -Wall -Wextra -Wshadow -Wnon-virtual-dtor -Woverloaded-virtual -Wconversion
   -Wno-restrict  # GCC 12 sees overlaps in std::string that are not there (GCC bug 105651).
   -fstack-protector-strong
   -ffile-prefix-map=${PROJECT_SOURCE_DIR}/=)
+if(QUELL_WERROR)
+  add_compile_options(-Werror)
+endif()
+if(QUELL_UNITY)
+  # A source that is included is no header, and may define classes of its own.
+  add_compile_options(-Wno-subobject-linkage)
+endif()
 if(NOT CMAKE_BUILD_TYPE STREQUAL "Debug" AND NOT QUELL_SANITIZE)
   add_compile_definitions(_FORTIFY_SOURCE=2)
 endif()

@@ -1,6 +1,14 @@
 # One folder is one target, and its sources are what lies in it: nothing is listed, so nothing can be
 # forgotten.
 
+# quell_unity(TARGET): with QUELL_UNITY its sources are compiled by the batch, so that the headers they
+# share are read once. Names in the anonymous namespaces of one target must therefore differ.
+function(quell_unity name)
+  if(QUELL_UNITY)
+    set_target_properties(${name} PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE 6)
+  endif()
+endfunction()
+
 # quell_library(NAME LIBS ...): the *.cc below the folder without main.cc, as a static library.
 function(quell_library name)
   cmake_parse_arguments(arg "" "" "LIBS" ${ARGN})
@@ -12,6 +20,7 @@ function(quell_library name)
   add_library(${name} STATIC ${sources})
   target_include_directories(${name} PUBLIC ${PROJECT_SOURCE_DIR})
   target_link_libraries(${name} PUBLIC ${arg_LIBS})
+  quell_unity(${name})
 endfunction()
 
 # quell_program(NAME LIBS ...): the folder's main.cc, as build/bin/NAME.
@@ -30,6 +39,7 @@ function(quell_tests name folder)
   endif()
   add_executable(${name} ${sources})
   target_link_libraries(${name} PRIVATE ${arg_LIBS} GTest::gmock GTest::gtest_main)
+  quell_unity(${name})
   # Compiling a test takes longer than running it: what is tested is optimized, the test is not.
   target_compile_options(${name} PRIVATE
     $<$<CONFIG:RelWithDebInfo>:-O0 -g0 -U_FORTIFY_SOURCE>)

@@ -84,14 +84,15 @@ struct Leave {
 };
 
 template <typename Method>
-class Call final : public Calls::Open, public std::enable_shared_from_this<Call<Method>> {
+class ServedCall final : public Calls::Open,
+                         public std::enable_shared_from_this<ServedCall<Method>> {
  public:
-  explicit Call(std::shared_ptr<Calls> calls) : calls_(std::move(calls)) {}
+  explicit ServedCall(std::shared_ptr<Calls> calls) : calls_(std::move(calls)) {}
 
   static void AcceptNext(std::shared_ptr<Calls> calls) {
     CqLoop::Queue& queue = calls->loop.queue();
     if (!queue.Begin()) return;
-    const auto call = std::make_shared<Call>(calls);
+    const auto call = std::make_shared<ServedCall>(calls);
     (calls->service.*Method::kTakeIn)(&call->context_, &call->request_, &call->responder_,
                                       &queue.completion_queue(), &queue.completion_queue(),
                                       call->accepted_.Tag(call));
@@ -120,7 +121,7 @@ class Call final : public Calls::Open, public std::enable_shared_from_this<Call<
   // What the handler gets may outlive the call, and the loop's thread never waits for it.
   class ReplyOnce {
    public:
-    explicit ReplyOnce(std::shared_ptr<Call> call) : loop_(call->calls_->loop), call_(call) {}
+    explicit ReplyOnce(std::shared_ptr<ServedCall> call) : loop_(call->calls_->loop), call_(call) {}
     ~ReplyOnce() { Send(Stopping()); }
     ReplyOnce(const ReplyOnce&) = delete;
     ReplyOnce& operator=(const ReplyOnce&) = delete;
@@ -134,7 +135,7 @@ class Call final : public Calls::Open, public std::enable_shared_from_this<Call<
 
    private:
     CqLoop& loop_;
-    const std::weak_ptr<Call> call_;
+    const std::weak_ptr<ServedCall> call_;
     bool sent_ = false;
   };
 
@@ -172,9 +173,9 @@ class Call final : public Calls::Open, public std::enable_shared_from_this<Call<
   grpc::ServerContext context_;
   typename Method::Request request_;
   grpc::ServerAsyncResponseWriter<typename Method::Reply> responder_{&context_};
-  MemberOperation<Call> accepted_{&Call::OnAccepted};
-  MemberOperation<Call> finished_{&Call::OnFinished};
-  std::shared_ptr<Call> keep_;  // Itself, while the handler is at work.
+  MemberOperation<ServedCall> accepted_{&ServedCall::OnAccepted};
+  MemberOperation<ServedCall> finished_{&ServedCall::OnFinished};
+  std::shared_ptr<ServedCall> keep_;  // Itself, while the handler is at work.
   bool answered_ = false;
 };
 
@@ -196,9 +197,9 @@ void GrpcMembershipServer::Serve(MembershipHandler& handler) {
   impl_->handler = &handler;
   loop_.Post([impl = impl_] {
     if (impl->closed) return;
-    Call<Join>::AcceptNext(impl);
-    Call<Heartbeat>::AcceptNext(impl);
-    Call<Leave>::AcceptNext(impl);
+    ServedCall<Join>::AcceptNext(impl);
+    ServedCall<Heartbeat>::AcceptNext(impl);
+    ServedCall<Leave>::AcceptNext(impl);
   });
 }
 

@@ -15,7 +15,7 @@
 namespace quell {
 namespace {
 
-constexpr std::string_view kNode = "oTUltX4IQMOUUVeiohTt8A";
+constexpr std::string_view kNodeText = "oTUltX4IQMOUUVeiohTt8A";
 
 // Gives what it was told to, then counts.
 class ScriptedRandom final : public Random {
@@ -60,7 +60,7 @@ TEST(Id128Test, ReadsBackWhateverItMade) {
 }
 
 TEST(Id128Test, RefusesEveryOtherSpelling) {
-  EXPECT_EQ(NodeId::Parse(kNode)->view(), kNode);
+  EXPECT_EQ(NodeId::Parse(kNodeText)->view(), kNodeText);
   EXPECT_EQ(NodeId::Parse(""), std::nullopt);
   EXPECT_EQ(NodeId::Parse("oTUltX4IQMOUUVeiohTt8"), std::nullopt) << "too short";
   EXPECT_EQ(NodeId::Parse("oTUltX4IQMOUUVeiohTt8AA"), std::nullopt) << "too long";
@@ -97,7 +97,7 @@ TEST(TaskIdTest, ReadsBackWhateverItPrints) {
 }
 
 TEST(TaskIdTest, RefusesEveryOtherSpelling) {
-  const std::string node(kNode);
+  const std::string node(kNodeText);
   for (const std::string& text :
        {std::string(), node, node + ":", node + ":0", node + ":-1", node + ":+5", node + ":05",
         node + ": 5", node + ":5 ", node + ":5x", node + ":5:6", node + ":9007199254740992",
@@ -111,7 +111,7 @@ TEST(TaskIdTest, RefusesEveryOtherSpelling) {
 }
 
 TEST(TaskIdTest, HashesDifferentNumbersOfANodeDifferently) {
-  const NodeId node = *NodeId::Parse(kNode);
+  const NodeId node = *NodeId::Parse(kNodeText);
   std::unordered_set<std::size_t> hashes;
   for (std::uint64_t number = 1; number <= 10'000; ++number) {
     hashes.insert(std::hash<TaskId>{}(TaskId{node, number}));
@@ -168,9 +168,9 @@ TEST(TaskIdTextTest, RefusesWhatIsNoNumber) {
 }
 
 TEST(TaskIdTextTest, ResolvesOnlyWhatCanHaveBeenIssued) {
-  const std::string node(kNode);
+  const std::string node(kNodeText);
   const auto resolve = [](const std::string& text) { return TaskIdText::Parse(text)->Resolve(); };
-  EXPECT_EQ(resolve(node + ":+42"), (TaskId{*NodeId::Parse(kNode), 42}));
+  EXPECT_EQ(resolve(node + ":+42"), (TaskId{*NodeId::Parse(kNodeText), 42}));
   EXPECT_EQ(resolve(node + ":9007199254740991")->number, TaskId::kNumberMax);
   EXPECT_EQ(resolve(node + ":9007199254740992"), std::nullopt);
   EXPECT_EQ(resolve(node + ":0"), std::nullopt);

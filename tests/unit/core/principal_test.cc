@@ -12,15 +12,15 @@ namespace {
 
 using Transport = Principal::Transport;
 
-const std::vector<Permission> kAll = {Permission::kNone,         Permission::kTaskList,
-                                      Permission::kTaskGet,      Permission::kTaskCancel,
-                                      Permission::kTaskRegister, Permission::kNodeManage,
-                                      Permission::kClusterJoin,  Permission::kNodeAsk};
+const std::vector<Permission> kAllPermissions = {Permission::kNone,         Permission::kTaskList,
+                                                 Permission::kTaskGet,      Permission::kTaskCancel,
+                                                 Permission::kTaskRegister, Permission::kNodeManage,
+                                                 Permission::kClusterJoin,  Permission::kNodeAsk};
 
 const Principal kRemote{Transport::kRemote, 0, 0, "10.0.0.7:1234"};
 
 TEST(AuthorizeTest, LetsLoopbackAndTheUnixSocketDoEverything) {
-  for (const Permission permission : kAll) {
+  for (const Permission permission : kAllPermissions) {
     EXPECT_TRUE(Authorize({Transport::kLoopback, 0, 0, "127.0.0.1:1"}, permission))
         << ToString(permission);
     EXPECT_TRUE(Authorize({Transport::kUnixSocket, 1000, 42, "unix"}, permission))
@@ -29,7 +29,7 @@ TEST(AuthorizeTest, LetsLoopbackAndTheUnixSocketDoEverything) {
 }
 
 TEST(AuthorizeTest, LetsAStrangerAskOnlyWhetherSomebodyIsThere) {
-  for (const Permission permission : kAll) {
+  for (const Permission permission : kAllPermissions) {
     const Status status = Authorize(kRemote, permission);
     EXPECT_EQ(status.has_value(), permission == Permission::kNone) << ToString(permission);
     if (status) continue;
@@ -56,7 +56,7 @@ TEST(PrincipalTest, IsNamedAsRecordsNameIt) {
 
 TEST(PermissionTest, HasANameOfItsOwn) {
   std::set<std::string_view> names;
-  for (const Permission permission : kAll) {
+  for (const Permission permission : kAllPermissions) {
     EXPECT_TRUE(names.insert(ToString(permission)).second) << ToString(permission);
   }
 }

@@ -14,9 +14,9 @@ namespace {
 using enum TaskState;
 using namespace std::chrono_literals;
 
-const std::vector<TaskState> kAll = {kScheduled, kSubmitted,  kAccepted,  kStarting, kRunning,
-                                     kStopping,  kFinalizing, kSucceeded, kFailed,   kCancelled,
-                                     kExpired,   kLost,       kRejected};
+const std::vector<TaskState> kAllStates = {
+    kScheduled, kSubmitted, kAccepted,  kStarting, kRunning, kStopping, kFinalizing,
+    kSucceeded, kFailed,    kCancelled, kExpired,  kLost,    kRejected};
 
 Task MakeTask(TaskState state = kRunning) {
   Task task;
@@ -37,8 +37,8 @@ TEST(CanMoveTest, AllowsTheseMovesAndNoOthers) {
       {kStopping, {kFinalizing, kSucceeded, kFailed, kCancelled, kExpired, kLost}},
       {kFinalizing, {kSucceeded, kFailed, kCancelled, kExpired, kLost}},
   };
-  for (const TaskState from : kAll) {
-    for (const TaskState to : kAll) {
+  for (const TaskState from : kAllStates) {
+    for (const TaskState to : kAllStates) {
       const auto row = allowed.find(from);
       const bool expected = row != allowed.end() && row->second.count(to) == 1;
       EXPECT_EQ(CanMove(from, to), expected) << from << " to " << to;
@@ -47,8 +47,8 @@ TEST(CanMoveTest, AllowsTheseMovesAndNoOthers) {
 }
 
 TEST(CanMoveTest, NeverGoesBackNorOutOfAnEnd) {
-  for (const TaskState from : kAll) {
-    for (const TaskState to : kAll) {
+  for (const TaskState from : kAllStates) {
+    for (const TaskState to : kAllStates) {
       if (!CanMove(from, to)) continue;
       EXPECT_FALSE(IsTerminal(from)) << from << " to " << to;
       EXPECT_LT(from, to) << "the enumeration stands in the order of a life";
@@ -57,7 +57,7 @@ TEST(CanMoveTest, NeverGoesBackNorOutOfAnEnd) {
 }
 
 TEST(CanMoveTest, LeadsFromEveryLiveStateToAnEnd) {
-  for (const TaskState from : kAll) {
+  for (const TaskState from : kAllStates) {
     if (IsTerminal(from)) continue;
     EXPECT_TRUE(CanMove(from, kCancelled)) << from;
     EXPECT_TRUE(CanMove(from, kExpired)) << from;
@@ -66,7 +66,7 @@ TEST(CanMoveTest, LeadsFromEveryLiveStateToAnEnd) {
 
 TEST(TaskStateTest, ReadsBackEveryName) {
   std::set<std::string_view> names;
-  for (const TaskState state : kAll) {
+  for (const TaskState state : kAllStates) {
     EXPECT_EQ(TaskStateFromString(ToString(state)), state);
     EXPECT_TRUE(names.insert(ToString(state)).second) << state;
   }

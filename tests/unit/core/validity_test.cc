@@ -14,7 +14,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-const NodeId kNode = *NodeId::Parse("oTUltX4IQMOUUVeiohTt8A");
+const NodeId kAnyNode = *NodeId::Parse("oTUltX4IQMOUUVeiohTt8A");
 
 auto Refused(const char* words) {
   return FailsWith(ErrorCode::kInvalidArgument, words);
@@ -44,7 +44,7 @@ TEST(ValidityTest, TextIsUtf8OfALimitedLength) {
 
 TEST(ValidityTest, ATaskIsCheckedWhole) {
   Task good;
-  good.id = {kNode, 1};
+  good.id = {kAnyNode, 1};
   good.action = "a";
   ASSERT_THAT(Check(good), IsOk());
   const auto refused = [&good](const char* words, const std::function<void(Task&)>& spoil) {
@@ -61,15 +61,15 @@ TEST(ValidityTest, ATaskIsCheckedWhole) {
   refused("end", [](Task& task) { task.end_wall = kLastMoment + 1us; });
   refused("last check", [](Task& task) { task.last_check = kFirstMoment - 1us; });
   refused("parent", [](Task& task) { task.ancestors = {TaskId{}}; });
-  refused("ancestor", [](Task& task) { task.ancestors = {{kNode, 2}, {kNode, 0}}; });
+  refused("ancestor", [](Task& task) { task.ancestors = {{kAnyNode, 2}, {kAnyNode, 0}}; });
   refused("ancestors", [](Task& task) {
-    task.ancestors.assign(limits::kAncestorsMax + 1, {kNode, 2});
+    task.ancestors.assign(limits::kAncestorsMax + 1, {kAnyNode, 2});
   });
   refused("header", [](Task& task) { task.headers = {{"", "x"}}; });
   refused("pid", [](Task& task) { task.pid = -1; });
   refused("intent", [](Task& task) { task.cancel.emplace(); });
   refused("grace", [](Task& task) {
-    task.cancel = CancelMark{*IntentId::Parse(kNode.view()), {}, "", "", -1ms, false};
+    task.cancel = CancelMark{*IntentId::Parse(kAnyNode.view()), {}, "", "", -1ms, false};
   });
   refused("execution", [](Task& task) { task.resources.cpu = CpuUse{.executions = 0}; });
   refused("memory", [](Task& task) { task.resources.memory = MemoryUse{.now = 5}; });
@@ -77,8 +77,8 @@ TEST(ValidityTest, ATaskIsCheckedWhole) {
 
 TEST(ValidityTest, AnIntentIsCheckedWhole) {
   Intent good;
-  good.id = *IntentId::Parse(kNode.view());
-  good.target = TaskId{kNode, 1};
+  good.id = *IntentId::Parse(kAnyNode.view());
+  good.target = TaskId{kAnyNode, 1};
   ASSERT_THAT(Check(good), IsOk());
   const auto refused = [&good](const char* words, const std::function<void(Intent&)>& spoil) {
     Intent intent = good;
@@ -100,8 +100,8 @@ TEST(ValidityTest, AnIntentIsCheckedWhole) {
 
 TEST(ValidityTest, AReceiptIsCheckedWhole) {
   Receipt good;
-  good.task = {kNode, 1};
-  good.intent = *IntentId::Parse(kNode.view());
+  good.task = {kAnyNode, 1};
+  good.intent = *IntentId::Parse(kAnyNode.view());
   ASSERT_THAT(Check(good), IsOk());
   const auto refused = [&good](const char* words, const std::function<void(Receipt&)>& spoil) {
     Receipt receipt = good;

@@ -19,10 +19,6 @@ using testing::SizeIs;
 using testing::VariantWith;
 using namespace std::chrono_literals;
 
-auto IsList(std::uint64_t count) {
-  return IsReply(VariantWith<ListReply>(Field(&ListReply::count, count)));
-}
-
 TEST(GrpcNodeClientLoadTest, RefusesMoreAsksThanMayWait) {
   std::vector<ScriptedNode::Writer> kept;
   TestNode node([&](NodeRequest, MonoTime, ScriptedNode::Writer writer) {
@@ -57,7 +53,7 @@ TEST(GrpcNodeClientLoadTest, AnswersThousandsOfAsksFromManyThreads) {
           sinks.push_back(client.Ask(NodeOf(1), list));
         }
         for (std::uint64_t i = 0; i < 50; ++i)
-          ASSERT_THAT(sinks[i]->Wait(), IsList((t + round + i) % 7));
+          ASSERT_THAT(sinks[i]->Wait(), IsListOf((t + round + i) % 7));
       }
     });
   }
@@ -77,7 +73,7 @@ TEST(GrpcNodeClientLoadTest, BringsAListOfManyPagesToASlowReader) {
       client.loop->Post([] {});
   });
   client.client.Ask(NodeOf(1), ListRequest{}, client.loop.In(kForever), sink);
-  EXPECT_THAT(sink->Wait(), IsList(kTasks));
+  EXPECT_THAT(sink->Wait(), IsListOf(kTasks));
   const std::vector<SeenTask> tasks = sink->tasks();
   ASSERT_THAT(tasks, SizeIs(kTasks));
   for (std::uint64_t i = 0; i < kTasks; ++i)
@@ -103,7 +99,7 @@ TEST(GrpcNodeClientLoadTest, CutsPagesThatAreTooLargeForAMessage) {
   TestClient client;
   client.client.Connect(node.info());
   const auto sink = client.Ask(NodeOf(1), ListRequest{});
-  EXPECT_THAT(sink->Wait(), IsList(limits::kPageTasks));
+  EXPECT_THAT(sink->Wait(), IsListOf(limits::kPageTasks));
   EXPECT_GT(sink->pages(), 10);
   ASSERT_THAT(sink->tasks(), SizeIs(limits::kPageTasks));
   EXPECT_EQ(sink->tasks().back().status_json, status);

@@ -25,16 +25,8 @@ using testing::SizeIs;
 using testing::VariantWith;
 using namespace std::chrono_literals;
 
-auto IsList(std::uint64_t count) {
-  return IsReply(VariantWith<ListReply>(Field(&ListReply::count, count)));
-}
-
 auto IsProbe() {
   return IsReply(VariantWith<ProbeReply>(_));
-}
-
-void Probe(NodeRequest, MonoTime, ScriptedNode::Writer writer) {
-  AnswerProbe(writer);
 }
 
 TEST(GrpcNodeClientTest, BringsANodesTasksAndItsReply) {
@@ -45,7 +37,7 @@ TEST(GrpcNodeClientTest, BringsANodesTasksAndItsReply) {
   TestClient client;
   client.client.Connect(node.info());
   const auto sink = client.Ask(NodeOf(1), ListRequest{{}, true});
-  EXPECT_THAT(sink->Wait(), IsList(3));
+  EXPECT_THAT(sink->Wait(), IsListOf(3));
   EXPECT_THAT(sink->tasks(), SizeIs(3));
   EXPECT_EQ(sink->tasks()[2].id, (TaskId{NodeOf(1), 3}));
 }
@@ -309,20 +301,20 @@ TEST(GrpcNodeClientTest, EndsAnAskIfTheNodeDiesBetweenTwoPages) {
 }
 
 TEST(GrpcNodeClientTest, ReachesANewLifeAtAnotherAddressAfterConnect) {
-  auto first = std::make_unique<TestNode>(Probe);
+  auto first = std::make_unique<TestNode>(AnswerProbes);
   TestClient client;
   client.client.Connect(first->info());
   EXPECT_THAT(client.Ask(NodeOf(1), ProbeRequest{})->Wait(), IsProbe());
   first = nullptr;
   EXPECT_THAT(client.Ask(NodeOf(1), ProbeRequest{}, 1h)->Wait(),
               FailsWith(ErrorCode::kUnavailable));
-  TestNode second(Probe);
+  TestNode second(AnswerProbes);
   client.client.Connect(second.info());
   EXPECT_THAT(client.Ask(NodeOf(1), ProbeRequest{})->Wait(), IsProbe());
 }
 
 TEST(GrpcNodeClientTest, ReachesANewLifeAtTheSameAddressAtOnce) {
-  auto first = std::make_unique<TestNode>(Probe);
+  auto first = std::make_unique<TestNode>(AnswerProbes);
   const std::string address = first->info().address;
   TestClient client;
   client.client.Connect(first->info());
@@ -333,7 +325,7 @@ TEST(GrpcNodeClientTest, ReachesANewLifeAtTheSameAddressAtOnce) {
     EXPECT_THAT(client.Ask(NodeOf(1), ProbeRequest{}, 1h)->Wait(),
                 FailsWith(ErrorCode::kUnavailable));
   }
-  TestNode second(Probe, NodeOf(1), address);
+  TestNode second(AnswerProbes, NodeOf(1), address);
   // ...which a new connection does not know of.
   client.client.Connect(second.info());
   EXPECT_THAT(client.Ask(NodeOf(1), ProbeRequest{})->Wait(), IsProbe());
@@ -374,7 +366,7 @@ TEST(GrpcNodeClientTest, EndsWhatIsInFlightAndLaterWhenDisconnected) {
 }
 
 TEST(GrpcNodeClientTest, DoesNotTakeAnotherNodeAtTheAddressForTheOneItMeans) {
-  auto first = std::make_unique<TestNode>(Probe, NodeOf(1));
+  auto first = std::make_unique<TestNode>(AnswerProbes, NodeOf(1));
   const std::string address = first->info().address;
   TestClient client;
   client.client.Connect(first->info());
@@ -397,13 +389,13 @@ TEST(GrpcNodeClientTest, DoesNotTakeAnotherNodeAtTheAddressForTheOneItMeans) {
 }
 
 TEST(GrpcNodeClientTest, HealsAConnectionThatWasLostWhileNobodyAsked) {
-  auto first = std::make_unique<TestNode>(Probe);
+  auto first = std::make_unique<TestNode>(AnswerProbes);
   const std::string address = first->info().address;
   TestClient client;
   client.client.Connect(first->info());
   EXPECT_THAT(client.Ask(NodeOf(1), ProbeRequest{})->Wait(), IsProbe());
   first = nullptr;
-  TestNode second(Probe, NodeOf(1), address);
+  TestNode second(AnswerProbes, NodeOf(1), address);
   // Nobody joins anew; gRPC comes back by itself, with its back-off.
   const MonoTime patience = client.loop.In(kForever);
   Result<NodeReply> reply = client.Ask(NodeOf(1), ProbeRequest{})->Wait();
@@ -422,7 +414,7 @@ TEST(GrpcNodeClientTest, SurvivesTextsThatAreNoUtf8) {
   TestClient client;
   client.client.Connect(node.info());
   const auto sink = client.Ask(NodeOf(1), ListRequest{});
-  EXPECT_THAT(sink->Wait(), IsList(1));
+  EXPECT_THAT(sink->Wait(), IsListOf(1));
   EXPECT_EQ(sink->tasks().at(0).description, "caf\xEF\xBF\xBD \xEF\xBF\xBD");
 }
 
@@ -431,7 +423,7 @@ TEST(GrpcNodeClientTest, IsNotCapturedByAProxyInTheEnvironment) {
   const std::string url = "http://" + proxy.address();
   for (const char* name : {"http_proxy", "https_proxy", "grpc_proxy", "HTTP_PROXY"})
     ::setenv(name, url.c_str(), 1);
-  TestNode node(Probe);
+  TestNode node(AnswerProbes);
   TestClient client;
   client.client.Connect(node.info());
   EXPECT_THAT(client.Ask(NodeOf(1), ProbeRequest{})->Wait(), IsProbe());

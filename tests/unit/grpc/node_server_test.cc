@@ -28,10 +28,6 @@ v1::NodeRequest ListOf(std::uint64_t id) {
   return request;
 }
 
-void Probe(NodeRequest, MonoTime, ScriptedNode::Writer writer) {
-  AnswerProbe(writer);
-}
-
 // The replies up to an end for request `id`.
 std::vector<v1::NodeReply> ReadAnswer(RawLink& link, std::uint64_t id) {
   std::vector<v1::NodeReply> answer;
@@ -89,7 +85,7 @@ TEST(GrpcNodeServerTest, TellsTheHandlerThatItsCallerHasGoneAway) {
 }
 
 TEST(GrpcNodeServerTest, TellsTheHandlerWhoAsks) {
-  TestNode node(Probe);
+  TestNode node(AnswerProbes);
   RawLink link(node.info().address);
   ASSERT_TRUE(link.Write(ProbeOf(1)));
   ReadAnswer(link, 1);
@@ -99,7 +95,7 @@ TEST(GrpcNodeServerTest, TellsTheHandlerWhoAsks) {
 }
 
 TEST(GrpcNodeServerTest, RefusesARequestItDoesNotUnderstandAndServesTheNext) {
-  TestNode node(Probe);
+  TestNode node(AnswerProbes);
   RawLink link(node.info().address);
   v1::NodeRequest wrong;
   wrong.set_id(1);
@@ -115,7 +111,7 @@ TEST(GrpcNodeServerTest, RefusesARequestItDoesNotUnderstandAndServesTheNext) {
 }
 
 TEST(GrpcNodeServerTest, EndsAStreamOfBytesThatAreNoRequests) {
-  TestNode node(Probe);
+  TestNode node(AnswerProbes);
   RawLink link(node.info().address);
   ASSERT_TRUE(link.Write(BytesOf(std::string("\xFF\xFF\xFF\xFF nonsense"))));
   EXPECT_EQ(link.Read(), std::nullopt);
@@ -308,7 +304,7 @@ TEST(GrpcNodeServerTest, RefusesRequestsBeyondWhatMayBeInFlight) {
 }
 
 TEST(GrpcNodeServerTest, ServesAsManyCoordinatorsAsItMayAndNoMore) {
-  TestNode node(Probe);
+  TestNode node(AnswerProbes);
   std::vector<std::unique_ptr<RawLink>> links;
   for (std::size_t i = 0; i < limits::kLinksMax; ++i) {
     links.push_back(std::make_unique<RawLink>(node.info().address));
@@ -334,7 +330,7 @@ TEST(GrpcNodeServerTest, ServesAsManyCoordinatorsAsItMayAndNoMore) {
 }
 
 TEST(GrpcNodeServerTest, RefusesACoordinatorThatMeansAnotherNode) {
-  TestNode node(Probe, NodeOf(1));
+  TestNode node(AnswerProbes, NodeOf(1));
   RawLink wrong(node.info().address, NodeOf(2).ToString());
   EXPECT_EQ(wrong.Read(), std::nullopt);
   EXPECT_EQ(wrong.Finish().error_code(), grpc::StatusCode::FAILED_PRECONDITION);

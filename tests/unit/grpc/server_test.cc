@@ -16,10 +16,6 @@ namespace {
 using testing::HasSubstr;
 using testing::Not;
 
-void Probe(NodeRequest, MonoTime, ScriptedNode::Writer writer) {
-  AnswerProbe(writer);
-}
-
 // What comes of listening on `address`.
 Result<std::string> Listen(const std::string& address) {
   RunningLoop loop;
@@ -36,7 +32,7 @@ TEST(GrpcServerTest, PicksAFreePortAndSaysWhich) {
 }
 
 TEST(GrpcServerTest, RefusesAPortThatAnotherServerHas) {
-  const TestNode first(Probe);
+  const TestNode first(AnswerProbes);
   const std::string address = first.info().address;
   const Result<std::string> second = Listen(address);
   EXPECT_THAT(second, FailsWith(ErrorCode::kAlreadyExists, address.substr(address.find(':') + 1)));
@@ -49,7 +45,7 @@ TEST(GrpcServerTest, RefusesAPortThatAnythingElseHas) {
 }
 
 TEST(GrpcServerTest, TakesAPortAgainAtOnceAfterAServerHasGone) {
-  auto first = std::make_unique<TestNode>(Probe);
+  auto first = std::make_unique<TestNode>(AnswerProbes);
   const std::string address = first->info().address;
   {
     TestClient client;  // Leaves a connection behind that the kernel remembers for a while.
@@ -92,7 +88,7 @@ TEST(GrpcServerTest, ShutsDownWithoutEverHavingHadAHandler) {
 TEST(GrpcServerTest, CallsThatCameBeforeTheHandlerAreServed) {
   RunningLoop loop;
   GrpcNodeServer node(*loop);
-  ScriptedNode handler(Probe);
+  ScriptedNode handler(AnswerProbes);
   const auto server = GrpcServer::Listen(*loop, "127.0.0.1:0", {&node});
   ASSERT_THAT(server, IsOk());
   TestClient client;

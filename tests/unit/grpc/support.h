@@ -142,6 +142,10 @@ struct TestClient {
 
 // Answers a probe as `id`, in its first life.
 void AnswerProbe(const ScriptedNode::Writer& writer, const NodeId& id = NodeOf(1));
+// A node that takes each request for a probe.
+inline void AnswerProbes(NodeRequest, MonoTime, ScriptedNode::Writer writer) {
+  AnswerProbe(writer);
+}
 // Writes `count` tasks, in pages of `page`, and the end.
 void AnswerList(const ScriptedNode::Writer& writer, std::uint64_t count, std::uint64_t page = 500);
 
@@ -169,6 +173,11 @@ MATCHER_P(IsReply, matcher, "") {
     return false;
   }
   return testing::ExplainMatchResult(matcher, *arg, result_listener);
+}
+
+// The end of a list of `count` tasks.
+inline auto IsListOf(std::uint64_t count) {
+  return IsReply(testing::VariantWith<ListReply>(testing::Field(&ListReply::count, count)));
 }
 
 }  // namespace quell

@@ -14,17 +14,17 @@ namespace {
 
 using testing::ElementsAre;
 
-struct Outcome {
+struct ResponseOutcome {
   Status status;
   bool complete = false;
   Response response;
   std::size_t used = 0;
 };
 
-Outcome Read(std::string_view bytes, bool ends = false, bool to_head = false,
-             std::size_t step = SIZE_MAX) {
+ResponseOutcome ReadResponse(std::string_view bytes, bool ends = false, bool to_head = false,
+                             std::size_t step = SIZE_MAX) {
   ResponseReader reader(to_head, 100);
-  Outcome outcome;
+  ResponseOutcome outcome;
   while (!bytes.empty() && outcome.status) {
     const std::string_view piece = bytes.substr(0, step);
     const Result<std::size_t> used = reader.Feed(piece);
@@ -43,7 +43,7 @@ Outcome Read(std::string_view bytes, bool ends = false, bool to_head = false,
 
 void ExpectBody(std::string_view bytes, std::string_view body, bool ends = false) {
   for (const std::size_t step : {SIZE_MAX, std::size_t{1}}) {
-    const Outcome outcome = Read(bytes, ends, false, step);
+    const ResponseOutcome outcome = ReadResponse(bytes, ends, false, step);
     EXPECT_TRUE(outcome.status) << bytes;
     EXPECT_TRUE(outcome.complete) << bytes;
     EXPECT_EQ(outcome.response.body, body) << bytes;
@@ -53,7 +53,7 @@ void ExpectBody(std::string_view bytes, std::string_view body, bool ends = false
 const std::string kOk = "HTTP/1.1 200 OK\r\n";
 
 TEST(ResponseReaderTest, ReadsStatusAndHeaders) {
-  const Outcome outcome = Read(
+  const ResponseOutcome outcome = ReadResponse(
       "HTTP/1.1 404 Not Found\r\nContent-Type:  text/plain \r\nX-A: b\r\nConnection: close\r\n"
       "Content-Length: 2\r\n\r\nnoHTTP");
   EXPECT_TRUE(outcome.complete);
@@ -82,9 +82,9 @@ TEST(ResponseReaderTest, SkipsInterimAnswers) {
 }
 
 TEST(ResponseReaderTest, KnowsAnswersWithoutABody) {
-  EXPECT_TRUE(Read("HTTP/1.1 204 No Content\r\n\r\n").complete);
-  EXPECT_TRUE(Read("HTTP/1.1 304 Not Modified\r\nContent-Length: 9\r\n\r\n").complete);
-  EXPECT_TRUE(Read(kOk + "Content-Length: 9\r\n\r\n", false, true).complete);
+  EXPECT_TRUE(ReadResponse("HTTP/1.1 204 No Content\r\n\r\n").complete);
+  EXPECT_TRUE(ReadResponse("HTTP/1.1 304 Not Modified\r\nContent-Length: 9\r\n\r\n").complete);
+  EXPECT_TRUE(ReadResponse(kOk + "Content-Length: 9\r\n\r\n", false, true).complete);
 }
 
 TEST(ResponseReaderTest, NeverTakesAPartForTheWhole) {
@@ -92,7 +92,7 @@ TEST(ResponseReaderTest, NeverTakesAPartForTheWhole) {
        {std::string(), std::string("HTTP/1.1 2"), kOk, kOk + "Content-Length: 5\r\n\r\nhell",
         kOk + "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n",
         kOk + "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n"}) {
-    const Outcome outcome = Read(part, true);
+    const ResponseOutcome outcome = ReadResponse(part, true);
     EXPECT_FALSE(outcome.complete) << part;
     ASSERT_FALSE(outcome.status) << part;
     EXPECT_EQ(outcome.status.error().code, ErrorCode::kOutcomeUnknown) << part;
@@ -108,14 +108,15 @@ TEST(ResponseReaderTest, TellsWhatIsNotHttp) {
         kOk + "Content-Length: 1\r\nContent-Length: 2\r\n", kOk + "Transfer-Encoding: gzip\r\n",
         chunked + "x\r\n", chunked + "\r\n", chunked + "-1\r\n", chunked + "1\r\nxy\r\n",
         chunked + "ffffffffffffffff\r\n", kOk + std::string(70'000, 'a')}) {
-    const Outcome outcome = Read(bytes);
+    const ResponseOutcome outcome = ReadResponse(bytes);
     ASSERT_FALSE(outcome.status) << bytes.substr(0, 80);
     EXPECT_EQ(outcome.status.error().code, ErrorCode::kInternal) << bytes.substr(0, 80);
   }
 }
 
 TEST(ResponseReaderTest, BoundsTheBody) {
-  const Outcome outcome = Read(kOk + "Content-Length: 101\r\n\r\n" + std::string(101, 'x'));
+  const ResponseOutcome outcome =
+      ReadResponse(kOk + "Content-Length: 101\r\n\r\n" + std::string(101, 'x'));
   ASSERT_FALSE(outcome.status);
   EXPECT_EQ(outcome.status.error().code, ErrorCode::kResourceExhausted);
 }

@@ -9,22 +9,25 @@
 namespace quell::opensearch {
 namespace {
 
-enum NodeColumn : std::size_t {
-  kId,
-  kIp,
-  kPort,
-  kHttpAddress,
-  kVersion,
-  kHeapPercent,
-  kRamPercent,
-  kCpu,
-  kLoad1m,
-  kLoad5m,
-  kLoad15m,
-  kNodeRole,
-  kNodeRoles,
-  kClusterManager,
-  kName,
+// The places of the columns.
+struct NodeColumn {
+  enum : std::size_t {
+    kId,
+    kIp,
+    kPort,
+    kHttpAddress,
+    kVersion,
+    kHeapPercent,
+    kRamPercent,
+    kCpu,
+    kLoad1m,
+    kLoad5m,
+    kLoad15m,
+    kNodeRole,
+    kNodeRoles,
+    kClusterManager,
+    kName,
+  };
 };
 
 // Those of a real server that Quell knows something about, and those that it shows by default,
@@ -66,18 +69,18 @@ std::string Joined(const std::vector<std::string>& roles) {
 }
 
 std::optional<unsigned> PercentOf(const HostLoad& load, std::size_t column) {
-  return column == kHeapPercent  ? load.daemon_percent
-         : column == kRamPercent ? load.memory_percent
-         : column == kCpu        ? load.cpu_percent
-                                 : std::nullopt;
+  return column == NodeColumn::kHeapPercent  ? load.daemon_percent
+         : column == NodeColumn::kRamPercent ? load.memory_percent
+         : column == NodeColumn::kCpu        ? load.cpu_percent
+                                             : std::nullopt;
 }
 
 std::optional<double> AverageOf(const HostLoad& load, std::size_t column) {
   if (!load.averages) return std::nullopt;
-  return column == kLoad1m    ? std::optional(load.averages->one)
-         : column == kLoad5m  ? std::optional(load.averages->five)
-         : column == kLoad15m ? std::optional(load.averages->fifteen)
-                              : std::nullopt;
+  return column == NodeColumn::kLoad1m    ? std::optional(load.averages->one)
+         : column == NodeColumn::kLoad5m  ? std::optional(load.averages->five)
+         : column == NodeColumn::kLoad15m ? std::optional(load.averages->fifteen)
+                                          : std::nullopt;
 }
 
 // "2.51"
@@ -89,7 +92,7 @@ std::string LoadCell(const HostLoad& load, std::size_t column) {
 
 // What rows are sorted by where that is a number; what is not measured comes first.
 std::int64_t Rank(const MemberStatus& member, std::size_t column) {
-  if (column == kPort) return PortOf(member.info.address);
+  if (column == NodeColumn::kPort) return PortOf(member.info.address);
   if (const auto percent = PercentOf(member.host_load, column)) return *percent;
   const auto average = AverageOf(member.host_load, column);
   return average ? static_cast<std::int64_t>(*average * 100) : -1;
@@ -99,23 +102,23 @@ std::string Cell(const MemberStatus& member, std::size_t column, bool full_id,
                  const std::string& http_address, Profile profile) {
   const NodeInfo& info = member.info;
   switch (column) {
-    case kId:
+    case NodeColumn::kId:
       return full_id ? info.id.ToString() : info.id.ToString().substr(0, 4);
-    case kIp:
+    case NodeColumn::kIp:
       return OrDash(info.host);
-    case kPort:
+    case NodeColumn::kPort:
       return std::to_string(PortOf(info.address));
-    case kHttpAddress:
+    case NodeColumn::kHttpAddress:
       return OrDash(member.is_self || profile == Profile::kStrict ? http_address : "");
-    case kVersion:
+    case NodeColumn::kVersion:
       return OrDash(info.version);
-    case kNodeRole:
+    case NodeColumn::kNodeRole:
       return Letters(info.roles);
-    case kNodeRoles:
+    case NodeColumn::kNodeRoles:
       return Joined(info.roles);
-    case kClusterManager:
+    case NodeColumn::kClusterManager:
       return member.is_self ? "*" : "-";
-    case kName:
+    case NodeColumn::kName:
       return OrDash(info.name);
     default:
       return LoadCell(member.host_load, column);

@@ -16,47 +16,47 @@ namespace {
 constexpr std::string_view kCancellation = "task_cancellation";
 
 // What a real server can be asked for.
-const std::vector<std::string_view> kMetrics = {"_all",
-                                                "adaptive_selection",
-                                                "admission_control",
-                                                "breaker",
-                                                "caches",
-                                                "cluster_manager_throttling",
-                                                "discovery",
-                                                "file_cache",
-                                                "fs",
-                                                "http",
-                                                "indexing_pressure",
-                                                "indices",
-                                                "ingest",
-                                                "jvm",
-                                                "os",
-                                                "process",
-                                                "remote_store",
-                                                "repositories",
-                                                "resource_usage_stats",
-                                                "script",
-                                                "script_cache",
-                                                "search_backpressure",
-                                                "search_pipeline",
-                                                "segment_replication_backpressure",
-                                                "shard_indexing_pressure",
-                                                kCancellation,
-                                                "thread_pool",
-                                                "transport",
-                                                "weighted_routing"};
+const std::vector<std::string_view> kStatsMetrics = {"_all",
+                                                     "adaptive_selection",
+                                                     "admission_control",
+                                                     "breaker",
+                                                     "caches",
+                                                     "cluster_manager_throttling",
+                                                     "discovery",
+                                                     "file_cache",
+                                                     "fs",
+                                                     "http",
+                                                     "indexing_pressure",
+                                                     "indices",
+                                                     "ingest",
+                                                     "jvm",
+                                                     "os",
+                                                     "process",
+                                                     "remote_store",
+                                                     "repositories",
+                                                     "resource_usage_stats",
+                                                     "script",
+                                                     "script_cache",
+                                                     "search_backpressure",
+                                                     "search_pipeline",
+                                                     "segment_replication_backpressure",
+                                                     "shard_indexing_pressure",
+                                                     kCancellation,
+                                                     "thread_pool",
+                                                     "transport",
+                                                     "weighted_routing"};
 
-struct Asked {
+struct AskedStats {
   std::vector<std::string> nodes;
   bool cancellation = true;
 };
 
 // The captures of "/_nodes/{nodes}/stats/{metrics}" and its shorter forms.
-Asked ReadPath(const http::Request& request, Params& params) {
+AskedStats ReadStatsPath(const http::Request& request, Params& params) {
   const std::vector<std::string>& captures = request.captures;
   const bool metrics_named = !request.path.ends_with("/stats");
   const bool nodes_named = captures.size() > (metrics_named ? 1U : 0U);
-  Asked asked;
+  AskedStats asked;
   if (nodes_named) asked.nodes = SplitList(captures.front());
   if (!metrics_named) return asked;
   const std::vector<std::string> metrics = SplitList(captures.back());
@@ -66,10 +66,10 @@ Asked ReadPath(const http::Request& request, Params& params) {
   asked.cancellation = named("_all") || named(kCancellation);
   std::set<std::string_view> unknown;
   for (const std::string& metric : metrics) {
-    if (std::find(kMetrics.begin(), kMetrics.end(), metric) == kMetrics.end())
+    if (std::find(kStatsMetrics.begin(), kStatsMetrics.end(), metric) == kStatsMetrics.end())
       unknown.insert(metric);
   }
-  if (!unknown.empty()) params.Fail(Unrecognized(request.path, "metric", unknown, kMetrics));
+  if (!unknown.empty()) params.Fail(Unrecognized(request.path, "metric", unknown, kStatsMetrics));
   return asked;
 }
 
@@ -78,7 +78,7 @@ void RenderCounts(http::JsonWriter& json, std::string_view name, const Cancelled
   json.Field("total_count_post_cancel", counts.total).EndObject();
 }
 
-void RenderStats(http::JsonWriter& json, const MemberStatus& member, const Asked& asked,
+void RenderStats(http::JsonWriter& json, const MemberStatus& member, const AskedStats& asked,
                  std::int64_t now_millis, Profile profile) {
   json.Key(member.info.id.view()).BeginObject().Field("timestamp", now_millis);
   RenderNodeFields(json, member.info, profile);
@@ -103,7 +103,7 @@ void AnswerNodeStats(Coordinator& coordinator, const Identity& identity,
   Params params(request);
   const Style style = ReadStyle(request, params, profile, {});
   params.Duration("timeout");
-  const Asked asked = ReadPath(request, params);
+  const AskedStats asked = ReadStatsPath(request, params);
   if (const auto problem = params.Finish()) return SendProblem(exchange, style, *problem);
   const Result<std::vector<MemberStatus>> members = coordinator.Members({asked.nodes, false});
   if (!members)

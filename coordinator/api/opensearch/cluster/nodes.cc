@@ -14,15 +14,16 @@
 namespace quell::opensearch {
 namespace {
 
-constexpr std::array<std::string_view, 12> kMetrics = {
+constexpr std::array<std::string_view, 12> kInfoMetrics = {
     "_all", "aggregations", "http",    "indices",          "ingest",   "jvm",
     "os",   "plugins",      "process", "search_pipelines", "settings", "thread_pool"};
 
 bool IsMetric(const std::string& name) {
-  return name == "transport" || std::find(kMetrics.begin(), kMetrics.end(), name) != kMetrics.end();
+  return name == "transport" ||
+         std::find(kInfoMetrics.begin(), kInfoMetrics.end(), name) != kInfoMetrics.end();
 }
 
-struct Asked {
+struct AskedInfo {
   std::vector<std::string> nodes;
   std::vector<std::string> metrics;  // None: all.
 
@@ -35,8 +36,8 @@ struct Asked {
 };
 
 // One segment is metrics if all of its words are, else nodes.
-Asked ReadPath(const std::vector<std::string>& captures) {
-  Asked asked;
+AskedInfo ReadInfoPath(const std::vector<std::string>& captures) {
+  AskedInfo asked;
   if (captures.empty()) return asked;
   asked.nodes = SplitList(captures.front());
   if (captures.size() > 1) {
@@ -59,7 +60,7 @@ void RenderAddress(http::JsonWriter& json, std::string_view name, const std::str
   json.Field("publish_address", address);
 }
 
-void RenderNode(http::JsonWriter& json, const MemberStatus& member, const Asked& asked,
+void RenderNode(http::JsonWriter& json, const MemberStatus& member, const AskedInfo& asked,
                 const std::string& http_address, Profile profile) {
   const NodeInfo& info = member.info;
   json.Key(info.id.view()).BeginObject();
@@ -120,7 +121,7 @@ void AnswerNodes(const Coordinator& coordinator, const Identity& identity,
   const Style style = ReadStyle(request, params, profile, {});
   params.Bool("flat_settings", false);
   params.Duration("timeout");
-  const Asked asked = ReadPath(request.captures);
+  const AskedInfo asked = ReadInfoPath(request.captures);
   std::optional<Problem> problem = params.Finish();
   if (problem) return SendProblem(exchange, style, *problem);
   Result<std::vector<MemberStatus>> members = coordinator.Members({asked.nodes, false});

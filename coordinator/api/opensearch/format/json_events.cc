@@ -8,10 +8,6 @@
 namespace quell::opensearch {
 namespace {
 
-bool IsBlank(char c) {
-  return c == ' ' || c == '\t' || c == '\n' || c == '\r';
-}
-
 std::size_t SkipBlanks(std::string_view json, std::size_t at) {
   while (at < json.size() && IsBlank(json[at]))
     ++at;

@@ -23,6 +23,11 @@ class JsonEvents {
 // `json` is one valid value, in UTF-8; of anything else the events make no sense, but they end.
 void WalkJson(std::string_view json, JsonEvents& events);
 
+// White space between two tokens of JSON.
+constexpr bool IsBlank(char c) {
+  return c == ' ' || c == '\t' || c == '\n' || c == '\r';
+}
+
 // The characters that `raw` stands for.
 std::string Unescaped(std::string_view raw);
 

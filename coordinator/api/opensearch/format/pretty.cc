@@ -1,11 +1,9 @@
 #include "coordinator/api/opensearch/format/pretty.h"
 
+#include "coordinator/api/opensearch/format/json_events.h"
+
 namespace quell::opensearch {
 namespace {
-
-bool IsBlank(char c) {
-  return c == ' ' || c == '\t' || c == '\n' || c == '\r';
-}
 
 // The index after the string that begins at `at`.
 std::size_t EndOfString(std::string_view json, std::size_t at) {

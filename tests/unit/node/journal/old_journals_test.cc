@@ -1,8 +1,5 @@
 // Goal: a journal of each format that there has been is brought up to date and loses nothing.
 // Method: real SQLite files, filled by hand after the first migrations only, then opened.
-#include <cstdlib>
-#include <filesystem>
-
 #include <boost/asio/io_context.hpp>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -12,6 +9,8 @@
 #include "node/journal/journal_rows.h"
 #include "node/journal/sqlite_journal.h"
 #include "tests/support/result_matchers.h"
+#include "tests/support/temp_directory.h"
+#include "tests/unit/node/journal/journal_values.h"
 
 namespace quell {
 namespace {
@@ -21,19 +20,8 @@ using testing::ElementsAre;
 using testing::IsEmpty;
 using testing::SizeIs;
 
-const NodeId kNode = *NodeId::Parse("NNNNNNNNNNNNNNNNNNNNNg");
-
 class OldJournalsTest : public testing::TestWithParam<std::size_t> {
  protected:
-  OldJournalsTest() {
-    std::string name = testing::TempDir() + "/quell-journal-XXXXXX";
-    directory_ = ::mkdtemp(name.data());
-  }
-  ~OldJournalsTest() override {
-    journal_.reset();
-    std::filesystem::remove_all(directory_);
-  }
-
   void Fill() {
     auto old = sqlite::Database::Open(path(), JournalMigrations().first(GetParam()));
     ASSERT_THAT(old, IsOk());
@@ -42,8 +30,9 @@ class OldJournalsTest : public testing::TestWithParam<std::size_t> {
     // The first left two tombstones, which the formats before the eighth counted too often; the
     // last left none.
     const int marks = GetParam() < 8 ? 5 : 2;
-    for (const auto& [id, task] : {std::pair(by_id_, std::optional(TaskId{kNode, 7}.ToString())),
-                                   std::pair(by_filter_, std::optional<std::string>())}) {
+    for (const auto& [id, task] :
+         {std::pair(by_id_, std::optional(TaskId{kJournalNode, 7}.ToString())),
+          std::pair(by_filter_, std::optional<std::string>())}) {
       ASSERT_THAT(old->Run("INSERT INTO intents(id, task, actions, requested_at, requested_by, "
                            "reason, cascade, grace_ms, marks) "
                            "VALUES(?1, ?2, ?3, 5, 'a', 'b', 1, 1000, ?4)",
@@ -84,7 +73,7 @@ class OldJournalsTest : public testing::TestWithParam<std::size_t> {
   void Open(std::size_t applied_max) {
     journal_.reset();
     SqliteJournalOptions options;
-    options.node = kNode;
+    options.node = kJournalNode;
     options.life = LifeId::Make(random_);
     options.applied_max = applied_max;
     auto opened = SqliteJournal::Open(path(), executor_, std::move(options));
@@ -97,9 +86,9 @@ class OldJournalsTest : public testing::TestWithParam<std::size_t> {
     context_.restart();
     context_.poll();
   }
-  std::string path() const { return directory_ + "/node.db"; }
+  std::string path() const { return directory_.path() + "/node.db"; }
 
-  std::string directory_;
+  const TempDirectory directory_;
   SystemClock clock_;
   boost::asio::io_context context_;
   AsioExecutor executor_{context_, clock_};
@@ -153,7 +142,7 @@ TEST_P(OldJournalsTest, CountsTheTombstonesOfAnIntentAnew) {
   journal_->ForgetTombstones({7, 8});
   AppliedIntent last;
   last.intent.id = IntentId::Make(random_);
-  last.intent.target = TaskId{kNode, 12};
+  last.intent.target = TaskId{kJournalNode, 12};
   journal_->RecordApplied(last, [](const Status& status) { EXPECT_THAT(status, IsOk()); });
   Drain();
   Open(0);

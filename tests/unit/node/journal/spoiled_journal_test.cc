@@ -1,8 +1,5 @@
 // Goal: a row of the journal that makes no sense costs itself alone: it is named, and the node
 // starts. Method: a real SQLite file, in which single columns are spoiled between two lives.
-#include <cstdlib>
-#include <filesystem>
-
 #include <boost/asio/io_context.hpp>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -12,6 +9,8 @@
 #include "node/journal/journal_rows.h"
 #include "node/journal/sqlite_journal.h"
 #include "tests/support/result_matchers.h"
+#include "tests/support/temp_directory.h"
+#include "tests/unit/node/journal/journal_values.h"
 
 namespace quell {
 namespace {
@@ -22,25 +21,13 @@ using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::SizeIs;
 
-const NodeId kNode = *NodeId::Parse("NNNNNNNNNNNNNNNNNNNNNg");
-constexpr WallTime kWall = WallTime(1'700'000'000s);
-
 class SpoiledJournalTest : public testing::Test {
  protected:
-  SpoiledJournalTest() {
-    std::string name = testing::TempDir() + "/quell-journal-XXXXXX";
-    directory_ = ::mkdtemp(name.data());
-  }
-  ~SpoiledJournalTest() override {
-    journal_.reset();
-    std::filesystem::remove_all(directory_);
-  }
-
   Result<SqliteJournal::Opened> TryOpen() {
     SqliteJournalOptions options;
-    options.node = kNode;
+    options.node = kJournalNode;
     options.life = LifeId::Make(random_);
-    return SqliteJournal::Open(directory_ + "/node.db", executor_, std::move(options));
+    return SqliteJournal::Open(directory_.path() + "/node.db", executor_, std::move(options));
   }
   void Open() {
     journal_.reset();
@@ -52,7 +39,7 @@ class SpoiledJournalTest : public testing::Test {
   // The node ends; each statement spoils something.
   void Spoil(const std::vector<const char*>& statements) {
     journal_.reset();
-    auto database = sqlite::Database::Open(directory_ + "/node.db", JournalMigrations());
+    auto database = sqlite::Database::Open(directory_.path() + "/node.db", JournalMigrations());
     ASSERT_THAT(database, IsOk());
     for (const char* sql : statements)
       ASSERT_THAT(database->Run(sql), IsOk()) << sql;
@@ -66,28 +53,29 @@ class SpoiledJournalTest : public testing::Test {
 
   static Task Ended(std::uint64_t number) {
     Task task;
-    task.id = {kNode, number};
+    task.id = {kJournalNode, number};
     task.action = "report/daily";
     task.state = TaskState::kFailed;
-    task.start_wall = kWall;
+    task.start_wall = kJournalWall;
     task.end_mono = task.start_mono + 3s;
-    task.end_wall = kWall + 3s;
-    task.ancestors = {{kNode, 3}};
+    task.end_wall = kJournalWall + 3s;
+    task.ancestors = {{kJournalNode, 3}};
     return task;
   }
   IntentId Cancel(const std::vector<std::uint64_t>& numbers) {
     AppliedIntent applied;
     applied.intent.id = IntentId::Make(random_);
-    applied.intent.target = TaskId{kNode, numbers.front()};
+    applied.intent.target = TaskId{kJournalNode, numbers.front()};
     for (const std::uint64_t number : numbers)
-      applied.tombstones.push_back({number, {applied.intent.id, kWall, "me", "", 1s, false}});
+      applied.tombstones.push_back(
+          {number, {applied.intent.id, kJournalWall, "me", "", 1s, false}});
     journal_->RecordApplied(applied, [](const Status& done) { EXPECT_THAT(done, IsOk()); });
     Drain();
     return applied.intent.id;
   }
   std::vector<Task> List() {
     std::vector<Task> listed;
-    journal_->ListEnded(kWall - 1h, 0, [&listed](Result<std::vector<Task>> found) {
+    journal_->ListEnded(kJournalWall - 1h, 0, [&listed](Result<std::vector<Task>> found) {
       ASSERT_THAT(found, IsOk());
       listed = std::move(*found);
     });
@@ -95,7 +83,7 @@ class SpoiledJournalTest : public testing::Test {
     return listed;
   }
 
-  std::string directory_;
+  const TempDirectory directory_;
   SystemClock clock_;
   boost::asio::io_context context_;
   AsioExecutor executor_{context_, clock_};

@@ -1,6 +1,5 @@
 // Goal: the journal forgets the tombstones that it is told to, all that belongs to them, and
 // nothing else; its file is reused. Method: real SQLite files, reopened.
-#include <cstdlib>
 #include <filesystem>
 
 #include <boost/asio/io_context.hpp>
@@ -12,6 +11,8 @@
 #include "node/journal/journal_rows.h"
 #include "node/journal/sqlite_journal.h"
 #include "tests/support/result_matchers.h"
+#include "tests/support/temp_directory.h"
+#include "tests/unit/node/journal/journal_values.h"
 
 namespace quell {
 namespace {
@@ -20,23 +21,12 @@ using namespace std::chrono_literals;
 using testing::ElementsAre;
 using testing::SizeIs;
 
-const NodeId kNode = *NodeId::Parse("NNNNNNNNNNNNNNNNNNNNNg");
-
 class SqliteForgettingTest : public testing::Test {
  protected:
-  SqliteForgettingTest() {
-    std::string name = testing::TempDir() + "/quell-journal-XXXXXX";
-    directory_ = ::mkdtemp(name.data());
-  }
-  ~SqliteForgettingTest() override {
-    journal_.reset();
-    std::filesystem::remove_all(directory_);
-  }
-
-  std::string path() const { return directory_ + "/node.db"; }
+  std::string path() const { return directory_.path() + "/node.db"; }
   void Open(SqliteJournalOptions options = {}) {
     journal_.reset();
-    options.node = kNode;
+    options.node = kJournalNode;
     auto opened = SqliteJournal::Open(path(), executor_, std::move(options));
     ASSERT_THAT(opened, IsOk());
     journal_ = std::move(opened->journal);
@@ -53,14 +43,14 @@ class SqliteForgettingTest : public testing::Test {
   AppliedIntent Applied(const std::vector<std::uint64_t>& numbers) {
     AppliedIntent applied;
     applied.intent.id = IntentId::Make(random_);
-    applied.intent.target = TaskId{kNode, numbers.empty() ? 1 : numbers.front()};
+    applied.intent.target = TaskId{kJournalNode, numbers.empty() ? 1 : numbers.front()};
     for (const std::uint64_t number : numbers) {
       Tombstone tombstone;
       tombstone.number = number;
       tombstone.mark.intent = applied.intent.id;
       applied.tombstones.push_back(tombstone);
       Receipt receipt;
-      receipt.task = {kNode, number};
+      receipt.task = {kJournalNode, number};
       receipt.intent = applied.intent.id;
       applied.receipts.push_back(receipt);
     }
@@ -68,14 +58,14 @@ class SqliteForgettingTest : public testing::Test {
   }
   static Task Ended(std::uint64_t number) {
     Task task;
-    task.id = {kNode, number};
+    task.id = {kJournalNode, number};
     task.action = "work";
     task.state = TaskState::kCancelled;
     task.end_wall = WallTime(1'700'000'000s);
     return task;
   }
 
-  std::string directory_;
+  const TempDirectory directory_;
   SystemClock clock_;
   boost::asio::io_context context_;
   AsioExecutor executor_{context_, clock_};

@@ -5,7 +5,6 @@
 #include "node/journal/sqlite_journal.h"
 
 #include <csignal>
-#include <cstdlib>
 #include <filesystem>
 #include <sys/resource.h>
 #include <sys/wait.h>
@@ -21,6 +20,8 @@
 #include "host/system_clock.h"
 #include "node/journal/journal_rows.h"
 #include "tests/support/result_matchers.h"
+#include "tests/support/temp_directory.h"
+#include "tests/unit/node/journal/journal_values.h"
 
 namespace quell {
 namespace {
@@ -32,24 +33,12 @@ using testing::IsEmpty;
 using testing::Optional;
 using testing::SizeIs;
 
-const NodeId kNode = *NodeId::Parse("NNNNNNNNNNNNNNNNNNNNNg");
-constexpr WallTime kWall = WallTime(1'700'000'000s);
-
 class SqliteJournalTest : public testing::Test {
  protected:
-  SqliteJournalTest() {
-    std::string name = testing::TempDir() + "/quell-journal-XXXXXX";
-    directory_ = ::mkdtemp(name.data());
-  }
-  ~SqliteJournalTest() override {
-    journal_.reset();
-    std::filesystem::remove_all(directory_);
-  }
-
-  std::string path() const { return directory_ + "/node.db"; }
+  std::string path() const { return directory_.path() + "/node.db"; }
   void Open(SqliteJournalOptions options = {}) {
     journal_.reset();
-    options.node = kNode;
+    options.node = kJournalNode;
     if (options.life.is_null()) options.life = LifeId::Make(random_);
     auto opened = SqliteJournal::Open(path(), executor_, std::move(options));
     ASSERT_THAT(opened, IsOk());
@@ -87,19 +76,19 @@ class SqliteJournalTest : public testing::Test {
   AppliedIntent Applied(std::vector<std::uint64_t> numbers, std::string by = "somebody") {
     AppliedIntent applied;
     applied.intent.id = IntentId::Make(random_);
-    applied.intent.target = TaskId{kNode, numbers.empty() ? 1 : numbers.front()};
-    applied.intent.requested_at = kWall;
+    applied.intent.target = TaskId{kJournalNode, numbers.empty() ? 1 : numbers.front()};
+    applied.intent.requested_at = kJournalWall;
     applied.intent.by = by;
     for (const std::uint64_t number : numbers) {
       Tombstone tombstone;
       tombstone.number = number;
-      tombstone.mark = {applied.intent.id, kWall + 5us, by,
-                        "it's \"why\"",    1500ms,      number % 2 == 0};
+      tombstone.mark = {applied.intent.id, kJournalWall + 5us, by, "it's \"why\"", 1500ms,
+                        number % 2 == 0};
       applied.tombstones.push_back(tombstone);
       Receipt receipt;
-      receipt.task = {kNode, number};
+      receipt.task = {kJournalNode, number};
       receipt.intent = applied.intent.id;
-      receipt.recorded_at = kWall + 5us;
+      receipt.recorded_at = kJournalWall + 5us;
       applied.receipts.push_back(receipt);
     }
     return applied;
@@ -108,7 +97,7 @@ class SqliteJournalTest : public testing::Test {
     Intent intent;
     intent.id = IntentId::Make(random_);
     intent.target = TaskFilter{std::move(actions), parent};
-    intent.requested_at = kWall;
+    intent.requested_at = kJournalWall;
     intent.moment = {"their boot", BootTime(123456789ns)};
     intent.by = "somebody";
     intent.reason = "all of them";
@@ -118,17 +107,17 @@ class SqliteJournalTest : public testing::Test {
   }
   Task Ended(std::uint64_t number) const {
     Task task;
-    task.id = {kNode, number};
+    task.id = {kJournalNode, number};
     task.action = "report/daily";
     task.description = "the books";
     task.status_json = R"({"phase":1.0})";
     task.state = TaskState::kFailed;
     task.cancellable = false;
-    task.start_wall = kWall;
+    task.start_wall = kJournalWall;
     task.start_mono = MonoTime(100s);
     task.end_mono = MonoTime(103s);
-    task.end_wall = kWall + 3s;
-    task.ancestors = {{kNode, 3}, {*NodeId::Parse("OOOOOOOOOOOOOOOOOOOOOg"), 4}};
+    task.end_wall = kJournalWall + 3s;
+    task.ancestors = {{kJournalNode, 3}, {*NodeId::Parse("OOOOOOOOOOOOOOOOOOOOOg"), 4}};
     task.headers = {{"X-Opaque-Id", "a \"b\""}, {"traceparent", "00-1"}};
     task.owner_uid = 4'000'000'000;
     task.pid = 42;
@@ -146,7 +135,7 @@ class SqliteJournalTest : public testing::Test {
     return kept;
   }
 
-  std::string directory_;
+  const TempDirectory directory_;
   SystemClock clock_;
   boost::asio::io_context context_;
   AsioExecutor executor_{context_, clock_};
@@ -227,7 +216,8 @@ TEST_F(SqliteJournalTest, AddsWhatIsNewWhenAnIntentIsRecordedAgain) {
 TEST_F(SqliteJournalTest, BringsBackFiltersInTheirOrder) {
   Open();
   const AppliedFilter one{Filter({"build:*", "a \"b\""}), {{"our boot", BootTime(7ns)}, 5, 9}};
-  const AppliedFilter two{Filter({}, TaskId{kNode, 9}), {{"our boot", BootTime(9ns)}, 0, 12}};
+  const AppliedFilter two{Filter({}, TaskId{kJournalNode, 9}),
+                          {{"our boot", BootTime(9ns)}, 0, 12}};
   for (const AppliedFilter& filter : {one, two}) {
     AppliedIntent applied;
     applied.intent = filter.intent;
@@ -284,28 +274,28 @@ TEST_F(SqliteJournalTest, BringsBackTheLastReceiptAndForgetsNoTimeInIt) {
   ASSERT_THAT(Record(applied), IsOk());
   Receipt receipt = applied.receipts[0];
   receipt.state = ReceiptState::kDeferred;
-  receipt.delivered_at = kWall + 1s;
-  receipt.acknowledged_at = kWall + 2s;
+  receipt.delivered_at = kJournalWall + 1s;
+  receipt.acknowledged_at = kJournalWall + 2s;
   receipt.note = "in a shield";
   journal_->RecordReceipt(receipt);
   Receipt later = applied.receipts[0];
   later.state = ReceiptState::kEnded;
-  later.ended_at = kWall + 9s;
+  later.ended_at = kJournalWall + 9s;
   later.outcome = TaskState::kCancelled;
   journal_->RecordReceipt(later);
   Drain();
   Open();
   ASSERT_THAT(state_.receipts, SizeIs(1));
   EXPECT_EQ(state_.receipts[0].state, ReceiptState::kEnded);
-  EXPECT_EQ(state_.receipts[0].delivered_at, kWall + 1s);
-  EXPECT_EQ(state_.receipts[0].acknowledged_at, kWall + 2s);
+  EXPECT_EQ(state_.receipts[0].delivered_at, kJournalWall + 1s);
+  EXPECT_EQ(state_.receipts[0].acknowledged_at, kJournalWall + 2s);
   EXPECT_EQ(state_.receipts[0].outcome, TaskState::kCancelled);
 }
 
 TEST_F(SqliteJournalTest, KeepsNoReceiptWithoutATombstone) {
   Open();
   Receipt receipt;
-  receipt.task = {kNode, 5};
+  receipt.task = {kJournalNode, 5};
   receipt.intent = IntentId::Make(random_);
   journal_->RecordReceipt(receipt);
   Drain();
@@ -393,7 +383,7 @@ TEST_F(SqliteJournalTest, WhatHasEndedLivesNoLonger) {
 TEST_F(SqliteJournalTest, FindsAnEndedTaskAtOnceAndAfterARestart) {
   Open();
   Task task = Ended(5);
-  task.cancel = CancelMark{IntentId::Make(random_), kWall, "me", "why", 10s, true};
+  task.cancel = CancelMark{IntentId::Make(random_), kJournalWall, "me", "why", 10s, true};
   for (const std::uint64_t bytes : {4096U, 8192U, 4097U})
     task.resources.Take({CpuUse{5s, 1s, 3s, 3, 0}, bytes});
   journal_->RecordEnded({task}, {});
@@ -489,7 +479,7 @@ TEST_F(SqliteJournalTest, ListsWhatHasEndedSinceInPages) {
   EXPECT_EQ(page[1].description, first.description);
   const std::vector<Task> rest = list(page.back().id.number);
   ASSERT_THAT(rest, SizeIs(1));
-  EXPECT_EQ(rest[0].id, (TaskId{kNode, limits::kPageTasks + 2}));
+  EXPECT_EQ(rest[0].id, (TaskId{kJournalNode, limits::kPageTasks + 2}));
 }
 
 TEST_F(SqliteJournalTest, AnswersInTheOrderOfTheCallsAndNeverInsideThem) {
@@ -538,7 +528,7 @@ TEST_F(SqliteJournalTest, WhatWasAcknowledgedIsThereAfterKillNine) {
     const auto guard = boost::asio::make_work_guard(context);
     AsioExecutor executor(context, clock);
     SqliteJournalOptions options;
-    options.node = kNode;
+    options.node = kJournalNode;
     auto opened = SqliteJournal::Open(path(), executor, std::move(options));
     if (!opened) ::_exit(1);
     std::uint64_t number = 0;

@@ -1,3 +1,5 @@
+include(GNUInstallDirs)
+
 # One folder is one target, and its sources are what lies in it: nothing is listed, so nothing can be
 # forgotten.
 
@@ -23,11 +25,15 @@ function(quell_library name)
   quell_unity(${name})
 endfunction()
 
-# quell_program(NAME LIBS ...): the folder's main.cc, as build/bin/NAME.
+# quell_program(NAME [INSTALL] LIBS ...): the folder's main.cc, as build/bin/NAME. With INSTALL
+# `cmake --install` puts it where programs lie.
 function(quell_program name)
-  cmake_parse_arguments(arg "" "" "LIBS" ${ARGN})
+  cmake_parse_arguments(arg "INSTALL" "" "LIBS" ${ARGN})
   add_executable(${name} main.cc)
   target_link_libraries(${name} PRIVATE ${arg_LIBS})
+  if(arg_INSTALL)
+    install(TARGETS ${name} RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR} COMPONENT programs)
+  endif()
 endfunction()
 
 # quell_tests(NAME FOLDER LIBS ...): all *.cc below FOLDER as one program, one ctest test.

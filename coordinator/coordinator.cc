@@ -12,11 +12,11 @@
 #include "coordinator/fan_out/node_asks.h"
 #include "coordinator/fan_out/places.h"
 #include "coordinator/fan_out/waiting.h"
-#include "coordinator/lifetime.h"
 #include "coordinator/members/member_table.h"
 #include "coordinator/members/selection.h"
 #include "coordinator/membership/drain_service.h"
 #include "coordinator/membership/membership_service.h"
+#include "core/lifetime.h"
 #include "core/limits.h"
 
 namespace quell {

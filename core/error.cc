@@ -1,5 +1,7 @@
 #include "core/error.h"
 
+#include <utility>
+
 namespace quell {
 
 std::string_view ToString(ErrorCode code) {
@@ -32,6 +34,10 @@ std::string_view ToString(ErrorCode code) {
       return "outcome_unknown";
   }
   return "internal";
+}
+
+Error InvalidArgument(std::string message) {
+  return {ErrorCode::kInvalidArgument, std::move(message)};
 }
 
 std::ostream& operator<<(std::ostream& out, const Error& error) {

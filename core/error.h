@@ -35,6 +35,8 @@ struct Error {
   friend bool operator==(const Error&, const Error&) = default;
 };
 
+Error InvalidArgument(std::string message);
+
 std::ostream& operator<<(std::ostream& out, const Error& error);
 
 }  // namespace quell

@@ -9,7 +9,7 @@ namespace {
 constexpr std::size_t kStates = 13;
 
 // In the order of the enumeration.
-constexpr std::array<std::string_view, kStates> kNames = {
+constexpr std::array<std::string_view, kStates> kTaskStates = {
     "scheduled", "submitted", "accepted",  "starting", "running", "stopping", "finalizing",
     "succeeded", "failed",    "cancelled", "expired",  "lost",    "rejected"};
 
@@ -45,12 +45,12 @@ constexpr std::array<unsigned, kStates> kMoves = [] {
 }  // namespace
 
 std::string_view ToString(TaskState state) {
-  return kNames[Index(state)];
+  return kTaskStates[Index(state)];
 }
 
 std::optional<TaskState> TaskStateFromString(std::string_view text) {
   for (std::size_t i = 0; i < kStates; ++i) {
-    if (kNames[i] == text) return static_cast<TaskState>(i);
+    if (kTaskStates[i] == text) return static_cast<TaskState>(i);
   }
   return std::nullopt;
 }

@@ -9,14 +9,10 @@
 namespace quell {
 namespace {
 
-Error Invalid(std::string message) {
-  return {ErrorCode::kInvalidArgument, std::move(message)};
-}
-
 Error Invalid(std::string_view what, std::string_view why) {
   std::string message = "the ";
   message.append(what).append(" ").append(why);
-  return Invalid(std::move(message));
+  return InvalidArgument(std::move(message));
 }
 
 // Keeps the first error, so that a check reads as a list of what it looks at.
@@ -101,7 +97,7 @@ Status CheckNextNumber(std::uint64_t number) {
 }
 
 Status CheckAction(std::string_view action) {
-  if (action.empty()) return Invalid("the action is missing: say what the task does");
+  if (action.empty()) return InvalidArgument("the action is missing: say what the task does");
   return CheckName("action", action, limits::kActionMax);
 }
 
@@ -118,10 +114,11 @@ Status CheckStatus(std::string_view status_json) {
 
 Status CheckHeaders(std::span<const Header> headers) {
   if (headers.size() > limits::kHeadersMax) {
-    return Invalid("a task has at most " + std::to_string(limits::kHeadersMax) + " headers");
+    return InvalidArgument("a task has at most " + std::to_string(limits::kHeadersMax) +
+                           " headers");
   }
   for (const Header& header : headers) {
-    if (header.name.empty()) return Invalid("a header without a name");
+    if (header.name.empty()) return InvalidArgument("a header without a name");
     if (Status fine = CheckName("header name", header.name, limits::kHeaderNameMax); !fine) {
       return fine;
     }
@@ -140,14 +137,14 @@ Status CheckKey(std::string_view key) {
 }
 
 Status CheckPid(std::int32_t pid) {
-  if (pid < 0) return Invalid("the pid is negative");
+  if (pid < 0) return InvalidArgument("the pid is negative");
   return {};
 }
 
 Status CheckAncestors(std::span<const TaskId> ancestors) {
   if (ancestors.size() > limits::kAncestorsMax) {
-    return Invalid("the task has more than " + std::to_string(limits::kAncestorsMax) +
-                   " ancestors: start it further up");
+    return InvalidArgument("the task has more than " + std::to_string(limits::kAncestorsMax) +
+                           " ancestors: start it further up");
   }
   for (const TaskId& id : ancestors) {
     if (Status fine = CheckId("ancestor", id); !fine) return fine;
@@ -179,7 +176,7 @@ Status CheckNodeName(std::string_view name) {
                     name.find_first_of(",:*") == std::string_view::npos && IsUtf8(name) &&
                     !HasControlCharacter(name);
   if (fine) return {};
-  return Invalid(
+  return InvalidArgument(
       "a node's name must have 1 to " + std::to_string(limits::kNodeNameMax) +
       " bytes of UTF-8, not begin with '_', and contain no comma, colon, star or control "
       "character: start it with another --name");
@@ -229,8 +226,8 @@ Status Check(const CancelMark& mark) {
 
 Status Check(const TaskFilter& filter) {
   if (filter.actions.size() > limits::kActionPatternsMax) {
-    return Invalid("a filter has at most " + std::to_string(limits::kActionPatternsMax) +
-                   " patterns of actions");
+    return InvalidArgument("a filter has at most " + std::to_string(limits::kActionPatternsMax) +
+                           " patterns of actions");
   }
   for (const std::string& pattern : filter.actions) {
     Status fine = CheckText("pattern of actions", pattern, limits::kActionPatternMax);

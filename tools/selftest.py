@@ -3,8 +3,8 @@
 import re
 import traceback
 
+import clang
 import format as formatting
-import headers
 import includes
 import lint
 import papers
@@ -117,7 +117,7 @@ TESTS = [
     an_allowance_needs_a_reason_and_a_use, long_files_and_functions_are_found,
     grpc_needs_its_arguments, python_must_parse, blanks_are_mended, cpp_text_is_taken_apart,
     the_include_table_holds, papers_are_read, formatting.self_test, shell.self_test,
-    headers.self_test,
+    clang.self_test,
 ]
 
 

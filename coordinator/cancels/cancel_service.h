@@ -10,8 +10,8 @@
 #include "coordinator/coordinator.h"
 #include "coordinator/fan_out/node_asks.h"
 #include "coordinator/fan_out/places.h"
-#include "coordinator/lifetime.h"
 #include "coordinator/members/member_table.h"
+#include "core/lifetime.h"
 
 namespace quell {
 

@@ -7,8 +7,8 @@
 
 #include "coordinator/cancels/pending_intents.h"
 #include "coordinator/coordinator.h"
-#include "coordinator/lifetime.h"
 #include "coordinator/members/member_table.h"
+#include "core/lifetime.h"
 
 namespace quell {
 

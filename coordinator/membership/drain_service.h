@@ -7,9 +7,9 @@
 
 #include "coordinator/coordinator.h"
 #include "coordinator/fan_out/node_asks.h"
-#include "coordinator/lifetime.h"
 #include "coordinator/members/member_table.h"
 #include "coordinator/membership/membership_service.h"
+#include "core/lifetime.h"
 
 namespace quell {
 

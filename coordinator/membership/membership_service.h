@@ -12,8 +12,8 @@
 #include "coordinator/cancels/handoff_receiver.h"
 #include "coordinator/cancels/pending_intents.h"
 #include "coordinator/coordinator.h"
-#include "coordinator/lifetime.h"
 #include "coordinator/members/member_table.h"
+#include "core/lifetime.h"
 #include "transport/membership.h"
 
 namespace quell {

@@ -104,7 +104,8 @@ class Builder {
     if (level.value.is(JsonValue::Kind::kArray)) {
       return &level.value.items.emplace_back(std::move(value));
     }
-    return &level.value.members.emplace_back(std::move(level.key), std::move(value)).second;
+    return &level.value.members.emplace_back(JsonMember{std::move(level.key), std::move(value)})
+                .value;
   }
   bool Fail(std::string reason, Code& error) {
     reason_ = std::move(reason);

@@ -7,21 +7,22 @@
 #include <optional>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 #include "core/result.h"
 
 namespace quell {
 
+struct JsonMember;
+
 struct JsonValue {
   enum class Kind : std::uint8_t { kNull, kBool, kNumber, kString, kArray, kObject };
 
   Kind kind = Kind::kNull;
-  bool truth = false;            // Of kBool.
-  std::string text;              // Of kString; of kNumber as it was written.
-  std::vector<JsonValue> items;  // Of kArray.
-  std::vector<std::pair<std::string, JsonValue>> members;  // Of kObject, in order.
+  bool truth = false;               // Of kBool.
+  std::string text;                 // Of kString; of kNumber as it was written.
+  std::vector<JsonValue> items;     // Of kArray.
+  std::vector<JsonMember> members;  // Of kObject, in order.
 
   // Errors: kInvalidArgument, saying what is wrong.
   static Result<JsonValue> Parse(std::string_view text);
@@ -31,6 +32,11 @@ struct JsonValue {
   std::optional<std::int64_t> integer() const;
   // Without blanks between its parts.
   std::string Render() const;
+};
+
+struct JsonMember {
+  std::string name;
+  JsonValue value;
 };
 
 // "a string", "an object"

@@ -16,13 +16,9 @@ namespace {
 
 using Kind = JsonValue::Kind;
 
-Error Invalid(std::string message) {
-  return {ErrorCode::kInvalidArgument, std::move(message)};
-}
-
 Error WrongKind(std::string_view key, std::string_view wanted, const JsonValue& value) {
-  return Invalid("\"" + std::string(key) + "\" is " + std::string(Describe(value.kind)) +
-                 " and must be " + std::string(wanted));
+  return InvalidArgument("\"" + std::string(key) + "\" is " + std::string(Describe(value.kind)) +
+                         " and must be " + std::string(wanted));
 }
 
 // One key of an object, and what to do with its value.
@@ -33,8 +29,8 @@ struct Key {
 
 Status ReadObject(const JsonValue& value, std::string_view what, std::initializer_list<Key> keys) {
   if (!value.is(Kind::kObject)) {
-    return Invalid(std::string(what) + " must be an object, not " +
-                   std::string(Describe(value.kind)));
+    return InvalidArgument(std::string(what) + " must be an object, not " +
+                           std::string(Describe(value.kind)));
   }
   for (const auto& [name, member] : value.members) {
     const Key* known = nullptr;
@@ -45,8 +41,8 @@ Status ReadObject(const JsonValue& value, std::string_view what, std::initialize
       std::string names;
       for (const Key& key : keys)
         names += (names.empty() ? "" : ", ") + std::string(key.name);
-      return Invalid("unknown key \"" + name + "\" in " + std::string(what) +
-                     "; known are: " + names);
+      return InvalidArgument("unknown key \"" + name + "\" in " + std::string(what) +
+                             "; known are: " + names);
     }
     if (member.is(Kind::kNull)) continue;  // As if it were absent.
     if (Status taken = known->take(member); !taken) return taken;
@@ -82,8 +78,8 @@ Key Integer(std::string_view name, std::int64_t max, std::function<void(std::int
   return {name, [name, max, take = std::move(take)](const JsonValue& value) -> Status {
             const std::optional<std::int64_t> number = value.integer();
             if (!number || *number < 0 || *number > max) {
-              return Invalid("\"" + std::string(name) + "\" must be a whole number from 0 to " +
-                             std::to_string(max));
+              return InvalidArgument("\"" + std::string(name) +
+                                     "\" must be a whole number from 0 to " + std::to_string(max));
             }
             take(*number);
             return {};
@@ -94,7 +90,7 @@ Key Id(std::string_view name, std::optional<TaskId>& to) {
   return {name, [name, &to](const JsonValue& value) -> Status {
             if (!value.is(Kind::kString)) return WrongKind(name, "a task id", value);
             Result<TaskId> id = TaskId::Parse(value.text);
-            if (!id) return Invalid("\"" + std::string(name) + "\": " + id.error().message);
+            if (!id) return InvalidArgument("\"" + std::string(name) + "\": " + id.error().message);
             to = *id;
             return {};
           }};
@@ -106,7 +102,8 @@ Key Ids(std::string_view name, std::vector<TaskId>& to) {
             for (const JsonValue& item : value.items) {
               if (!item.is(Kind::kString)) return WrongKind(name, "an array of task ids", item);
               Result<TaskId> id = TaskId::Parse(item.text);
-              if (!id) return Invalid("\"" + std::string(name) + "\": " + id.error().message);
+              if (!id)
+                return InvalidArgument("\"" + std::string(name) + "\": " + id.error().message);
               to.push_back(*id);
             }
             return {};
@@ -136,7 +133,7 @@ Key Policy(std::string_view name, OnParentLost& to) {
   return {name, [name, &to](const JsonValue& value) -> Status {
             const auto policy = OnParentLostFromString(value.text);
             if (!value.is(Kind::kString) || !policy) {
-              return Invalid("\"" + std::string(name) + "\" must be keep or cancel");
+              return InvalidArgument("\"" + std::string(name) + "\" must be keep or cancel");
             }
             to = *policy;
             return {};
@@ -155,7 +152,7 @@ struct ResourceWords {
 Status TakeCpu(const ResourceWords& words, ResourceReport& report) {
   if (!words.total) {
     if (!words.least && !words.most && !words.executions && !words.active) return {};
-    return Invalid("\"resources\" need \"cpu_time_in_nanos\" for what they say of it");
+    return InvalidArgument("\"resources\" need \"cpu_time_in_nanos\" for what they say of it");
   }
   CpuUse cpu;
   cpu.total = std::chrono::nanoseconds(*words.total);
@@ -164,7 +161,7 @@ Status TakeCpu(const ResourceWords& words, ResourceReport& report) {
   cpu.executions = static_cast<std::uint32_t>(words.executions.value_or(1));
   cpu.active = static_cast<std::uint32_t>(words.active.value_or(cpu.executions));
   if (Status sound = Check(cpu); !sound) {
-    return Invalid("\"resources\": " + sound.error().message);
+    return InvalidArgument("\"resources\": " + sound.error().message);
   }
   report.cpu = cpu;
   return {};
@@ -197,8 +194,8 @@ Key Moment(std::string_view name, std::string_view what, std::function<void(Wall
   return {name, [name, what, take = std::move(take)](const JsonValue& value) -> Status {
             const std::optional<std::int64_t> millis = value.integer();
             if (!millis) {
-              return Invalid("\"" + std::string(name) +
-                             "\" must be a whole number of milliseconds since 1970");
+              return InvalidArgument("\"" + std::string(name) +
+                                     "\" must be a whole number of milliseconds since 1970");
             }
             const Result<WallTime> moment = MomentFromMillis(what, *millis);
             if (!moment) return moment.error();
@@ -212,7 +209,8 @@ Key Named(std::string_view name, std::string& to) {
   return {name, [name, &to](const JsonValue& value) -> Status {
             if (!value.is(Kind::kString)) return WrongKind(name, "a string", value);
             if (value.text.empty()) {
-              return Invalid("\"" + std::string(name) + "\" is empty: leave it out, or fill it in");
+              return InvalidArgument("\"" + std::string(name) +
+                                     "\" is empty: leave it out, or fill it in");
             }
             to = value.text;
             return {};
@@ -245,7 +243,8 @@ Status ReadMany(const std::vector<JsonValue>& items, std::vector<T>& all, Read r
   all.reserve(items.size());
   for (const JsonValue& item : items) {
     if (Status fine = read(item, all.emplace_back()); !fine) {
-      return Invalid("task " + std::to_string(all.size() - 1) + ": " + fine.error().message);
+      return InvalidArgument("task " + std::to_string(all.size() - 1) + ": " +
+                             fine.error().message);
     }
   }
   return {};
@@ -309,7 +308,7 @@ Result<TaskState> OutcomeFrom(const std::string& outcome) {
   if (outcome == "failure") return TaskState::kFailed;
   if (outcome == "cancelled") return TaskState::kCancelled;
   if (outcome == "timeout") return TaskState::kExpired;
-  return Invalid("\"outcome\" must be success, failure, cancelled or timeout");
+  return InvalidArgument("\"outcome\" must be success, failure, cancelled or timeout");
 }
 
 Status ReadEnd(const JsonValue& value, TaskEnd& end) {
@@ -318,7 +317,7 @@ Status ReadEnd(const JsonValue& value, TaskEnd& end) {
   Status read = ReadObject(value, "the end of a task",
                            {Id("id", id), Text("outcome", text), Resources(end.resources)});
   if (!read) return read;
-  if (!id) return Invalid("the id is missing: say which task has ended");
+  if (!id) return InvalidArgument("the id is missing: say which task has ended");
   const Result<TaskState> outcome = OutcomeFrom(text);
   if (!outcome) return outcome.error();
   end.task = *id;
@@ -356,10 +355,11 @@ Result<TaskEnd> ParseFinish(std::string_view body, const TaskId& task) {
 Result<std::vector<TaskEnd>> ParseFinishMany(std::string_view body) {
   const Result<JsonValue> value = JsonValue::Parse(body);
   if (!value) return value.error();
-  if (!value->is(Kind::kArray)) return Invalid("the ends must be an array: [{\"id\",\"outcome\"}]");
+  if (!value->is(Kind::kArray))
+    return InvalidArgument("the ends must be an array: [{\"id\",\"outcome\"}]");
   if (value->items.size() > limits::kFinishBatchMax) {
-    return Invalid("at most " + std::to_string(limits::kFinishBatchMax) +
-                   " tasks end in one call: send the others in another one");
+    return InvalidArgument("at most " + std::to_string(limits::kFinishBatchMax) +
+                           " tasks end in one call: send the others in another one");
   }
   std::vector<TaskEnd> ends;
   if (Status read = ReadMany(value->items, ends, ReadEnd); !read) return read.error();

@@ -11,10 +11,6 @@
 namespace quell {
 namespace {
 
-Error Invalid(std::string message) {
-  return {ErrorCode::kInvalidArgument, std::move(message)};
-}
-
 Error TooMany(const std::string& what, std::size_t limit) {
   return {ErrorCode::kResourceExhausted,
           "this node has " + std::to_string(limit) + " " + what +
@@ -29,10 +25,12 @@ Status CheckValues(const NewTask& task) {
   if (Status fine = CheckPid(task.pid); !fine) return fine;
   if (Status fine = CheckKey(task.key); !fine) return fine;
   if (!task.key.empty() && task.resume) {
-    return Invalid("a key is for a new task, an id for one that comes back: send one of them");
+    return InvalidArgument(
+        "a key is for a new task, an id for one that comes back: send one of them");
   }
   if (!task.cancellable && task.on_parent_lost == OnParentLost::kCancel) {
-    return Invalid("a task that is not cancellable cannot be cancelled when its parent is lost");
+    return InvalidArgument(
+        "a task that is not cancellable cannot be cancelled when its parent is lost");
   }
   return {};
 }
@@ -88,10 +86,11 @@ Status Registrar::CheckRequest(const RegisterRequest& request, const Principal& 
     return Error{ErrorCode::kPermissionDenied,
                  "tasks are registered by local programs, over the node's unix socket"};
   }
-  if (request.tasks.empty()) return Invalid("there is no task to register");
+  if (request.tasks.empty()) return InvalidArgument("there is no task to register");
   if (request.tasks.size() > limits::kRegisterBatchMax) {
-    return Invalid("a registration has at most " + std::to_string(limits::kRegisterBatchMax) +
-                   " tasks: send the others in another one");
+    return InvalidArgument("a registration has at most " +
+                           std::to_string(limits::kRegisterBatchMax) +
+                           " tasks: send the others in another one");
   }
   if (under_way_ >= limits::kRegistrationsMax) {
     return TooMany("registrations under way", limits::kRegistrationsMax);
@@ -157,7 +156,7 @@ Status Registrar::CheckStart(const NewTask& task) const {
   if (Status fine = CheckMoment("start", *task.start_wall); !fine) return fine;
   // The clock may have been set back since the task began.
   if (!task.resume && !task.start_boot && *task.start_wall > context_.wall()) {
-    return Invalid("the start lies in the future: it is in milliseconds since 1970");
+    return InvalidArgument("the start lies in the future: it is in milliseconds since 1970");
   }
   return {};
 }
@@ -167,9 +166,9 @@ Status Registrar::CheckResume(Registration& r, const NewTask& task, Plan& plan) 
   const std::string name = "task [" + task.resume->ToString() + "]";
   const std::uint64_t number = context_.OwnNumber(*task.resume);
   if (number == 0 || number >= numbers_.next()) {
-    return Invalid(name + " cannot be resumed: this node has never given out its id");
+    return InvalidArgument(name + " cannot be resumed: this node has never given out its id");
   }
-  if (!task.start_wall) return Invalid(name + " cannot be resumed without its start");
+  if (!task.start_wall) return InvalidArgument(name + " cannot be resumed without its start");
   if (const EndedTask* ended = registry_.FindEnded(number)) {
     return Error{ErrorCode::kFailedPrecondition,
                  name + " has ended as " + std::string(ToString(ended->task.state))};
@@ -207,7 +206,7 @@ Status Registrar::CheckAdopt(const Registration& r, const LiveTask& live) {
 // A repeat gets the task that the first registration has made.
 Status Registrar::CheckKey(Registration& r, const NewTask& task, Plan& plan) {
   if (task.key.empty()) return {};
-  if (r.keys.contains(task.key)) return Invalid("the key " + task.key + " is there twice");
+  if (r.keys.contains(task.key)) return InvalidArgument("the key " + task.key + " is there twice");
   if (!registering_.emplace(r.who.uid, task.key).second) {
     return Error{ErrorCode::kUnavailable,
                  "the task with the key " + task.key + " is being registered: try again"};
@@ -235,7 +234,7 @@ Status Registrar::CheckKey(Registration& r, const NewTask& task, Plan& plan) {
 
 Status Registrar::PlanChain(Registration& r, const NewTask& task, Plan& plan) const {
   if (!task.parent) {
-    return task.grandparents.empty() ? Status() : Invalid("ancestors without a parent");
+    return task.grandparents.empty() ? Status() : InvalidArgument("ancestors without a parent");
   }
   plan.chain.push_back(*task.parent);
   const std::vector<TaskId>* above = &task.grandparents;
@@ -255,7 +254,7 @@ Status Registrar::PlanChain(Registration& r, const NewTask& task, Plan& plan) co
   plan.chain.insert(plan.chain.end(), above->begin(), above->end());
   if (Status fine = CheckAncestors(plan.chain); !fine) return fine;
   if (task.resume && std::count(plan.chain.begin(), plan.chain.end(), *task.resume) > 0) {
-    return Invalid("the task would be its own ancestor");
+    return InvalidArgument("the task would be its own ancestor");
   }
   return {};
 }

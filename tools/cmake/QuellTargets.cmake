@@ -7,7 +7,7 @@ include(GNUInstallDirs)
 # share are read once. Names in the anonymous namespaces of one target must therefore differ.
 function(quell_unity name)
   if(QUELL_UNITY)
-    set_target_properties(${name} PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE 6)
+    set_target_properties(${name} PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE 8)
   endif()
 endfunction()
 

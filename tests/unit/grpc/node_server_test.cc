@@ -196,10 +196,8 @@ TEST(GrpcNodeServerTest, ForgetsACoordinatorThatGoesAway) {
     asked.Set();
     // Goes on as long as it is wanted.
     const auto guard = std::shared_ptr<void>(nullptr, [&](void*) { forgotten.Set(); });
-    const SeenTask task = TaskOf(1);
-    const TaskView view = task.View();
     const auto again = std::make_shared<std::function<void()>>();
-    *again = [view, writer, guard, weak = std::weak_ptr(again)] {
+    *again = [writer, guard, weak = std::weak_ptr(again)] {
       writer->Tasks({}, [again = weak.lock()] { (*again)(); });
     };
     (*again)();

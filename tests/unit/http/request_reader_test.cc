@@ -67,7 +67,7 @@ std::string With(std::string_view fields, std::string_view line = "POST /x HTTP/
   return std::string(line) + "\r\n" + std::string(host) + std::string(fields) + "\r\n";
 }
 
-std::string Get(std::string_view target) {
+std::string RawGet(std::string_view target) {
   return With("", "GET " + std::string(target) + " HTTP/1.1");
 }
 
@@ -184,16 +184,17 @@ INSTANTIATE_TEST_SUITE_P(
                     Case{With("", "get / HTTP/1.1"), 405, "[get]"},
                     Case{With("", "FOO / HTTP/1.1"), 405, "[FOO]"},
                     Case{With("", "CONNECT localhost:80 HTTP/1.1"), 400, "no path"},
-                    Case{Get("http://localhost/x"), 400, "no path"},
-                    Case{Get("http://other/x"), 400, "no path"},
-                    Case{Get("localhost:80"), 400, "no path"},
+                    Case{RawGet("http://localhost/x"), 400, "no path"},
+                    Case{RawGet("http://other/x"), 400, "no path"},
+                    Case{RawGet("localhost:80"), 400, "no path"},
                     Case{With("", "OPTIONS * HTTP/1.1"), 400, "no path"},
-                    Case{Get("x"), 400, "no path"}, Case{Get("/\xc3\xa9"), 400, "percent-encode"},
-                    Case{Get("/\x80"), 400, "percent-encode"}, Case{Get("/a#b"), 400, "%23"},
-                    Case{Get("/a%00b"), 400, "NUL"}, Case{Get("/a?b=%00"), 400, "NUL"},
-                    Case{Get("/a%"), 400, "[%]"}, Case{Get("/a%4"), 400, "[%4]"},
-                    Case{Get("/a%zz"), 400, "[%zz]"}, Case{Get("/a%%34"), 400, "[%%3]"},
-                    Case{Get("/?a=%g1"), 400, "[%g1]"}));
+                    Case{RawGet("x"), 400, "no path"},
+                    Case{RawGet("/\xc3\xa9"), 400, "percent-encode"},
+                    Case{RawGet("/\x80"), 400, "percent-encode"}, Case{RawGet("/a#b"), 400, "%23"},
+                    Case{RawGet("/a%00b"), 400, "NUL"}, Case{RawGet("/a?b=%00"), 400, "NUL"},
+                    Case{RawGet("/a%"), 400, "[%]"}, Case{RawGet("/a%4"), 400, "[%4]"},
+                    Case{RawGet("/a%zz"), 400, "[%zz]"}, Case{RawGet("/a%%34"), 400, "[%%3]"},
+                    Case{RawGet("/?a=%g1"), 400, "[%g1]"}));
 
 INSTANTIATE_TEST_SUITE_P(
     Hosts, GateRefusalTest,
@@ -292,7 +293,7 @@ TEST(GateTest, TakesBytesAboveAsciiInValues) {
 
 TEST(GateTest, DecodesSegmentsAfterItHasSplitThem) {
   const auto segments = [](std::string_view target) {
-    return Read(Get(target)).head.request.segments;
+    return Read(RawGet(target)).head.request.segments;
   };
   EXPECT_THAT(segments("/_tasks/n%3A5/_cancel"), ElementsAre("_tasks", "n:5", "_cancel"));
   EXPECT_THAT(segments("/_tasks/n%2F7"), ElementsAre("_tasks", "n/7"));
@@ -310,7 +311,7 @@ TEST(GateTest, DecodesSegmentsAfterItHasSplitThem) {
 TEST(GateTest, SplitsTheQueryAsOpenSearchDoes) {
   const auto query = [](std::string_view target) {
     std::string text;
-    for (const QueryParam& param : Read(Get(target)).head.request.query) {
+    for (const QueryParam& param : Read(RawGet(target)).head.request.query) {
       text += "<" + param.name + (param.has_value ? "=" + param.value : "") + ">";
     }
     return text;
@@ -375,8 +376,8 @@ TEST(GateLimitsTest, OfOneField) {
 TEST(GateLimitsTest, OfQueryParameters) {
   RequestRules rules;
   rules.query_params_max = 3;
-  EXPECT_EQ(Read(Get("/?a&b&c"), rules).status, 0);
-  EXPECT_EQ(Read(Get("/?a&b&c&d"), rules).status, 400);
+  EXPECT_EQ(Read(RawGet("/?a&b&c"), rules).status, 0);
+  EXPECT_EQ(Read(RawGet("/?a&b&c&d"), rules).status, 400);
 }
 
 TEST(GateLimitsTest, OfTheBody) {
@@ -431,7 +432,7 @@ class Mutator {
  private:
   static const std::vector<std::string>& Seeds() {
     static const std::vector<std::string> seeds = {
-        Get("/_tasks/n%3A5?nodes=a,b&actions=*;x=+y"),
+        RawGet("/_tasks/n%3A5?nodes=a,b&actions=*;x=+y"),
         With("Content-Length: 5\r\nExpect: 100-continue\r\n"),
         With("Transfer-Encoding: chunked\r\nContent-Length: 5\r\n"),
         With("X-Opaque-Id: a\r\nConnection: keep-alive, close\r\nOrigin: http://localhost\r\n"),

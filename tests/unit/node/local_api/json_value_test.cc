@@ -24,7 +24,7 @@ TEST(JsonValueTest, ReadsEachKind) {
   EXPECT_EQ(JsonValue::Parse("\"a\"")->text, "a");
   EXPECT_EQ(JsonValue::Parse("12")->integer(), 12);
   EXPECT_EQ(JsonValue::Parse("[1,2]")->items.size(), 2u);
-  EXPECT_EQ(JsonValue::Parse("{\"a\":1}")->members[0].first, "a");
+  EXPECT_EQ(JsonValue::Parse("{\"a\":1}")->members[0].name, "a");
 }
 
 TEST(JsonValueTest, KnowsWholeNumbersFromOthers) {

@@ -452,7 +452,7 @@ Status KeepNode(sqlite::Database& database, const KnownNode& node) {
       Micros(node.stopped));
 }
 
-Status KeepReserved(sqlite::Database& database, std::uint64_t end) {
+Status ReserveRequestNumbers(sqlite::Database& database, std::uint64_t end) {
   return database.Run("UPDATE numbers SET next = max(next, ?1)", end);
 }
 

@@ -33,7 +33,7 @@ Status DropPending(sqlite::Database& database, const NodeId& node, const IntentI
 Status KeepReceipts(sqlite::Database& database, std::span<const Receipt> receipts,
                     const IntentLimits& limits);
 // Never less than what was kept before.
-Status KeepReserved(sqlite::Database& database, std::uint64_t end);
+Status ReserveRequestNumbers(sqlite::Database& database, std::uint64_t end);
 Status KeepNode(sqlite::Database& database, const KnownNode& node);
 Status DropNode(sqlite::Database& database, const NodeId& node);
 

@@ -56,7 +56,7 @@ void SqliteStore::Acknowledge(const NodeId& node, const IntentId& intent,
 }
 
 void SqliteStore::ReserveNumbers(std::uint64_t end, std::function<void(Status)> done) {
-  thread_.Submit([end](sqlite::Database& database) { return KeepReserved(database, end); },
+  thread_.Submit([end](sqlite::Database& database) { return ReserveRequestNumbers(database, end); },
                  std::move(done));
 }
 

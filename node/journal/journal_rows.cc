@@ -384,7 +384,7 @@ Result<JournalState> LoadJournal(sqlite::Database& database, const NodeId& node)
   return state;
 }
 
-Status KeepReserved(sqlite::Database& database, std::uint64_t end) {
+Status ReserveTaskNumbers(sqlite::Database& database, std::uint64_t end) {
   return database.Run("UPDATE life SET next_number = max(next_number, ?1)", end);
 }
 

@@ -31,7 +31,7 @@ Status BeginLife(sqlite::Database& database, const LifeId& life);
 Result<JournalState> LoadJournal(sqlite::Database& database, const NodeId& node);
 
 // Within the transaction of the caller.
-Status KeepReserved(sqlite::Database& database, std::uint64_t end);
+Status ReserveTaskNumbers(sqlite::Database& database, std::uint64_t end);
 Status KeepApplied(sqlite::Database& database, const AppliedIntent& applied, std::size_t max);
 Status KeepHandedOver(sqlite::Database& database, const IntentId& intent);
 Status KeepReceipt(sqlite::Database& database, const Receipt& receipt);

@@ -32,7 +32,7 @@ Result<SqliteJournal::Opened> SqliteJournal::Open(const std::string& path, Execu
 }
 
 void SqliteJournal::ReserveNumbers(std::uint64_t end, Done done) {
-  thread_.SubmitFirst([end](sqlite::Database& database) { return KeepReserved(database, end); },
+  thread_.SubmitFirst([end](sqlite::Database& database) { return ReserveTaskNumbers(database, end); },
                       std::move(done));
 }
 

@@ -32,8 +32,9 @@ Result<SqliteJournal::Opened> SqliteJournal::Open(const std::string& path, Execu
 }
 
 void SqliteJournal::ReserveNumbers(std::uint64_t end, Done done) {
-  thread_.SubmitFirst([end](sqlite::Database& database) { return ReserveTaskNumbers(database, end); },
-                      std::move(done));
+  thread_.SubmitFirst(
+      [end](sqlite::Database& database) { return ReserveTaskNumbers(database, end); },
+      std::move(done));
 }
 
 void SqliteJournal::RecordApplied(AppliedIntent applied, Done done) {

@@ -5,6 +5,7 @@
 
 #include <csignal>
 #include <sched.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -167,16 +168,21 @@ TEST(ProcNamespaceTest, IsOurOwnHere) {
 TEST(ProcNamespaceTest, FindsAPeerInAnotherAndItsChildrenByTheirOwnNames) {
   if (::getuid() != 0) GTEST_SKIP() << "a pid namespace takes a privilege";
   // The first of the namespace with a child; /proc is still that of the test.
-  const ChildProcess outer([] {
+  auto* const inner_pid = static_cast<pid_t*>(
+      ::mmap(nullptr, sizeof(pid_t), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0));
+  ASSERT_NE(static_cast<void*>(inner_pid), MAP_FAILED);
+  const ChildProcess outer([inner_pid] {
     if (::unshare(CLONE_NEWPID) != 0) return false;
     int pipe[2];
     if (::pipe(pipe) != 0) return false;
     if (::fork() == 0) {
       const bool own = ProcIsOwn();
-      if (::fork() == 0) {
+      const pid_t child = ::fork();
+      if (child == 0) {
         for (;;)
           ::pause();
       }
+      *inner_pid = child;
       const char answer = own ? 'y' : 'n';
       (void)!::write(pipe[1], &answer, 1);
       for (;;)
@@ -191,11 +197,12 @@ TEST(ProcNamespaceTest, FindsAPeerInAnotherAndItsChildrenByTheirOwnNames) {
   const auto second = *ReadChildren(first[0]);
   ASSERT_EQ(second.size(), 1U);
   EXPECT_THAT(FindNamed(first[0], 1), IsOkAnd(first[0]));
-  EXPECT_THAT(FindNamed(first[0], 2), IsOkAnd(second[0]));
-  EXPECT_THAT(FindNamed(second[0], 2), IsOkAnd(second[0]));
+  EXPECT_THAT(FindNamed(first[0], *inner_pid), IsOkAnd(second[0]));
+  EXPECT_THAT(FindNamed(second[0], *inner_pid), IsOkAnd(second[0]));
   EXPECT_THAT(FindNamed(second[0], 1), FailsWith(ErrorCode::kNotFound));
   EXPECT_THAT(FindNamed(first[0], ::getpid()), FailsWith(ErrorCode::kNotFound));
   ::kill(first[0], SIGKILL);
+  ::munmap(inner_pid, sizeof(pid_t));
 }
 
 TEST(ProcessTest, ListsThemAllByPid) {

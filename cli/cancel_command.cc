@@ -27,11 +27,9 @@ struct Cancelled {
   bool pending = false;  // Its node is away.
 };
 
-int CodeOfCause(const std::string& type) {
-  if (type == "resource_not_found_exception" || type == "no_such_node_exception") {
-    return kNoSuchTask;
-  }
-  if (type == "illegal_argument_exception" || type == "illegal_state_exception") return kFailed;
+int CodeOfCause(const std::string& cause) {
+  if (cause == "task_not_found" || cause == "no_such_node") return kNoSuchTask;
+  if (cause == "refused" || cause == "task_ended") return kFailed;
   return kPartial;
 }
 
@@ -59,9 +57,9 @@ int ReportFailure(const CancelArguments& arguments, const CoordinatorClient& cli
                   const TaskToAwait& task, const Answer& answer,
                   std::vector<Cancelled>& cancelled) {
   const FailureEntry failure = answer.failures.empty()
-                                   ? FailureEntry{{}, "illegal_state_exception", "it has ended"}
+                                   ? FailureEntry{{}, "task_ended", "it has ended"}
                                    : answer.failures.front();
-  const int code = CodeOfCause(failure.type);
+  const int code = CodeOfCause(failure.cause);
   if (code != kPartial) {
     const std::string ended = EndedText(client, task.id);
     Complain(task.name + ": " + (ended.empty() ? TerminalLine(failure.reason) : ended));

@@ -145,10 +145,26 @@ void ReadNodes(const json::object& nodes, Answer& answer) {
   SortTasks(answer);
 }
 
+// The OpenSearch API names the class of an exception.
+std::string CauseOf(const std::string& type) {
+  if (type == "no_such_node_exception") return "no_such_node";
+  if (type == "resource_not_found_exception") return "task_not_found";
+  if (type == "illegal_state_exception") return "task_ended";
+  if (type == "illegal_argument_exception" || type == "security_exception") return "refused";
+  if (type == "node_not_connected_exception" || type == "node_disconnected_exception") {
+    return "disconnected";
+  }
+  if (type == "receive_timeout_transport_exception") return "no_answer";
+  if (type == "transport_serialization_exception") return "bad_answer";
+  if (type == "rejected_execution_exception") return "busy";
+  return type;
+}
+
 FailureEntry ReadFailure(const json::object& object) {
-  FailureEntry failure{Text(object, "node_id"), Text(object, "type"), Text(object, "reason")};
+  FailureEntry failure{Text(object, "node_id"), CauseOf(Text(object, "type")),
+                       Text(object, "reason")};
   if (const json::object* cause = Object(object, "caused_by")) {
-    failure.type = Text(*cause, "type");
+    failure.cause = CauseOf(Text(*cause, "type"));
     failure.reason = Text(*cause, "reason");
   }
   return failure;
@@ -266,7 +282,7 @@ Result<Answer> ParseAnswer(std::string_view text) {
       const json::object* reason = one == nullptr ? nullptr : Object(*one, "reason");
       if (reason == nullptr) continue;
       answer.failures.push_back(
-          {Text(*one, "node_id"), Text(*reason, "type"), Text(*reason, "reason")});
+          {Text(*one, "node_id"), CauseOf(Text(*reason, "type")), Text(*reason, "reason")});
     }
   }
   return answer;
@@ -294,7 +310,7 @@ Result<Answer> ParseHistory(std::string_view text) {
     for (const json::value& failure : failures->get_array()) {
       const json::object* one = failure.if_object();
       if (one == nullptr) continue;
-      answer.failures.push_back({Text(*one, "node"), Text(*one, "type"), Text(*one, "reason")});
+      answer.failures.push_back({Text(*one, "node"), Text(*one, "cause"), Text(*one, "reason")});
     }
   }
   return answer;

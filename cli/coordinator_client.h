@@ -47,7 +47,7 @@ struct TaskEntry {
 
 struct FailureEntry {
   std::string node;
-  std::string type;  // Of the cause.
+  std::string cause;  // As the native API names it: "no_such_node", "no_answer", ...
   std::string reason;
 };
 

@@ -22,21 +22,22 @@ StreamWriter& StandardOutput() {
   return writer;
 }
 
-// What a failure's type means. Empty: its own reason says it.
-std::string CauseText(const std::string& type) {
-  if (type == "node_not_connected_exception") return "it is not connected";
-  if (type == "node_disconnected_exception") return "the connection broke";
-  if (type == "receive_timeout_transport_exception") return "no answer in time";
-  if (type == "transport_serialization_exception") return "its answer could not be read";
-  if (type == "rejected_execution_exception") return "it has too much to do";
-  return {};
-}
-
 // Why a node is away, as the list of nodes has it. Empty: it is not.
 std::string StateText(const std::string& state) {
   if (state == "stopped") return "its daemon was stopped";
   if (state == "silent") return "no heartbeat";
   if (state == "not_joined") return "it has not joined since the coordinator started";
+  return {};
+}
+
+// What a failure's cause means. Empty: its own reason says it.
+std::string CauseText(const std::string& cause) {
+  if (cause == "disconnected") return "it is not connected";
+  if (cause == "no_answer") return "no answer in time";
+  if (cause == "not_responding") return "earlier requests still wait for its answer";
+  if (cause == "bad_answer") return "its answer could not be read";
+  if (cause == "busy") return "it has too much to do";
+  if (const std::string state = StateText(cause); !state.empty()) return state;
   return {};
 }
 
@@ -74,14 +75,14 @@ int Fail(const Error& error) {
 }
 
 std::string FailureText(const FailureEntry& failure, const std::vector<NodeEntry>& nodes) {
-  if (failure.type == "no_such_node_exception") {
+  if (failure.cause == "no_such_node") {
     return "no node has the name or id '" + TerminalLine(failure.node) + "'";
   }
   const auto known = std::find_if(nodes.begin(), nodes.end(),
                                   [&](const NodeEntry& node) { return node.id == failure.node; });
   const std::string name = known == nodes.end() ? failure.node : known->name;
   std::string cause = known == nodes.end() ? "" : StateText(known->state);
-  if (cause.empty()) cause = CauseText(failure.type);
+  if (cause.empty()) cause = CauseText(failure.cause);
   if (cause.empty()) cause = failure.reason;
   std::string text = "node " + TerminalLine(name) + " did not respond: " + TerminalLine(cause);
   if (known != nodes.end() && known->since_millis) {
@@ -161,7 +162,7 @@ std::string TaskJson(const TaskEntry& task) {
 std::string FailureJson(const FailureEntry& failure) {
   std::string text;
   http::JsonWriter json(text);
-  json.BeginObject().Field("node", failure.node).Field("type", failure.type);
+  json.BeginObject().Field("node", failure.node).Field("cause", failure.cause);
   json.Field("reason", failure.reason).EndObject();
   return text;
 }

@@ -21,16 +21,6 @@
 
 namespace quell {
 
-std::size_t Gathered::failed() const {
-  return static_cast<std::size_t>(std::count_if(
-      slots.begin(), slots.end(), [](const Slot& slot) { return slot.failure.has_value(); }));
-}
-
-bool Gathered::misses_tasks() const {
-  return std::any_of(slots.begin(), slots.end(),
-                     [](const Slot& slot) { return !slot.task_failures.empty(); });
-}
-
 namespace {
 
 std::uint64_t ShareOf(const ListShare& share, std::size_t nodes) {
@@ -398,7 +388,7 @@ class Coordinator::Impl {
       }
     }
   }
-  static Error ErrorOf(const NodeFailure& failure) { return {failure.code, failure.cause_reason}; }
+  static Error ErrorOf(const NodeFailure& failure) { return {failure.code, Describe(failure)}; }
 
   const CoordinatorServices services_;
   const IntentId life_;  // Told apart by chance.

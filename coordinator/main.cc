@@ -12,7 +12,6 @@
 #include "coordinator/api/native/native_api.h"
 #include "coordinator/api/opensearch/opensearch_api.h"
 #include "coordinator/coordinator.h"
-#include "coordinator/members/member_table.h"
 #include "coordinator/store/sqlite_store.h"
 #include "core/limits.h"
 #include "core/validity.h"

@@ -20,6 +20,8 @@ std::string_view ToString(FailureCause cause) {
       return "not_responding";
     case FailureCause::kBusy:
       return "busy";
+    case FailureCause::kNoRoom:
+      return "no_room";
     case FailureCause::kBadAnswer:
       return "bad_answer";
     case FailureCause::kRefused:
@@ -38,6 +40,13 @@ std::string_view ToString(FailureCause cause) {
       return "filter_mismatch";
   }
   return "bad_answer";
+}
+
+std::string Describe(const NodeFailure& failure) {
+  if (failure.address.empty()) return failure.message;
+  std::string text = "[" + failure.name + "][" + failure.address + "]";
+  if (!failure.action.empty()) text += "[" + failure.action + "]";
+  return text + " " + failure.message;
 }
 
 }  // namespace quell

@@ -23,6 +23,7 @@ enum class FailureCause : std::uint8_t {
   kNoAnswer,        // It lives, and did not answer by the deadline.
   kNotResponding,   // It was not asked: earlier requests still wait for an answer.
   kBusy,            // It, or the way to it, has too much to do.
+  kNoRoom,          // This coordinator holds too much that clients have not read.
   kBadAnswer,       // What it answered could not be understood.
   kRefused,         // It, or this coordinator, refuses the request.
   kGivenUp,         // Nobody waits for the answer any more.
@@ -36,21 +37,25 @@ enum class FailureCause : std::uint8_t {
 // As the native API names it: "stopped", "not_responding", ...
 std::string_view ToString(FailureCause cause);
 
-// Rendered as OpenSearch's failed_node_exception.
 struct NodeFailure {
-  std::string node;        // The id, or what the client wrote, if nobody has it.
-  std::string cause_type;  // In OpenSearch's spelling: "no_such_node_exception", ...
-  std::string cause_reason;
+  std::string node;  // The id, or what the client wrote, if nobody has it.
   FailureCause cause = FailureCause::kBadAnswer;
   ErrorCode code = ErrorCode::kInternal;  // For an answer that is about one node only.
+  std::string message;                    // For people: what happened.
   std::string name = {};                  // Of the node; empty: nobody has it.
   std::optional<WallTime> since = {};     // Since when the cause holds; none: since this request.
+  std::string address = {};               // Where the node is asked; empty: this is about a task.
+  // The action that it was asked for; empty: there was no connection, or this is about a task.
+  std::string action = {};
 
   friend bool operator==(const NodeFailure&, const NodeFailure&) = default;
 };
 
+// The message, with where and for what the node was asked in front: "[name][address][action] ...".
+std::string Describe(const NodeFailure& failure);
+
 // A task that its node reported in a form that could not be read: it alone is missing from the
-// answer. Rendered as OpenSearch's task_failures.
+// answer.
 struct TaskFailure {
   NodeId node;
   std::uint64_t number = 0;  // As the node told it; 0: it told none that a task can have.

@@ -37,6 +37,17 @@ NODE_VALUES = {"node/journal/journal.h", "node/tasks/task_messages.h",
                "node/programs/program_messages.h", "node/programs/process_watch.h"}
 NODE = {"node", "node/local_api", *NODE_ORDER}
 
+# The same inside coordinator/.
+COORDINATOR_ORDER = ["coordinator/store", "coordinator/members", "coordinator/fan_out",
+                     "coordinator/cancels", "coordinator/membership"]
+COORDINATOR_VALUES = {"coordinator/store/store.h", "coordinator/members/standing.h",
+                      "coordinator/fan_out/request_context.h", "coordinator/fan_out/failures.h",
+                      "coordinator/query.h",
+                      "coordinator/gathered.h", "coordinator/coordinator_services.h"}
+COORDINATOR = {"coordinator", "coordinator/coordinator.h", *COORDINATOR_ORDER}
+# The APIs on top of its facade.
+API_ORDER = ["coordinator/http", "coordinator/api/opensearch", "coordinator/api/native"]
+
 
 def up_to(order, folder):
     """The folder and those below it."""
@@ -66,17 +77,29 @@ ROOMS = {
     "node/main.cc": ({"core", "host", "transport", "transport/http", "transport/grpc",
                       "node/node.h", "node/journal", "node/local_api", *NODE_VALUES},
                      {"boost/system", "boost/asio", "boost/json", "cli11", "posix"}),
-    "coordinator": ({"core", "host", "transport", "transport/http", "coordinator"},
-                    {"boost/system", "boost/asio", "boost/json", "cli11", "posix"}),
+    "coordinator/store": ({"core", "host", "coordinator/store"}, {"boost/json"}),
+    **{folder: ({"core", "transport", *up_to(COORDINATOR_ORDER, folder), *COORDINATOR_VALUES},
+                {"boost/system"})
+       for folder in COORDINATOR_ORDER[1:]},
+    **{header: ({"core", "transport", *COORDINATOR_VALUES}, set())
+       for header in COORDINATOR_VALUES},
+    "coordinator/coordinator.h": ({"core", "transport", *COORDINATOR_VALUES}, {"boost/system"}),
+    "coordinator": ({"core", "transport", "coordinator/coordinator.h", *COORDINATOR_VALUES,
+                     *COORDINATOR_ORDER}, {"boost/system"}),
+    **{folder: ({"core", "host", "transport", "transport/http", "coordinator/coordinator.h",
+                 *COORDINATOR_VALUES, *up_to(API_ORDER, folder)},
+                {"boost/system", "boost/asio", "boost/json", "posix"})
+       for folder in API_ORDER},
     "coordinator/main.cc": ({"core", "host", "transport", "transport/http", "transport/grpc",
-                             "coordinator"},
+                             "coordinator/coordinator.h", "coordinator/store",
+                             *COORDINATOR_VALUES, *API_ORDER},
                             {"boost/system", "boost/asio", "boost/json", "cli11", "posix"}),
     "cli": ({"core", "host", "transport/http", "cli"},
             {"boost/system", "boost/asio", "boost/json", "cli11", "posix"}),
     # Stands alone: programs link it, so it brings nothing of ours and nothing of gRPC's with it.
     "sdk": ({"sdk"}, {"boost/json", "posix"}),
     "tests": ({"core", "host", "transport", "transport/http", "transport/grpc", *NODE,
-               "coordinator", "cli", "sdk", "tests", "tests/support"},
+               *COORDINATOR, *API_ORDER, "cli", "sdk", "tests", "tests/support"},
               set(LIBRARIES)),
     "tests/unit/core": ({"core", "tests/support"}, {"boost/system", "boost/json", "gtest"}),
     # The fixtures, with a whole node; below them one folder for each of node/, with its rows.
@@ -91,20 +114,30 @@ ROOMS = {
                                    *NODE_VALUES, "node/local_api", "tests/support",
                                    "tests/unit/node"},
                                   {"boost/system", "boost/asio", "boost/json", "gtest", "posix"}),
-    "tests/unit/coordinator": ({"core", "host", "transport", "transport/http", "coordinator",
+    # The fixtures, with a whole coordinator and its APIs; below them one folder for each.
+    "tests/unit/coordinator": ({"core", "host", "transport", "transport/http",
+                                "coordinator/coordinator.h", *COORDINATOR_VALUES, *API_ORDER,
                                 "tests/support"},
                                {"boost/system", "boost/asio", "boost/json", "gtest", "posix"}),
+    **{f"tests/unit/{folder}": ({"core", "transport", *up_to(COORDINATOR_ORDER, folder),
+                                 *COORDINATOR_VALUES, "tests/support", "tests/unit/coordinator"},
+                                {"gtest"})
+       for folder in COORDINATOR_ORDER[1:]},
+    "tests/unit/coordinator/store": ({"core", "host", "coordinator/store", "tests/support",
+                                      "tests/unit/coordinator"},
+                                     {"boost/asio", "gtest", "posix"}),
     "tests/unit/cli": ({"core", "host", "transport/http", "cli", "tests/support"},
                        {"boost/system", "boost/json", "gtest", "posix"}),
     # Holds what all of them take and refuse against each other, with the fixtures of their own tests.
     "tests/unit/entrances": ({"core", "host", "transport", "transport/http", "transport/grpc",
-                              *NODE, "coordinator", "cli", "sdk", "tests/support", "tests/unit/node",
+                              *NODE, *COORDINATOR, *API_ORDER, "cli", "sdk", "tests/support", "tests/unit/node",
                               "tests/unit/coordinator"}, set(LIBRARIES)),
     # The logic of the daemons without a network: whatever it includes must run on a simulated one.
-    "tests/sim": ({"core", "transport", "node/node.h", *NODE_VALUES, "coordinator",
+    "tests/sim": ({"core", "transport", "node/node.h", *NODE_VALUES,
+                   "coordinator/coordinator.h", *COORDINATOR_VALUES,
                    "tests/support", "tests/sim"},
                   {"boost/system", "boost/json", "gtest"}),
-    "tests/support": ({"core", "host", "transport", *NODE_VALUES, "coordinator", "tests/support"},
+    "tests/support": ({"core", "host", "transport", *NODE_VALUES, *COORDINATOR_VALUES, "tests/support"},
                       {"boost/system", "boost/json", "gtest", "posix"}),
 }
 
@@ -247,6 +280,7 @@ def samples():
         ({"host/l.h": "#include <spdlog/spdlog.h>\n", "cli/n.cc": '#include "host/l.h"\n'}, 1),
         ({"host/l.h": "#include <spdlog/spdlog.h>\n", "host/l.cc": '#include "host/l.h"\n'}, 0),
         *node_samples(),
+        *coordinator_samples(),
     ]
 
 
@@ -276,3 +310,21 @@ def node_samples():
         yield {"node/node.h": f'#include "{header}"\n', header: "#pragma once\n"}, 0
     yield {"node/programs/program_messages.h": '#include "node/programs/x.h"\n',
            "node/programs/x.h": "#pragma once\n"}, 1
+
+
+def coordinator_samples():
+    """The same inside coordinator/; an API sees its facade and the values, and nothing below."""
+    for index, below in enumerate(COORDINATOR_ORDER):
+        for above in COORDINATOR_ORDER[index + 1:]:
+            yield {f"{above}/a.cc": f'#include "{below}/x.h"\n', f"{below}/x.h": "#pragma once\n"}, 0
+            yield {f"{below}/a.cc": f'#include "{above}/x.h"\n', f"{above}/x.h": "#pragma once\n"}, 1
+    facade = {"coordinator/coordinator.h": "#pragma once\n"}
+    for folder in COORDINATOR_ORDER:
+        yield {f"{folder}/a.cc": '#include "coordinator/coordinator.h"\n', **facade}, 1
+        yield {"coordinator/coordinator.cc": f'#include "{folder}/x.h"\n',
+               f"{folder}/x.h": "#pragma once\n"}, 0
+        for api in API_ORDER:
+            yield {f"{api}/a.cc": f'#include "{folder}/x.h"\n', f"{folder}/x.h": "#pragma once\n"}, 1
+    for api in API_ORDER:
+        yield {f"{api}/a.cc": '#include "coordinator/coordinator.h"\n', **facade}, 0
+        yield {"coordinator/coordinator.cc": f'#include "{api}/x.h"\n', f"{api}/x.h": "#pragma once\n"}, 1

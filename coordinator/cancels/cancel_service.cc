@@ -61,6 +61,11 @@ class CountingSink final : public TaskSink {
   std::vector<std::uint64_t> numbers_;
 };
 
+// What a push has gone through; the slot may get another sink.
+std::shared_ptr<const CountingSink> Pushed(const Slot& slot) {
+  return {slot.sink, &SinkAs<CountingSink>(*slot.sink)};
+}
+
 Status Validate(const CancelQuery& query) {
   if (Status fine = CheckReason(query.reason); !fine) return fine;
   if (Status fine = CheckGrace(query.grace); !fine) return fine;
@@ -184,7 +189,7 @@ void CancelService::Decide(const Op& op, Slot checked) {
     if (op->query.filter != TaskFilter{}) return Push(op, {});
     return Commit(op, {PendingAtTarget(op)});
   }
-  const auto& check = static_cast<const CheckSink&>(*checked.sink);
+  const auto& check = SinkAs<CheckSink>(*checked.sink);
   const LifeId checked_life = std::get<GetReply>(*checked.reply).life;
   if (std::get<GetReply>(*checked.reply).ended) {
     slot.failure = op->Ended(*slot.node, check.state());
@@ -289,7 +294,7 @@ void CancelService::Finish(const Op& op, std::vector<Slot> slots) {
       TakeAck(slot.node->id, ack, &op->revision);
     }
     if (!op->by_id()) continue;
-    const auto counted = std::static_pointer_cast<CountingSink>(slot.sink);
+    const auto counted = Pushed(slot);
     if (!op->query.wait) slot.sink = counted->inner();
     if (counted->numbers().empty() &&
         op->doubtful.empty()) {  // It ended between the check and the push.
@@ -313,7 +318,7 @@ void CancelService::Await(const Op& op, std::vector<Slot> slots) {
     waits[i].slot = std::move(slots[i]);
     Slot& slot = waits[i].slot;
     if (!slot.reply) continue;
-    const auto pushed = std::static_pointer_cast<CountingSink>(slot.sink);
+    const auto pushed = Pushed(slot);
     slot.sink = op->sinks(*slot.node);
     if (pushed->numbers().empty()) continue;
     slot.reply.reset();
@@ -331,7 +336,7 @@ void CancelService::Await(const Op& op, std::vector<Slot> slots) {
 void CancelService::DoNotAwait(const Op& op, std::vector<Slot> slots) {
   for (Slot& slot : slots) {
     if (!slot.reply || slot.sink == nullptr) continue;
-    const auto pushed = std::static_pointer_cast<CountingSink>(slot.sink);
+    const auto pushed = Pushed(slot);
     slot.sink = pushed->inner();
     const std::size_t hit = pushed->numbers().size();
     if (hit > 0) slot.reply = AwaitReply{hit, hit};

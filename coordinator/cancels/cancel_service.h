@@ -7,11 +7,14 @@
 #include <vector>
 
 #include "coordinator/cancels/pending_intents.h"
-#include "coordinator/coordinator.h"
+#include "coordinator/coordinator_services.h"
 #include "coordinator/fan_out/node_asks.h"
 #include "coordinator/fan_out/places.h"
+#include "coordinator/gathered.h"
 #include "coordinator/members/member_table.h"
+#include "coordinator/query.h"
 #include "core/lifetime.h"
+#include "core/principal.h"
 
 namespace quell {
 

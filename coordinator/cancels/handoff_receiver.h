@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "coordinator/cancels/pending_intents.h"
-#include "coordinator/coordinator.h"
+#include "coordinator/coordinator_services.h"
 #include "coordinator/members/member_table.h"
 #include "core/lifetime.h"
 

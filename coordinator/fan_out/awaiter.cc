@@ -28,7 +28,7 @@ Error OwnRequest(const TaskIdText& id) {
 }
 
 Error ErrorOf(const NodeFailure& failure) {
-  return {failure.code, failure.cause_reason};
+  return {failure.code, Describe(failure)};
 }
 
 }  // namespace

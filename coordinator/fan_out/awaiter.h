@@ -6,9 +6,11 @@
 #include <memory>
 #include <vector>
 
-#include "coordinator/coordinator.h"
+#include "coordinator/coordinator_services.h"
 #include "coordinator/fan_out/node_asks.h"
+#include "coordinator/gathered.h"
 #include "coordinator/members/member_table.h"
+#include "coordinator/query.h"
 #include "core/lifetime.h"
 
 namespace quell {

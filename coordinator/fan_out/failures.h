@@ -1,5 +1,4 @@
-// An error of one node as a failure in an answer: with its cause for programs, and in OpenSearch's
-// spelling.
+// An error of one node as a failure in an answer, with its cause.
 #pragma once
 
 #include <cstddef>
@@ -26,7 +25,9 @@ NodeFailure FailureOf(const NodeInfo& node, const Standing& standing, std::strin
 // It was not asked: earlier requests have been waiting for its answer since then.
 NodeFailure NotResponding(const NodeInfo& node, std::string_view action, WallTime since);
 // Profile strict: its tasks had not ended when a wait was over.
-NodeFailure WaitRanOut(const NodeInfo& node, std::string reason);
+NodeFailure WaitRanOut(const NodeInfo& node, std::string message);
+// This coordinator has no room to hold its answer.
+NodeFailure NoRoom(const NodeInfo& node, std::string message);
 // A token or the node part of an id that nobody has.
 NodeFailure NoSuchNode(const std::string& token);
 // What a node says of one task, or this coordinator of itself.

@@ -7,8 +7,8 @@
 #include <string_view>
 #include <vector>
 
-#include "coordinator/coordinator.h"
 #include "coordinator/fan_out/node_asks.h"
+#include "coordinator/gathered.h"
 #include "coordinator/members/standing.h"
 #include "core/executor.h"
 

@@ -9,8 +9,8 @@
 #include <utility>
 #include <vector>
 
-#include "coordinator/coordinator.h"
 #include "coordinator/fan_out/request_context.h"
+#include "coordinator/gathered.h"
 #include "core/limits.h"
 
 namespace quell {

@@ -4,8 +4,8 @@
 #include <string>
 #include <vector>
 
-#include "coordinator/coordinator.h"
 #include "coordinator/members/member_table.h"
+#include "coordinator/query.h"
 
 namespace quell {
 

@@ -107,7 +107,7 @@ void DrainService::Fail(const Op& op, const NodeFailure& failure) {
                                 " did not answer: it may leave, or not; look at the nodes "
                                 "(quell node ls), and repeat"});
   }
-  op->Answer(Error{failure.code, failure.cause_reason});
+  op->Answer(Error{failure.code, Describe(failure)});
 }
 
 // Those that live now; what is being registered, and what they start, the next question finds.

@@ -5,10 +5,12 @@
 #include <functional>
 #include <memory>
 
-#include "coordinator/coordinator.h"
+#include "coordinator/coordinator_services.h"
 #include "coordinator/fan_out/node_asks.h"
+#include "coordinator/gathered.h"
 #include "coordinator/members/member_table.h"
 #include "coordinator/membership/membership_service.h"
+#include "coordinator/query.h"
 #include "core/lifetime.h"
 
 namespace quell {

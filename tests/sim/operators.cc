@@ -227,7 +227,7 @@ void Operators::CheckAllAnswered(const Gathered& answer, const char* what) {
   for (const Slot& slot : answer.slots) {
     if (!slot.failure) continue;
     world_.Violation(std::string(what) + ": " + (slot.node ? slot.node->name : "nobody") +
-                     " failed: " + slot.failure->cause_reason);
+                     " failed: " + Describe(*slot.failure));
   }
   if (answer.slots.size() != nodes_.size() + 1) {
     world_.Violation(std::string(what) + " has " + std::to_string(answer.slots.size()) + " slots");

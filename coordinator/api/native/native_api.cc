@@ -164,7 +164,7 @@ class Records final : public HeldSink {
 // What is known of one task, in an object that is open.
 void RenderFound(http::JsonWriter& json, const TaskSink& sink, const std::string& node_name,
                  bool ended, const std::optional<Receipt>& receipt) {
-  json.Key("task").Raw(static_cast<const Records&>(sink).text());
+  json.Key("task").Raw(SinkAs<Records>(sink).text());
   json.Field("node_name", node_name).Field("ended", ended);
   json.Key("receipt");
   if (receipt) {
@@ -202,7 +202,7 @@ std::vector<TaskIdText> ReadIds(opensearch::Params& params) {
 void RenderSlot(http::JsonWriter& json, const Slot& slot) {
   json.BeginObject().Field("id", slot.node->id.view()).Field("name", slot.node->name);
   json.Key("tasks").BeginArray();
-  const std::string& tasks = static_cast<const Records&>(*slot.sink).text();
+  const std::string& tasks = SinkAs<Records>(*slot.sink).text();
   if (!tasks.empty()) json.Raw(tasks);
   json.EndArray().EndObject();
 }
@@ -212,7 +212,7 @@ void RenderFailure(http::JsonWriter& json, const NodeFailure& failure) {
   if (!failure.name.empty()) json.Field("name", failure.name);
   json.Field("cause", ToString(failure.cause));
   Millis(json, "since_millis", failure.since);
-  json.Field("type", failure.cause_type).Field("reason", failure.cause_reason).EndObject();
+  json.Field("reason", Describe(failure)).EndObject();
 }
 
 http::Response RenderList(const Gathered& gathered) {
@@ -260,7 +260,7 @@ void SendDrained(const ExchangePtr& exchange, DrainQuery::What what, const Drain
   json.Field("draining", answer.draining).Field("left", answer.left);
   json.Field("live", answer.live).Key("tasks").BeginArray();
   if (answer.sink != nullptr && !answer.left) {
-    const std::string& tasks = static_cast<const Records&>(*answer.sink).text();
+    const std::string& tasks = SinkAs<Records>(*answer.sink).text();
     if (!tasks.empty()) json.Raw(tasks);
   }
   json.EndArray().EndObject();
@@ -377,7 +377,7 @@ void NativeApi::ListTasks(const ExchangePtr& exchange) {
     }
     std::size_t bytes = 0;
     for (const Slot& slot : gathered->slots) {
-      if (!slot.failure) bytes += static_cast<const Records&>(*slot.sink).text().size();
+      if (!slot.failure) bytes += SinkAs<Records>(*slot.sink).text().size();
     }
     const auto shared = std::make_shared<Gathered>(std::move(*gathered));
     opensearch::SendLong(exchange, rendering_.aside, bytes, [shared] {

@@ -91,8 +91,8 @@ Totals TotalsOf(const Gathered& gathered, const Groups& groups, bool parts) {
     if (slot.failure || !slot.sink) continue;
     totals.omitted += Omitted(slot);
     totals.bytes += groups.grouping == Grouping::kNodes && !parts
-                        ? static_cast<const TasksObject&>(*slot.sink).size()
-                        : static_cast<const RenderedTasks&>(*slot.sink).size();
+                        ? SinkAs<TasksObject>(*slot.sink).size()
+                        : SinkAs<RenderedTasks>(*slot.sink).size();
   }
   return totals;
 }
@@ -430,7 +430,7 @@ void OpenSearchApi::Get(const ExchangePtr& exchange) {
     if (ran_out && style.profile == Profile::kStrict) {
       return SendProblem(exchange, style, RanOut(id));
     }
-    const auto& task = static_cast<const OneTask&>(*answer->sink);
+    const auto& task = SinkAs<OneTask>(*answer->sink);
     std::string body;
     http::JsonWriter json(body);
     json.BeginObject().Field("completed", answer->ended);

@@ -36,7 +36,7 @@ TEST(AnswerTest, ReadsTasksByNodeAndFailuresByTheirCause) {
   EXPECT_EQ(answer->tasks[1].resources.memory_bytes, std::nullopt);
   EXPECT_EQ(answer->tasks[0].resources.cpu_nanos, std::nullopt);
   ASSERT_THAT(answer->failures, SizeIs(1));
-  EXPECT_EQ(answer->failures[0].type, "node_disconnected_exception");
+  EXPECT_EQ(answer->failures[0].cause, "disconnected");
   EXPECT_EQ(answer->failures[0].reason, "[b] disconnected");
 }
 
@@ -47,7 +47,7 @@ TEST(AnswerTest, ATaskThatWasSparedIsAFailure) {
   ASSERT_TRUE(answer);
   ASSERT_THAT(answer->failures, SizeIs(1));
   EXPECT_EQ(answer->failures[0].node, "N");
-  EXPECT_EQ(answer->failures[0].type, "t");
+  EXPECT_EQ(answer->failures[0].cause, "t");
   EXPECT_EQ(answer->failures[0].reason, "task [N:5] was spared");
 }
 

@@ -113,12 +113,12 @@ TEST(TaskTableTest, SaysHowATaskEndedWhenAndWhoWantedIt) {
 TEST(TaskTableTest, RendersJsonWithTheFailuresInIt) {
   Answer answer = OneTaskAnswer();
   answer.coverage = "selected=2 answered=1 failed=1";
-  answer.failures.push_back({"BbcdefghijklmnopqrstuQ", "node_disconnected_exception", "gone"});
+  answer.failures.push_back({"BbcdefghijklmnopqrstuQ", "disconnected", "gone"});
   const std::string json = RenderTasks(answer, Format::kJson, 0);
   EXPECT_THAT(json, HasSubstr(R"("id":"AbcdefghijklmnopqrstuQ:41")"));
   EXPECT_THAT(json, HasSubstr(R"("name":"db3:41")"));
   EXPECT_THAT(json, HasSubstr(R"("parent":null)"));
-  EXPECT_THAT(json, HasSubstr(R"("type":"node_disconnected_exception")"));
+  EXPECT_THAT(json, HasSubstr(R"("cause":"disconnected")"));
   EXPECT_THAT(json, HasSubstr(R"("coverage":"selected=2 answered=1 failed=1")"));
 }
 
@@ -134,19 +134,19 @@ TEST(OutputTest, NamesTheNodeThatDidNotRespondTheCauseAndSinceWhen) {
   node.name = "web1";
   node.state = "silent";
   node.since_millis = 12'000;
-  const FailureEntry failure{node.id, "node_disconnected_exception", "[web1][x][y[n]] gone"};
+  const FailureEntry failure{node.id, "disconnected", "[web1][x][y[n]] gone"};
   EXPECT_EQ(FailureText(failure, {node}),
             "node web1 did not respond: no heartbeat, since 1970-01-01T00:00:12.000Z");
   node.state = "stopped";
-  EXPECT_EQ(FailureText({node.id, "node_not_connected_exception", ""}, {node}),
+  EXPECT_EQ(FailureText({node.id, "disconnected", ""}, {node}),
             "node web1 did not respond: its daemon was stopped, since 1970-01-01T00:00:12.000Z");
   node.state = "alive";
   node.since_millis.reset();
-  EXPECT_EQ(FailureText({node.id, "receive_timeout_transport_exception", ""}, {node}),
+  EXPECT_EQ(FailureText({node.id, "no_answer", ""}, {node}),
             "node web1 did not respond: no answer in time");
   EXPECT_EQ(FailureText(failure, {}),
             "node BbcdefghijklmnopqrstuQ did not respond: the connection broke");
-  EXPECT_EQ(FailureText({"nosuch", "no_such_node_exception", "No such node [nosuch]"}, {node}),
+  EXPECT_EQ(FailureText({"nosuch", "no_such_node", "No such node [nosuch]"}, {node}),
             "no node has the name or id 'nosuch'");
   EXPECT_THAT(FailureText({node.id, "something_new", "why"}, {node}), HasSubstr(": why"));
 }

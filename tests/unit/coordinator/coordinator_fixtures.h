@@ -50,7 +50,7 @@ class CoordinatorTest : public CoordinatorServicesTest {
     std::optional<Result<Gathered>> got;
     int times = 0;
     const Slot& slot(std::size_t i) const { return (**got).slots[i]; }
-    const std::string& cause(std::size_t i) const { return slot(i).failure->cause_type; }
+    FailureCause cause(std::size_t i) const { return slot(i).failure->cause; }
   };
   std::shared_ptr<Answer> Cancel(CancelQuery query, MonoClock::duration timeout = 5s) {
     auto answer = std::make_shared<Answer>();

@@ -39,7 +39,7 @@ TEST_F(CoordinatorTest, ACancelIsDurableBeforeItIsPushedAndAnswered) {
   ASSERT_THAT(*answer->got, IsOk());
   EXPECT_EQ((**answer->got).intent, intent->id);
   EXPECT_EQ((**answer->got).failed(), 0u);
-  EXPECT_EQ(static_cast<const NumbersSink&>(*answer->slot(0).sink).numbers.front(), 7u);
+  EXPECT_EQ(SinkAs<NumbersSink>(*answer->slot(0).sink).numbers.front(), 7u);
 }
 
 TEST_F(CoordinatorTest, NothingIsCommittedForATaskThatCannotBeCancelled) {
@@ -47,8 +47,8 @@ TEST_F(CoordinatorTest, NothingIsCommittedForATaskThatCannotBeCancelled) {
   struct Case {
     const char* what;
     std::function<void()> node;
-    const char* type;
-    std::string reason;
+    FailureCause cause;
+    std::string message;
   };
   TaskView fixed = MakeTask(1, 7);
   fixed.cancellable = false;
@@ -58,14 +58,14 @@ TEST_F(CoordinatorTest, NothingIsCommittedForATaskThatCannotBeCancelled) {
        [&] {
          AnswerWith(1, Error{ErrorCode::kNotFound, "no"});
        },
-       "resource_not_found_exception", "task [" + id + "] is not found"},
+       FailureCause::kTaskNotFound, "task [" + id + "] is not found"},
       {"ended",
        [&] {
          AnswerWithTask(1, MakeTask(1, 7), GetReply{true, {}});
        },
-       "resource_not_found_exception", "task [" + id + "] is not found"},
+       FailureCause::kTaskNotFound, "task [" + id + "] is not found"},
       {"not cancellable", [&] { AnswerWithTask(1, fixed, GetReply{}); },
-       "illegal_argument_exception", "task [" + id + "] doesn't support cancellation"},
+       FailureCause::kNotCancellable, "task [" + id + "] doesn't support cancellation"},
   };
   for (const Case& c : cases) {
     SCOPED_TRACE(c.what);
@@ -75,8 +75,8 @@ TEST_F(CoordinatorTest, NothingIsCommittedForATaskThatCannotBeCancelled) {
     ASSERT_TRUE(answer->got);
     ASSERT_THAT(*answer->got, IsOk());
     EXPECT_FALSE((**answer->got).intent);
-    EXPECT_EQ(answer->cause(0), c.type);
-    EXPECT_EQ(answer->slot(0).failure->cause_reason, c.reason);
+    EXPECT_EQ(answer->cause(0), c.cause);
+    EXPECT_EQ(answer->slot(0).failure->message, c.message);
   }
   scheduler_.Advance(1s);
   EXPECT_THAT(file_.intents, IsEmpty());
@@ -87,10 +87,10 @@ TEST_F(CoordinatorTest, AnIdOfNobodyAndOneOfTheCoordinatorCommitNothing) {
   auto own = Cancel(OneTask(TaskOf(0, 3)));
   auto never = Cancel(OneTask(Id(0).ToString() + ":-7"));
   scheduler_.Advance(1s);
-  EXPECT_EQ(ghost->cause(0), "no_such_node_exception");
-  EXPECT_EQ(ghost->slot(0).failure->cause_reason, "No such node [foo]");
-  EXPECT_EQ(own->cause(0), "resource_not_found_exception");
-  EXPECT_EQ(never->cause(0), "resource_not_found_exception");
+  EXPECT_EQ(ghost->cause(0), FailureCause::kNoSuchNode);
+  EXPECT_EQ(ghost->slot(0).failure->message, "No such node [foo]");
+  EXPECT_EQ(own->cause(0), FailureCause::kTaskNotFound);
+  EXPECT_EQ(never->cause(0), FailureCause::kTaskNotFound);
   EXPECT_THAT(file_.intents, IsEmpty());
 }
 
@@ -100,13 +100,13 @@ TEST_F(CoordinatorTest, AFilterThatDoesNotFitTheIdCommitsNothing) {
   query.filter.actions = {"other*"};
   auto answer = Cancel(query);
   AnswerWithTask(1, MakeTask(1, 7), GetReply{});
-  EXPECT_EQ(answer->slot(0).failure->cause_reason,
+  EXPECT_EQ(Describe(*answer->slot(0).failure),
             "task [" + TaskOf(1, 7) + "] doesn't support this operation");
   // Of a silent node it cannot be known.
   auto silent = Cancel(query);
   AnswerWith(1, Error{ErrorCode::kUnavailable, "gone"});
   scheduler_.Advance(1s);
-  EXPECT_EQ(silent->cause(0), "node_disconnected_exception");
+  EXPECT_EQ(silent->cause(0), FailureCause::kDisconnected);
   EXPECT_THAT(file_.intents, IsEmpty());
   query.filter.actions = {"job:*"};
   Cancel(query);
@@ -120,7 +120,7 @@ TEST_F(CoordinatorTest, ACancelOnASilentNodeWaitsForItAndSaysSo) {
   auto answer = Cancel(OneTask(TaskOf(1, 7)), 4s);
   scheduler_.Advance(2s + 10ms);  // Half of the time is for the check.
   ASSERT_TRUE(answer->got);
-  EXPECT_EQ(answer->cause(0), "receive_timeout_transport_exception");
+  EXPECT_EQ(answer->cause(0), FailureCause::kNoAnswer);
   EXPECT_TRUE((**answer->got).intent);
   EXPECT_EQ(coordinator_->Members()[1].pending, 1u);
   // The node pulls it, and acknowledges with a later heartbeat.
@@ -138,7 +138,7 @@ TEST_F(CoordinatorTest, APushThatFailsLeavesTheIntentPending) {
   AnswerWithTask(1, MakeTask(1, 7), GetReply{});
   scheduler_.Advance(10ms);
   AnswerWith(1, Error{ErrorCode::kResourceExhausted, "its disk is full"});
-  EXPECT_EQ(answer->cause(0), "rejected_execution_exception");
+  EXPECT_EQ(answer->cause(0), FailureCause::kBusy);
   EXPECT_THAT(Join(Info(1, "", 2))->pending, SizeIs(1));
 }
 
@@ -148,7 +148,7 @@ TEST_F(CoordinatorTest, ATaskThatEndsBeforeThePushIsNotFound) {
   AnswerWithTask(1, MakeTask(1, 7), GetReply{});
   scheduler_.Advance(10ms);
   AnswerWith(1, Acks(*Pushed(1)));
-  EXPECT_EQ(answer->cause(0), "resource_not_found_exception");
+  EXPECT_EQ(answer->cause(0), FailureCause::kTaskNotFound);
   EXPECT_EQ(coordinator_->Members()[1].pending, 0u);
 }
 
@@ -241,9 +241,9 @@ TEST_F(CoordinatorTest, AFilterIsOneIntentPendingForEachSelectedNode) {
   ASSERT_EQ(answer->times, 1);
   ASSERT_EQ((**answer->got).selected(), 3u);
   EXPECT_EQ((**answer->got).failed(), 2u);
-  EXPECT_EQ(answer->cause(0), "receive_timeout_transport_exception");
+  EXPECT_EQ(answer->cause(0), FailureCause::kNoAnswer);
   EXPECT_FALSE(answer->slot(1).failure);
-  EXPECT_EQ(answer->cause(2), "no_such_node_exception");
+  EXPECT_EQ(answer->cause(2), FailureCause::kNoSuchNode);
   EXPECT_THAT(file_.intents.at(intent.id).pending, ElementsAre(testing::Key(Id(2))));
 }
 

@@ -57,7 +57,7 @@ TEST_F(RequestsTest, ARequestCanBeGotWhileItRunsAndNeverCancelled) {
   const std::string own = TaskOf(0, 1);
   const auto refused = Cancel(OneTask(own));
   scheduler_.RunReady();
-  EXPECT_THAT(refused->slot(0).failure->cause_reason, HasSubstr("support cancellation"));
+  EXPECT_THAT(Describe(*refused->slot(0).failure), HasSubstr("support cancellation"));
   const auto get = [&](bool wait) {
     std::optional<Result<GetAnswer>> got;
     coordinator_->Get({*TaskIdText::Parse(own), wait}, 5s, NumberSinks(),

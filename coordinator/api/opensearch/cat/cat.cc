@@ -10,6 +10,7 @@
 #include "coordinator/api/opensearch/format/human.h"
 #include "coordinator/api/opensearch/format/pretty.h"
 #include "coordinator/api/opensearch/request/errors.h"
+#include "coordinator/api/opensearch/request/failures.h"
 #include "coordinator/api/opensearch/request/waiting.h"
 #include "coordinator/api/opensearch/tasks/forest.h"
 #include "coordinator/api/opensearch/tasks/grouping.h"
@@ -175,8 +176,8 @@ std::string FailureLines(const Gathered& gathered) {
   };
   for (const Slot& slot : gathered.slots) {
     if (slot.failure) {
-      add("node [" + slot.failure->node + "] is missing: " + slot.failure->cause_type + ": " +
-          slot.failure->cause_reason);
+      add("node [" + slot.failure->node + "] is missing: " + std::string(TypeOf(*slot.failure)) +
+          ": " + Describe(*slot.failure));
     }
     for (const TaskFailure& failure : slot.task_failures) {
       add("task [" + failure.node.ToString() + ":" + std::to_string(failure.number) +
@@ -196,7 +197,7 @@ http::Response RenderTasks(const Style& style, const TableOptions& wishes, const
   std::vector<Row> rows;
   for (Slot& slot : gathered.slots) {
     if (slot.failure) continue;
-    for (Row& row : static_cast<Rows&>(*slot.sink).rows) {
+    for (Row& row : SinkAs<Rows>(*slot.sink).rows) {
       row.node = &*slot.node;
       rows.push_back(std::move(row));
     }

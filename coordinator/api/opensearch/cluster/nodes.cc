@@ -9,6 +9,7 @@
 #include "coordinator/api/opensearch/request/errors.h"
 #include "coordinator/api/opensearch/request/unrouted.h"
 #include "coordinator/api/opensearch/tasks/render.h"
+#include "coordinator/fan_out/failures.h"
 #include "transport/http/server.h"
 
 namespace quell::opensearch {
@@ -96,9 +97,8 @@ void RenderCounts(http::JsonWriter& json, const std::vector<MemberStatus>& membe
     json.Key("failures").BeginArray();
     for (const MemberStatus& member : members) {
       if (member.alive) continue;
-      RenderFailure(json, {member.info.id.ToString(), "node_not_connected_exception",
-                           "[" + member.info.name + "][" + member.info.address +
-                               "] no sign of life from the node"});
+      RenderFailure(json, FailureOf(member.info, {Presence::kSilent, false, {}}, {},
+                                    {ErrorCode::kUnavailable, "no sign of life from the node"}));
     }
     json.EndArray();
   }

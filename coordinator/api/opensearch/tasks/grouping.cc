@@ -16,7 +16,7 @@ Collected Collect(const Gathered& gathered) {
   Collected all;
   for (const Slot& slot : gathered.slots) {
     if (slot.failure) continue;
-    const auto& tasks = static_cast<const RenderedTasks&>(*slot.sink);
+    const auto& tasks = SinkAs<RenderedTasks>(*slot.sink);
     all.bytes += tasks.size() + tasks.parts().size() * 64;
     for (const RenderedTasks::Part& part : tasks.parts()) {
       all.keys.push_back(part.keys);

@@ -22,7 +22,7 @@ Page TakePage(const Gathered& gathered, Grouping grouping, std::size_t size) {
   for (const Slot& slot : gathered.slots) {
     ListPart& part = page.parts.emplace_back();
     if (slot.failure) continue;
-    const auto& tasks = static_cast<const RenderedTasks&>(*slot.sink);
+    const auto& tasks = SinkAs<RenderedTasks>(*slot.sink);
     const bool any = !tasks.parts().empty();
     if (full) {
       if (any || HasMore(slot)) page.next = last;
@@ -69,7 +69,7 @@ bool HasMore(const Slot& slot) {
 }
 
 std::size_t Omitted(const Slot& slot) {
-  return slot.sink && !slot.failure ? static_cast<const HeldSink&>(*slot.sink).omitted() : 0;
+  return slot.sink && !slot.failure ? SinkAs<HeldSink>(*slot.sink).omitted() : 0;
 }
 
 std::string RenderPage(const Gathered& gathered, Profile profile, Grouping grouping,

@@ -76,9 +76,9 @@ class Stream : public std::enable_shared_from_this<Stream> {
     const bool more = HasMore(slot());
     const bool no_room = Omitted(slot()) > 0;
     std::shared_ptr<TaskSink> sink = std::exchange(slot().sink, nullptr);
-    const ListPart part = by_node() ? PartOf(static_cast<TasksObject&>(*sink))
-                                    : PartOf(static_cast<const RenderedTasks&>(*sink),
-                                             list_.grouping, limits::kTasksPerNodeMax);
+    const ListPart part =
+        by_node() ? PartOf(SinkAs<TasksObject>(*sink))
+                  : PartOf(SinkAs<RenderedTasks>(*sink), list_.grouping, limits::kTasksPerNodeMax);
     sink = nullptr;  // It is held by the connection from here on.
     if (part.tasks > 0) {
       if (std::exchange(any_task_, true)) text_ += ',';
@@ -103,12 +103,8 @@ class Stream : public std::enable_shared_from_this<Stream> {
     const MonoTime now = executor.clock().Now();
     if (!tried_since_) tried_since_ = now;
     if (now - *tried_since_ >= limits::kHeldWait) {
-      slot().failure = NodeFailure{slot().node->id.ToString(),
-                                   "circuit_breaking_exception",
-                                   http::Describe(http::HeldRefusal::kBusy, *list_.held->budget()),
-                                   FailureCause::kBusy,
-                                   ErrorCode::kResourceExhausted,
-                                   slot().node->name};
+      slot().failure =
+          NoRoom(*slot().node, http::Describe(http::HeldRefusal::kBusy, *list_.held->budget()));
       EndNode(false);
       return true;
     }

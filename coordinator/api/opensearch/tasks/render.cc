@@ -5,6 +5,7 @@
 #include <charconv>
 
 #include "coordinator/api/opensearch/format/human.h"
+#include "coordinator/api/opensearch/request/failures.h"
 
 namespace quell::opensearch {
 namespace {
@@ -186,8 +187,8 @@ void RenderFailure(http::JsonWriter& json, const NodeFailure& failure) {
   json.BeginObject().Field("type", "failed_node_exception");
   json.Field("reason", "Failed node [" + failure.node + "]").Field("node_id", failure.node);
   json.Key("caused_by").BeginObject();
-  json.Field("type", failure.cause_type).Field("reason", failure.cause_reason);
-  if (failure.cause_type == "no_such_node_exception") json.Field("node_id", failure.node);
+  json.Field("type", TypeOf(failure)).Field("reason", Describe(failure));
+  if (failure.cause == FailureCause::kNoSuchNode) json.Field("node_id", failure.node);
   json.EndObject().EndObject();
 }
 
@@ -257,7 +258,7 @@ std::string RenderGathered(const Gathered& gathered, Profile profile) {
   std::string body;
   std::size_t size = 64;
   for (const Slot& slot : gathered.slots) {
-    size += 512 + (slot.sink ? static_cast<const TasksObject&>(*slot.sink).size() : 0);
+    size += 512 + (slot.sink ? SinkAs<TasksObject>(*slot.sink).size() : 0);
   }
   body.reserve(size);
   http::JsonWriter json(body);
@@ -266,7 +267,7 @@ std::string RenderGathered(const Gathered& gathered, Profile profile) {
   json.Key("nodes").BeginObject();
   for (const Slot& slot : gathered.slots) {
     if (slot.failure) continue;
-    auto& tasks = static_cast<TasksObject&>(*slot.sink);
+    auto& tasks = SinkAs<TasksObject>(*slot.sink);
     if (profile == Profile::kStrict && tasks.count() == 0) continue;
     json.Key(slot.node->id.view()).BeginObject();
     RenderNodeFields(json, *slot.node, profile);

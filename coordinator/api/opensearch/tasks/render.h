@@ -10,7 +10,7 @@
 
 #include "coordinator/api/opensearch/request/profile.h"
 #include "coordinator/coordinator.h"
-#include "coordinator/fan_out/held_sink.h"
+#include "coordinator/http/held_sink.h"
 #include "transport/http/json_writer.h"
 
 namespace quell::opensearch {

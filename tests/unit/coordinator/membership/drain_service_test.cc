@@ -59,7 +59,7 @@ TEST_F(DrainsTest, NamesWhatLives) {
   EXPECT_TRUE((*got_)->draining);
   EXPECT_FALSE((*got_)->left);
   EXPECT_EQ((*got_)->live, 2u);
-  EXPECT_THAT(static_cast<const NumbersSink&>(*(*got_)->sink).numbers, ElementsAre(7, 9));
+  EXPECT_THAT(SinkAs<NumbersSink>(*(*got_)->sink).numbers, ElementsAre(7, 9));
 }
 
 TEST_F(DrainsTest, TakesBackWhatItAsked) {

@@ -56,7 +56,7 @@ TEST_F(PlacesTest, WaitsKeepNoCancelOutAndOneThatWouldWaitTooDoesNotWait) {
   ASSERT_THAT(*answer->got, IsOk());
   EXPECT_EQ((**answer->got).failed(), 0u);
   EXPECT_EQ((**answer->got).running, 1u) << "it is not known to have ended";
-  EXPECT_EQ(static_cast<const NumbersSink&>(*answer->slot(0).sink).numbers.front(), 7u);
+  EXPECT_EQ(SinkAs<NumbersSink>(*answer->slot(0).sink).numbers.front(), 7u);
 }
 
 TEST_F(PlacesTest, MoreCancelsThanTheLimitAreRefusedAndReadsGoOn) {

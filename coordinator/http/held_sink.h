@@ -5,7 +5,7 @@
 #include <memory>
 #include <utility>
 
-#include "coordinator/coordinator.h"
+#include "coordinator/gathered.h"
 #include "transport/http/byte_budget.h"
 
 namespace quell {

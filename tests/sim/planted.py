@@ -11,7 +11,7 @@ the patch. Each patch starts with two lines:
 What the simulation cannot see is shown by unit tests. Then a third line names their file; it is
 built with the daemons' decisions and tests/support, must pass, and must fail with the patch:
 
-    Test: tests/unit/coordinator/fan_out/places_test.cc
+    Test: tests/unit/coordinator/places_test.cc
 
 Objects of sources that a patch does not touch are built once and shared.
 """

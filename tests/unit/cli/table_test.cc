@@ -145,7 +145,7 @@ TEST(OutputTest, NamesTheNodeThatDidNotRespondTheCauseAndSinceWhen) {
   EXPECT_EQ(FailureText({node.id, "no_answer", ""}, {node}),
             "node web1 did not respond: no answer in time");
   EXPECT_EQ(FailureText(failure, {}),
-            "node BbcdefghijklmnopqrstuQ did not respond: the connection broke");
+            "node BbcdefghijklmnopqrstuQ did not respond: it is not connected");
   EXPECT_EQ(FailureText({"nosuch", "no_such_node", "No such node [nosuch]"}, {node}),
             "no node has the name or id 'nosuch'");
   EXPECT_THAT(FailureText({node.id, "something_new", "why"}, {node}), HasSubstr(": why"));

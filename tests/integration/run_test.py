@@ -11,6 +11,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 
 import quelltest
 from quelltest import QUELL, alive, until, until_gone
@@ -58,7 +59,8 @@ class InvisibleCases:
     env = None
 
     def wrapped(self, *command, flags=(), **kwargs):
-        return subprocess.run([QUELL, "run", *flags, "--", *command], env=self.env,
+        program = kwargs.pop("program", QUELL)
+        return subprocess.run([program, "run", *flags, "--", *command], env=self.env,
                               capture_output=True, timeout=60, check=False,
                               **{"stdin": subprocess.DEVNULL, **kwargs})
 
@@ -304,10 +306,15 @@ class InvisibleCases:
         if os.getuid() != 0:
             self.skipTest("the limit does not hold for root, and needs root to become another user")
         user = 61000 + os.getpid() % 4000
+        # Where another user can run it: a home directory of root's may be closed to them.
+        place = tempfile.mkdtemp(prefix="quell-it.")
+        self.addCleanup(shutil.rmtree, place)
+        os.chmod(place, 0o755)
+        program = shutil.copy(QUELL, place)
         for limit in (1, 2, 3, 4):
             def tighten(limit=limit):
                 resource.setrlimit(resource.RLIMIT_NPROC, (limit, limit))
-            done = self.wrapped("sh", "-c", "echo out; exit 3", user=user, group=user,
+            done = self.wrapped("sh", "-c", "echo out; exit 3", user=user, group=user, program=program,
                                 extra_groups=[], preexec_fn=tighten, cwd="/")
             self.assertEqual((done.returncode, done.stdout), (3, b"out\n"), (limit, done.stderr))
 

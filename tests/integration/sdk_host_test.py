@@ -294,7 +294,8 @@ class NodeTest(HostCase):
     def test_a_task_of_a_worker_thread_lives_by_its_stream(self):
         path = os.path.join(self.directory, "worker.mjs")
         with open(path, "w", encoding="utf-8") as file:
-            file.write(NODE_START + "await q.start('node/worker'); setInterval(() => {}, 1000);\n")
+            file.write(NODE_START + "await q.start('node/worker'); q.run('node/listens', (task) => new Promise((done) => { task.signal.onabort = done; }));"
+                       "\nsetInterval(() => {}, 1000);\n")
         process = self.node(f"""
             import {{ Worker }} from 'node:worker_threads';
             const worker = new Worker('{path}');
@@ -305,6 +306,10 @@ class NodeTest(HostCase):
             """)
         task = self.shared.task_of("node/worker")
         self.assertNotIn("pid", self.shared.record(task)["task"], "the process may outlive it")
+        # A cancel arrives: its stream is open, and ends with the worker.
+        listens = self.shared.task_of("node/listens")
+        self.shared.quell("cancel", listens)
+        until(lambda: self.shared.record(listens)["ended"], "the worker listens")
         process.stdin.write("\n")
         process.stdin.flush()
         self.assertEqual(process.stdout.readline(), "terminated\n")

@@ -406,7 +406,9 @@ class Vectors:
         while size:
             answer = self.call(node, "/v1/tasks", [{"action": "flood/task"}] * size, session)
             if answer.status == 429:
-                size //= 2
+                # A node that is busy for a moment is not full yet.
+                if "is its limit" in answer.json["error"]["reason"]:
+                    size //= 2
                 continue
             session = answer.json["session"]
             tasks += [task["id"] for task in answer.json["tasks"]]

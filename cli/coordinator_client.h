@@ -196,7 +196,7 @@ class CoordinatorClient {
   // `wait`: how long the server may take beyond the usual.
   Result<http::Response> Send(http::Method method, std::string target, std::vector<Header> headers,
                               std::chrono::milliseconds wait) const;
-  // Likewise, and a status that is not 2xx is an error.
+  // As above, and a status that is not 2xx is an error.
   Result<http::Response> Call(http::Method method, std::string target,
                               std::vector<Header> headers = {},
                               std::chrono::milliseconds wait = {}) const;

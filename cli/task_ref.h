@@ -23,7 +23,7 @@ struct TaskRef {
 // are), kInvalidArgument (several have it: the candidates).
 Result<std::string> Resolve(const TaskRef& ref, const std::vector<NodeEntry>& nodes);
 
-// Likewise for a node alone: its id.
+// The same for a node alone: its id.
 Result<std::string> ResolveNode(const std::string& node, const std::vector<NodeEntry>& nodes);
 
 // All of `texts`; asks for the nodes at most once, and only if a name is among them.

@@ -388,7 +388,6 @@ class Coordinator::Impl {
       }
     }
   }
-  static Error ErrorOf(const NodeFailure& failure) { return {failure.code, Describe(failure)}; }
 
   const CoordinatorServices services_;
   const IntentId life_;  // Told apart by chance.

@@ -93,9 +93,9 @@ struct MemberStatus {
   std::optional<MonoTime> heard;  // In this life of the coordinator.
   std::size_t pending = 0;        // Intents it has not acknowledged.
   std::optional<CancelledRunning> cancelled_running;  // As its last heartbeat told.
-  HostLoad host_load;                                 // Likewise; the coordinator's own as it is.
+  HostLoad host_load;                                 // As above; the coordinator's own as it is.
   std::optional<std::uint64_t> live_tasks;            // As its last heartbeat told.
-  bool draining = false;                              // Likewise: it takes no new tasks.
+  bool draining = false;                              // As above: it takes no new tasks.
 };
 
 struct DrainAnswer {

@@ -307,7 +307,7 @@ int main(int argc, char** argv) {
   options.identity.version = quell::Version();
   CLI::App app("Keeps the list of nodes, fans list and cancel out to them, and serves HTTP.",
                "quell-coordinator");
-  app.add_option("--data", options.data, "Directory for what must not be forgotten")->required();
+  app.add_option("--data", options.data, "Data directory (required)")->required();
   app.add_flag("--accept-damaged-data", options.accept_damaged_data,
                "Go on with what can be read of damaged data; say so once, not in each start");
   app.add_option("--http", options.http, "HOST:PORT for HTTP; port 0 picks one")

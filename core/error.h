@@ -2,6 +2,7 @@
 // each one looks on every API. Thread-safety: plain values.
 #pragma once
 
+#include <cstdint>
 #include <ostream>
 #include <string>
 #include <string_view>
@@ -19,7 +20,7 @@ enum class ErrorCode {
   kDeadlineExceeded,    // No answer in time to a call that changes nothing.
   kCancelled,           // The caller went away or took the call back.
   kUnauthenticated,     // Nobody knows who is asking.
-  kPermissionDenied,    // It is known who asks, and he may not.
+  kPermissionDenied,    // It is known who asks, and the caller is not allowed to do this.
   kInternal,            // A bug or a broken file of ours; see the log.
   kOutcomeUnknown,      // It may or may not have been applied: repeat only with the same id.
 };
@@ -27,10 +28,19 @@ enum class ErrorCode {
 // The code's name as documented: "invalid_argument", "outcome_unknown", ...
 std::string_view ToString(ErrorCode code);
 
-// `message` names the thing that is wrong and, where there is one, the remedy.
+// What a caller may have to tell apart within one code. Known inside one process only: it does not
+// travel.
+enum class ErrorCause : std::uint8_t {
+  kNone,
+  kStorage,          // The disk or a file of this daemon has no room.
+  kConnectionBroke,  // The node was asked, and the connection broke then.
+};
+
+// `message` names the thing that is wrong and, where there is one, the remedy: for people only.
 struct Error {
   ErrorCode code = ErrorCode::kInternal;
   std::string message;
+  ErrorCause cause = ErrorCause::kNone;
 
   friend bool operator==(const Error&, const Error&) = default;
 };

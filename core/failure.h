@@ -29,9 +29,9 @@ enum class FailureCause : std::uint8_t {
   kGivenUp,         // Nobody waits for the answer any more.
   kStillRunning,    // Its tasks were waited for, and had not ended in time.
   kTaskNotFound,    // Of a cancel by id: there is no record of the task.
-  kTaskEnded,       // Likewise: the task has ended.
-  kNotCancellable,  // Likewise: the task cannot be cancelled.
-  kFilterMismatch,  // Likewise: the filters do not match it.
+  kTaskEnded,       // As above: the task has ended.
+  kNotCancellable,  // As above: the task cannot be cancelled.
+  kFilterMismatch,  // As above: the filters do not match it.
 };
 
 // As the native API names it: "stopped", "not_responding", ...

@@ -47,8 +47,8 @@ inline constexpr std::size_t kTasksPerUidMax = 20'000;
 inline constexpr std::size_t kSessionsMax = 4096;
 inline constexpr std::size_t kEndedKept =
     10'000;  // Ended tasks kept readable, oldest forgotten first.
-inline constexpr std::size_t kEndedBytesKept = 64 * 1024 * 1024;   // Likewise.
-inline constexpr auto kEndedAgeKept = std::chrono::hours(24 * 7);  // Likewise.
+inline constexpr std::size_t kEndedBytesKept = 64 * 1024 * 1024;   // As above.
+inline constexpr auto kEndedAgeKept = std::chrono::hours(24 * 7);  // As above.
 inline constexpr std::size_t kTombstonesKept =
     100'000;  // Of cancelled tasks that do not live, the first that ended forgotten first; each
               // live task can have one besides.
@@ -178,7 +178,7 @@ inline constexpr std::size_t kPrincipalMax = 256;  // A principal's name.
 inline constexpr std::size_t kPeerTextMax = 1024;  // An error's text from a peer; cut there.
 inline constexpr std::size_t kActionPatternsMax =
     2048;  // In a filter; a request line holds no more.
-inline constexpr std::size_t kActionPatternMax = 4096;  // Likewise.
+inline constexpr std::size_t kActionPatternMax = 4096;  // As above.
 inline constexpr std::size_t kLinksMax = 16;  // Coordinators that one node serves at a time.
 inline constexpr std::size_t kLinkBytesMax =
     16 * 1024 * 1024;  // Answers that wait for one coordinator to read; then asks are refused.

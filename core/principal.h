@@ -27,7 +27,7 @@ struct Principal {
 
   Transport transport = Transport::kRemote;
   std::uint32_t uid = 0;  // Peer credentials; only with kUnixSocket.
-  std::int32_t pid = 0;   // Likewise; the process that connected.
+  std::int32_t pid = 0;   // As above; the process that connected.
   std::string address;    // "127.0.0.1:40212", "unix".
 
   // As records name it: "loopback", "uid:1000", "remote 10.0.0.7:1234".

@@ -14,6 +14,7 @@ namespace {
 struct Cause {
   ErrorCode code;
   std::string_view remedy;
+  ErrorCause kind = ErrorCause::kNone;
 };
 
 Cause CauseOf(int error) {
@@ -26,9 +27,10 @@ Cause CauseOf(int error) {
       return {ErrorCode::kPermissionDenied, "choose a path on a file system that can be written"};
     case ENOSPC:
     case EDQUOT:
-      return {ErrorCode::kResourceExhausted, "free some space there"};
+      return {ErrorCode::kResourceExhausted, "free some space there", ErrorCause::kStorage};
     case EFBIG:
-      return {ErrorCode::kResourceExhausted, "raise the limit of file size (ulimit -f)"};
+      return {ErrorCode::kResourceExhausted, "raise the limit of file size (ulimit -f)",
+              ErrorCause::kStorage};
     case EMFILE:
       return {ErrorCode::kResourceExhausted, "raise the limit of open files (ulimit -n)"};
     case ENFILE:
@@ -93,7 +95,7 @@ Error ErrnoError(int error, std::string_view action, std::string_view path) {
     message += "; ";
     message += cause.remedy;
   }
-  return {cause.code, std::move(message)};
+  return {cause.code, std::move(message), cause.kind};
 }
 
 Result<std::string> ReadSmallFile(const std::string& path, std::size_t max) {

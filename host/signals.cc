@@ -32,7 +32,7 @@ class StopSignals::Impl : public std::enable_shared_from_this<Impl> {
         on_signal_(std::move(on_signal)),
         signals_(context, SIGTERM, SIGINT) {}
 
-  // On the context's thread, but for the first time.
+  // On the context's thread, except for the first time.
   void Wait() {
     signals_.async_wait([self = shared_from_this()](boost::system::error_code error, int signal) {
       if (error) return;

@@ -437,7 +437,8 @@ Error Database::LastError(int code, std::string_view doing) const {
   if (IsFull(code, error)) {
     return {ErrorCode::kResourceExhausted,
             message + (error == EFBIG ? "the limit of file size is met; raise it (ulimit -f)"
-                                      : "the disk is full; free some space there")};
+                                      : "the disk is full; free some space there"),
+            ErrorCause::kStorage};
   }
   ErrorCode kind = ErrorCode::kInternal;
   std::string_view remedy;

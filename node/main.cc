@@ -171,7 +171,7 @@ class Daemon {
   const Options options_;
   const DataDirectory data_;
   SystemClock clock_;
-  const std::unique_ptr<TurnWatch> door_turns_ = LogLongTurns(clock_, "local API");
+  const std::unique_ptr<TurnWatch> local_api_turns_ = LogLongTurns(clock_, "local API");
   const std::unique_ptr<TurnWatch> loop_turns_ = LogLongTurns(clock_, "executor");
   SystemRandom random_;
   HostLoadWatch load_;
@@ -186,7 +186,7 @@ class Daemon {
   std::unique_ptr<GrpcServer> grpc_;
   std::unique_ptr<GrpcMembershipClient> coordinator_;
   std::unique_ptr<Node> node_;
-  std::unique_ptr<LocalApiServer> door_;
+  std::unique_ptr<LocalApiServer> local_api_;
   http::Router router_;
   std::unique_ptr<http::Server> http_;
   std::unique_ptr<StopSignals> signals_;
@@ -247,8 +247,8 @@ std::string ReadyLine(const Options& options, const NodeInfo& info, const std::s
 }
 
 Status Daemon::OpenLocalApi() {
-  door_ = std::make_unique<LocalApiServer>(*node_, loop_, LocalApiOptions{JournalPath()});
-  door_->AddRoutes(router_);
+  local_api_ = std::make_unique<LocalApiServer>(*node_, loop_);
+  local_api_->AddRoutes(router_);
   http::ServerLimits server;
   server.body_max = limits::kLocalBodyMax;
   server.connections_max = ConnectionsWithin(options_.open_files, limits::kLocalConnectionsMax);
@@ -336,7 +336,7 @@ void Daemon::Left() {
 }
 
 int Daemon::Run() {
-  TurnWatch::WatchThisThread(door_turns_.get());
+  TurnWatch::WatchThisThread(local_api_turns_.get());
   context_.run();
   TurnWatch::WatchThisThread(nullptr);
   return exit_;
@@ -364,7 +364,7 @@ Daemon::~Daemon() {
   if (loop_runs_) {
     OnNode([&] {
       service_.Close();
-      if (door_) door_->Close();
+      if (local_api_) local_api_->Close();
       node_.reset();
     });
   }
@@ -412,7 +412,7 @@ int main(int argc, char** argv) {
   CLI::App app("Knows the tasks of this host, and carries out what a coordinator asks.",
                "quell-node");
   app.add_option("--name", options.name, "This node's name, for people; default: the host's");
-  app.add_option("--data", options.data, "Directory for what must not be forgotten")->required();
+  app.add_option("--data", options.data, "Data directory (required)")->required();
   app.add_option("--listen", options.listen,
                  "HOST:PORT for the coordinator (gRPC); port 0 picks one")
       ->capture_default_str();

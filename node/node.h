@@ -71,9 +71,10 @@ class Node final : public NodeHandler {
                 std::function<void(Result<RegisterReply>)> done);
   Result<ReportReply> Report(const TaskId& task, std::optional<SessionToken> session,
                              const Principal& who, ReportRequest report);
-  // Each end for itself: what is refused spoils nothing. `done` gets a status for each, in their
-  // order, as soon as those that are taken are durable. After an error of the journal the task has
-  // ended, and a crash may make it live again: saying it once more is answered when it is durable.
+  // Each end for itself: what is refused does not affect the others. `done` gets a status for each,
+  // in their order, as soon as those that are taken are durable. After an error of the journal the
+  // task has ended, and a crash may make it live again: saying it once more is answered when it is
+  // durable.
   void Finish(std::vector<TaskEnd> ends, std::optional<SessionToken> session, const Principal& who,
               std::function<void(std::vector<Status>)> done);
   // At most one stream a session: a new one takes the older one's place. All cancels that have not

@@ -1,7 +1,7 @@
 """Who may include whom: the table of the architecture, as a program.
 
-A *room* is a folder whose files obey one row. Our own headers are included from the root, in
-quotes; a row names the rooms they may come from and the libraries that may be used. Everything that
+A *module* is a folder whose files obey one row. Our own headers are included from the root, in
+quotes; a row names the modules they may come from and the libraries that may be used. Everything that
 is not in the row is an error.
 """
 
@@ -54,9 +54,9 @@ def up_to(order, folder):
     return set(order[:order.index(folder) + 1])
 
 
-# Room -> (rooms of ours, libraries). A file belongs to the longest room that its path begins with;
-# a room may be a single file.
-ROOMS = {
+# Module -> (modules of ours, libraries). A file belongs to the longest module that its path begins with;
+# a module may be a single file.
+MODULES = {
     "core": ({"core"}, {"boost/system"}),
     "host": ({"core", "host"}, {"boost/system", "boost/asio", "sqlite", "spdlog", "posix"}),
     "transport": ({"core", "transport"}, {"boost/system"}),
@@ -142,14 +142,14 @@ ROOMS = {
 }
 
 # A unit test's folder may share helpers of its own.
-for name in list(ROOMS):
+for name in list(MODULES):
     if name.startswith("tests/unit/"):
-        ROOMS[name][0].add(name)
+        MODULES[name][0].add(name)
 
 # Where includes in quotes start, beside the root.
 ROOTS = ["sdk/src/", "sdk/include/"]
 
-# What costs seconds to parse: not in a header that another room includes, so that each is paid for
+# What costs seconds to parse: not in a header that another module includes, so that each is paid for
 # once, in a .cc file.
 HEAVY = {"boost/asio", "boost/beast", "boost/json", "spdlog", "cli11", "grpc", "protobuf", "gtest"}
 # Forward declarations and the like: light parts of heavy libraries.
@@ -159,11 +159,11 @@ LIGHT = re.compile(r"boost/json/fwd\.hpp|boost/asio/(any_io_executor|awaitable|i
 INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*([<"])([^>"]+)[>"]', re.MULTILINE)
 
 
-def room_of(path):
+def module_of(path):
     best = ""
-    for room in ROOMS:
-        if (path == room or path.startswith(room + "/")) and len(room) > len(best):
-            best = room
+    for module in MODULES:
+        if (path == module or path.startswith(module + "/")) and len(module) > len(best):
+            best = module
     return best
 
 
@@ -192,7 +192,7 @@ def ours(tree, path, header):
 
 
 def shared_headers(tree):
-    """Headers of ours that a file of another room includes, directly or through others."""
+    """Headers of ours that a file of another module includes, directly or through others."""
     direct = {}
     for path in tree.names(".h", ".cc"):
         direct[path] = {ours(tree, path, h) for _, b, h in includes_of(tree.texts[path])
@@ -205,7 +205,7 @@ def shared_headers(tree):
             if header in seen or header not in direct:
                 continue
             seen.add(header)
-            # The tests of a room count as the room's own; so do its sub-rooms' main files.
+            # The tests of a module count as the module's own; so do its sub-modules' main files.
             home = folder_of(header)
             if folder_of(path) != home and not path.startswith("tests/"):
                 shared.setdefault(header, path)
@@ -214,28 +214,28 @@ def shared_headers(tree):
 
 
 def folder_of(path):
-    room = room_of(path)
-    return str(pathlib.PurePosixPath(room).parent) if room.endswith((".cc", ".h")) else room
+    module = module_of(path)
+    return str(pathlib.PurePosixPath(module).parent) if module.endswith((".cc", ".h")) else module
 
 
 def check(tree):
     findings = []
     shared = shared_headers(tree)
     for path in tree.names(".h", ".cc"):
-        room = room_of(path)
-        if not room:
-            findings.append(Finding(path, 0, "includes", "lies in no room of tools/includes.py"))
+        module = module_of(path)
+        if not module:
+            findings.append(Finding(path, 0, "includes", "lies in no module of tools/includes.py"))
             continue
-        rooms, libraries = ROOMS[room]
+        modules, libraries = MODULES[module]
         for line, bracket, header in includes_of(tree.texts[path]):
             generated = GENERATED.fullmatch(header)
             if bracket == '"' and not generated:
                 found = ours(tree, path, header)
                 if not found:
                     message = f'"{header}" is no file of ours: name it from the root'
-                elif room_of(found) not in rooms and folder_of(found) not in rooms:
-                    message = (f"{room} must not include {room_of(found)}; "
-                               f"it may: {', '.join(sorted(rooms))}")
+                elif module_of(found) not in modules and folder_of(found) not in modules:
+                    message = (f"{module} must not include {module_of(found)}; "
+                               f"it may: {', '.join(sorted(modules))}")
                 else:
                     continue
                 findings.append(Finding(path, line, "includes", message))
@@ -244,7 +244,7 @@ def check(tree):
             if library and library not in libraries:
                 findings.append(Finding(
                     path, line, "includes",
-                    f"{room} must not use {library} (<{header}>); "
+                    f"{module} must not use {library} (<{header}>); "
                     f"it may: {', '.join(sorted(libraries)) or 'the standard library only'}"))
             elif path.endswith(".h") and library in HEAVY and path in shared \
                     and not LIGHT.fullmatch(header):

@@ -7,7 +7,7 @@ import clang
 import format as formatting
 import includes
 import lint
-import papers
+import docs_check
 import shell
 from tree import Tree, cpp_code
 
@@ -105,9 +105,9 @@ def the_include_table_holds():
         assert len(findings) == wanted, f"{texts}: wanted {wanted}, found {findings}"
 
 
-def papers_are_read():
-    for texts, wanted in papers.samples():
-        findings = papers.check(Tree.of_texts(texts))
+def documents_are_read():
+    for texts, wanted in docs_check.samples():
+        findings = docs_check.check(Tree.of_texts(texts))
         assert sorted({f.rule for f in findings}) == wanted, f"{texts}: {findings}"
 
 
@@ -116,7 +116,7 @@ TESTS = [
     each_rule_says_what_to_do_instead, comments_and_strings_are_no_code,
     an_allowance_needs_a_reason_and_a_use, long_files_and_functions_are_found,
     grpc_needs_its_arguments, python_must_parse, blanks_are_mended, cpp_text_is_taken_apart,
-    the_include_table_holds, papers_are_read, formatting.self_test, shell.self_test,
+    the_include_table_holds, documents_are_read, formatting.self_test, shell.self_test,
     clang.self_test,
 ]
 

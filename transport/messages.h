@@ -135,7 +135,7 @@ struct JoinReply {
   std::uint64_t next_number = 0;  // Give out no number below this (a data directory was restored).
   std::vector<Intent> pending;    // At most limits::kIntentsPerReply; the rest with the heartbeats.
   BootMoment clock;               // Of the coordinator's host, as it answered.
-  WallTime wall;                  // Likewise; for older nodes.
+  WallTime wall;                  // As above; for older nodes.
 };
 
 // The tasks of a node that were cancelled and still ran limits::kStillRunsAfter later.
@@ -167,7 +167,7 @@ struct HeartbeatReply {
   bool rejoin = false;  // The coordinator does not know this life of the node: join again.
   std::vector<Intent> pending;
   BootMoment clock;                    // Of the coordinator's host, as it answered.
-  WallTime wall;                       // Likewise; for older nodes.
+  WallTime wall;                       // As above; for older nodes.
   std::vector<IntentId> settled = {};  // Of those owed: the store has them.
 };
 

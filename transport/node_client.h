@@ -21,7 +21,7 @@ class ReplySink {
   virtual ~ReplySink() = default;
   // Any number of times, before OnDone. The views die with the call.
   virtual void OnTasks(std::span<const TaskView> page) = 0;
-  // Likewise: tasks that came in a form that cannot be read. They cost nobody else's place.
+  // As above: tasks that came in a form that cannot be read. They cost nobody else's place.
   virtual void OnUnreadable(std::span<const TaskFailure> tasks) { (void)tasks; }
   // Exactly once, last. Errors: kUnavailable (the node was not reached, or the connection broke;
   // what was asked may have happened), kDeadlineExceeded, kResourceExhausted (too much is waiting

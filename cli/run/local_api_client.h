@@ -63,7 +63,8 @@ std::string RenderEnd(std::string_view outcome, const ResourceReport& resources)
 Result<JobSession> ParseRegistered(std::string_view json);
 // A line of the command stream. nullopt: nothing for `task` (a keep-alive, something newer).
 std::optional<JobCancel> ParseCommand(std::string_view line, std::string_view task);
-// What an answer other than 200 means: see LocalDoor. The message is that of the body, or the body.
+// What an answer other than 200 means: see LocalApiServer. The message is that of the body, or the
+// body.
 Error ParseRefusal(int status, std::string_view body);
 
 // Blocking; thread-safe. Errors: as http::Fetch(), and what the answer means: kNotFound by the type

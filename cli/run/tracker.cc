@@ -149,8 +149,8 @@ bool Tracker::State::RegisterOnce() {
   auto registered = api.Register(task, kRegisterTimeout);
   if (registered) {
     task.id = registered->task;
-    const auto born_cancelled = registered->cancel;
-    if (born_cancelled) PushCancel(*born_cancelled);
+    const auto cancelled_on_registration = registered->cancel;
+    if (cancelled_on_registration) PushCancel(*cancelled_on_registration);
     {
       const std::lock_guard lock(mutex);
       session = std::move(*registered);

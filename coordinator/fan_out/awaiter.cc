@@ -27,10 +27,6 @@ Error OwnRequest(const TaskIdText& id) {
           "task [" + id.ToString() + "] is a request to this coordinator, which is not waited for"};
 }
 
-Error ErrorOf(const NodeFailure& failure) {
-  return {failure.code, Describe(failure)};
-}
-
 }  // namespace
 
 struct Awaiter::Operation {

@@ -97,4 +97,10 @@ NodeFailure FilterMismatch(const NodeInfo& node, std::string_view task) {
                 "doesn't support this operation");
 }
 
+Error ErrorOf(const NodeFailure& failure) {
+  const bool broke = failure.code == ErrorCode::kUnavailable && !failure.action.empty();
+  return {failure.code, Describe(failure),
+          broke ? ErrorCause::kConnectionBroke : ErrorCause::kNone};
+}
+
 }  // namespace quell

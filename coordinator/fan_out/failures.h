@@ -38,4 +38,7 @@ NodeFailure TaskEnded(const NodeInfo& node, std::string_view task, std::optional
 NodeFailure NotCancellable(const NodeInfo& node, std::string_view task);
 NodeFailure FilterMismatch(const NodeInfo& node, std::string_view task);
 
+// The failure of the one node that a request is about, as the error of the request.
+Error ErrorOf(const NodeFailure& failure);
+
 }  // namespace quell

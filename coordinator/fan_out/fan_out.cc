@@ -187,11 +187,11 @@ class Gather : public std::enable_shared_from_this<Gather> {
   std::vector<Slot> slots_;
   std::vector<Standing> standings_;
   std::vector<std::weak_ptr<ReplySink>> asked_;             // On the executor only.
-  std::vector<std::shared_ptr<NodeAsks::Open>> open_asks_;  // Likewise.
+  std::vector<std::shared_ptr<NodeAsks::Open>> open_asks_;  // As above.
   std::unique_ptr<std::atomic<bool>[]> taken_;
   std::atomic<std::size_t> open_{0};
   TimerId timer_ = TimerId::kNone;  // On the executor only.
-  TimerId look_ = TimerId::kNone;   // Likewise.
+  TimerId look_ = TimerId::kNone;   // As above.
 };
 
 // How many tasks the answer brought, if it says so.

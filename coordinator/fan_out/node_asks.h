@@ -18,7 +18,7 @@ namespace quell {
 // Each sort has places of its own at a node that does not respond.
 enum class AskKind : std::uint8_t { kRead, kWait, kCancel };
 
-// Not thread-safe, on the executor; but for Open.
+// Not thread-safe, on the executor; except for Open.
 class NodeAsks {
   struct Node;
 

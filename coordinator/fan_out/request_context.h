@@ -6,8 +6,8 @@
 
 namespace quell {
 
-// He may leave before he has his answer: then what waits for him is given up. A cancel that he
-// asked for goes its way all the same. Not thread-safe: on the coordinator's executor.
+// The caller may leave before the answer: then what waits for it is given up. A cancel that the
+// caller asked for goes its way all the same. Not thread-safe: on the coordinator's executor.
 class RequestContext {
  public:
   bool left() const { return left_; }

@@ -31,7 +31,7 @@ inline std::uint64_t StillRunning(const std::vector<Slot>& slots) {
   return running;
 }
 
-// What is given up when `caller`, if there is one, leaves. He may have left already.
+// What is given up when `caller`, if there is one, leaves. The caller may have left already.
 inline void GiveUpWith(const std::shared_ptr<RequestContext>& context,
                        std::function<void()> give_up) {
   if (!context) return;

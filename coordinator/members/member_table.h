@@ -29,16 +29,16 @@ struct Member {
   // Its daemon said that it stops: the node is away, and still selected.
   std::optional<WallTime> stopped = {};
   bool joined = false;            // In this life of the coordinator.
-  std::optional<MonoTime> heard;  // Likewise; a join or a heartbeat.
+  std::optional<MonoTime> heard;  // As above; a join or a heartbeat.
   std::optional<MonoTime> broke;  // When a request first found no way to it, since it was heard.
   bool lost = false;              // So has another that began later.
 
   // What a request that fails now finds broken; else it had no way to the node from the start.
   bool connected() const { return joined && !lost; }
   std::optional<CancelledRunning> cancelled_running;  // As its last heartbeat told.
-  HostLoad host_load;                                 // Likewise.
-  std::optional<std::uint64_t> live_tasks;            // Likewise.
-  bool draining = false;                              // Likewise.
+  HostLoad host_load;                                 // As above.
+  std::optional<std::uint64_t> live_tasks;            // As above.
+  bool draining = false;                              // As above.
 };
 
 // What to do with a join.

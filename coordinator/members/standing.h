@@ -12,8 +12,8 @@ namespace quell {
 enum class Presence : std::uint8_t {
   kAlive,      // A heartbeat within limits::kSilentAfter.
   kStopped,    // Its daemon said that it stops. Away: its tasks are unknown.
-  kSilent,     // It has joined, and its heartbeats have ended. Likewise.
-  kNotJoined,  // It has not joined since this coordinator started. Likewise.
+  kSilent,     // It has joined, and its heartbeats have ended. As above.
+  kNotJoined,  // It has not joined since this coordinator started. As above.
 };
 
 // As the native API names it.

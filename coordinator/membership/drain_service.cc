@@ -4,6 +4,7 @@
 #include <utility>
 #include <vector>
 
+#include "coordinator/fan_out/failures.h"
 #include "coordinator/fan_out/fan_out.h"
 #include "coordinator/fan_out/waiting.h"
 #include "core/limits.h"
@@ -107,7 +108,7 @@ void DrainService::Fail(const Op& op, const NodeFailure& failure) {
                                 " did not answer: it may leave, or not; look at the nodes "
                                 "(quell node ls), and repeat"});
   }
-  op->Answer(Error{failure.code, Describe(failure)});
+  op->Answer(ErrorOf(failure));
 }
 
 // Those that live now; what is being registered, and what they start, the next question finds.

@@ -8,7 +8,7 @@ namespace {
 
 using std::chrono::milliseconds;
 
-// Orders processes by their start. Within one tick pids ascend, but for the moment in which they
+// Orders processes by their start. Within one tick pids ascend, except for the moment in which they
 // begin anew.
 std::pair<std::uint64_t, pid_t> Age(const Process& process) {
   return {process.stat.start_ticks, process.stat.pid};

@@ -52,7 +52,7 @@ void AddTree(std::vector<pid_t> tree, Sum& sum) {
 }  // namespace
 
 ResourceReport LookAtTreeUse() {
-  // Those who were waited for come first, likewise.
+  // Those who were waited for come first here too.
   rusage waited{};
   ::getrusage(RUSAGE_CHILDREN, &waited);
   Sum sum;

@@ -22,7 +22,7 @@ struct IntentApplier::Job {
   std::uint64_t cursor = 0;  // The last task that was looked at.
   std::size_t root = 0;      // Below which the cascade is.
   std::size_t looks = 0;     // Left in this turn.
-  std::size_t changes = 0;   // Likewise.
+  std::size_t changes = 0;   // As above.
   std::vector<std::uint64_t> hits;
   std::vector<std::uint64_t> written;  // Whose tombstones are in `record`.
   std::vector<std::uint64_t> changed;  // Whose programs are to be told.

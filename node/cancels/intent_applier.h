@@ -1,7 +1,7 @@
 // Carries intents out: tombstones, marks on the target and on everything below it, the journal,
 // then the programs and the acknowledgement. Together with what it says about tasks that are being
 // registered, it is one critical section: each turn of the executor leaves no unmarked task whose
-// ancestor has a tombstone, but for those that the rest of a running job will reach.
+// ancestor has a tombstone, except for those that the rest of a running job will reach.
 #pragma once
 
 #include <cstdint>

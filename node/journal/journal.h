@@ -17,7 +17,7 @@
 namespace quell {
 
 // A task of this node that is cancelled for ever, whether it lives, ended, or is not known at all:
-// a descendant that registers later is born cancelled.
+// a descendant that registers later is cancelled on registration.
 struct Tombstone {
   std::uint64_t number = 0;
   CancelMark mark;

@@ -59,7 +59,7 @@ Result<TaskId> TaskOf(const http::Request& request) {
 
 }  // namespace
 
-int StatusOf(const Error& error, const std::string& journal_path) {
+int StatusOf(const Error& error) {
   switch (error.code) {
     case ErrorCode::kInvalidArgument:
       return 400;
@@ -73,7 +73,7 @@ int StatusOf(const Error& error, const std::string& journal_path) {
     case ErrorCode::kFailedPrecondition:
       return 409;
     case ErrorCode::kResourceExhausted:
-      return error.message.find(journal_path) != std::string::npos ? 507 : 429;
+      return error.cause == ErrorCause::kStorage ? 507 : 429;
     case ErrorCode::kDeadlineExceeded:
     case ErrorCode::kUnavailable:
     case ErrorCode::kDraining:
@@ -89,16 +89,13 @@ int StatusOf(const Error& error, const std::string& journal_path) {
 struct LocalApiServer::Shared : std::enable_shared_from_this<LocalApiServer::Shared> {
   Node* node = nullptr;  // On the executor only; null once it is closed.
   Executor& executor;
-  const LocalApiOptions options;
 
-  Shared(Node& to, Executor& on, LocalApiOptions door_options)
-      : node(&to), executor(on), options(std::move(door_options)) {}
+  Shared(Node& to, Executor& on) : node(&to), executor(on) {}
 
   // `missing`: which thing was not found, if that is why.
   Refusal RefusalOf(const Error& error, std::string_view missing) const {
     const bool known = error.code != ErrorCode::kNotFound;
-    return {StatusOf(error, options.journal_path), known ? ToString(error.code) : missing,
-            error.message};
+    return {StatusOf(error), known ? ToString(error.code) : missing, error.message};
   }
   static http::Response Refused(const Refusal& refusal) {
     return Json(refusal.status, RenderError(refusal));
@@ -226,8 +223,8 @@ struct LocalApiServer::Shared : std::enable_shared_from_this<LocalApiServer::Sha
   }
 };
 
-LocalApiServer::LocalApiServer(Node& node, Executor& executor, LocalApiOptions options)
-    : shared_(std::make_shared<Shared>(node, executor, std::move(options))) {}
+LocalApiServer::LocalApiServer(Node& node, Executor& executor)
+    : shared_(std::make_shared<Shared>(node, executor)) {}
 
 void LocalApiServer::AddRoutes(http::Router& router) const {
   const auto add = [&](http::Method method, std::string pattern, Permission permission,

@@ -12,16 +12,12 @@
 
 namespace quell {
 
-struct LocalApiOptions {
-  std::string journal_path;  // An error that names it is one of the disk: 507.
-};
-
 // Requests are parsed on the server's thread, decided on the node's executor, and answered from
 // there. All that it hands out shares what it needs, so that it may be destroyed at any time.
 class LocalApiServer {
  public:
   // Both must live until Close(), or be used no more.
-  LocalApiServer(Node& node, Executor& executor, LocalApiOptions options);
+  LocalApiServer(Node& node, Executor& executor);
 
   void AddRoutes(http::Router& router) const;
   // On the node's executor, before the node goes: what comes from now on is answered with 503.
@@ -32,7 +28,7 @@ class LocalApiServer {
   const std::shared_ptr<Shared> shared_;
 };
 
-// The one table from codes to statuses; `error` is of the journal at `journal_path` if it names it.
-int StatusOf(const Error& error, const std::string& journal_path);
+// The one table from codes to statuses.
+int StatusOf(const Error& error);
 
 }  // namespace quell

@@ -20,7 +20,7 @@ Result<TaskEnd> ParseFinish(std::string_view body, const TaskId& task);
 // Many at once; limits::kFinishBatchMax at most.
 Result<std::vector<TaskEnd>> ParseFinishMany(std::string_view body);
 
-// The types of a 404: which thing is not known. `not_found` alone is no path of this door.
+// The types of a 404: which thing is not known. `not_found` alone is no path of this API.
 inline constexpr std::string_view kSessionNotFound = "session_not_found";
 inline constexpr std::string_view kTaskNotFound = "task_not_found";
 inline constexpr std::string_view kParentNotFound = "parent_not_found";

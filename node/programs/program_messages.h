@@ -49,7 +49,8 @@ struct RegisterRequest {
 struct RegisteredTask {
   TaskId id;
   std::vector<TaskId> ancestors;  // Its chain, nearest first, as the node has it: to be passed on.
-  std::optional<CancelCommand> cancel;   // Born cancelled, or cancelled while it was away.
+  std::optional<CancelCommand>
+      cancel;  // Cancelled on registration, or cancelled while it was away.
   std::optional<TaskId> unknown_parent;  // That it named: it was registered without a parent.
 };
 

@@ -73,8 +73,8 @@ class Registry {
   const std::size_t ended_max_;
   std::map<std::uint64_t, LiveTask> live_;
   std::unordered_map<TaskId, std::set<std::uint64_t>> below_;  // Looked up, never walked.
-  std::unordered_map<std::uint32_t, std::size_t> by_uid_;      // Likewise.
-  std::unordered_map<std::uint64_t, EndedTask> ended_;         // Likewise.
+  std::unordered_map<std::uint32_t, std::size_t> by_uid_;      // As above.
+  std::unordered_map<std::uint64_t, EndedTask> ended_;         // As above.
   std::deque<std::uint64_t> ended_order_;
   std::map<std::pair<std::uint32_t, std::string>, std::uint64_t> by_key_;
 };

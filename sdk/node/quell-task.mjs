@@ -569,7 +569,7 @@ class Engine {
     const { status, answer, type, reason } = await this.#post('/v1/tasks', `[${batch.map(({ json }) => json).join()}]`, batch);
     if (type === 'session_not_found') throw new Error('away');  // Begin anew.
     if (status !== 200 && batch.length > 1) {
-      // One bad task spoils its batch; some may have room where all have none.
+      // One bad task makes its whole batch fail; some may have room where all have none.
       const half = batch.length >> 1;
       await this.#registerBatch(batch.slice(0, half));
       if (monotonic() >= this.#fullUntil) await this.#registerBatch(batch.slice(half));
@@ -752,7 +752,7 @@ class Engine {
     const { status, answer, reason } = await this.#post('/v1/tasks/finish', body);
     if (isBusy(status)) throw new Busy();
     if (status !== 200 && batch.length > 1) {
-      for (const task of batch) await this.#endBatch([task]);  // One bad end spoils its batch.
+      for (const task of batch) await this.#endBatch([task]);  // One bad end makes its whole batch fail.
     } else if (status !== 200 && !bare) {
       await this.#endBatch(batch, true);  // An older node does not know the figures, say.
     } else if (status !== 200) {

@@ -829,7 +829,7 @@ class _Engine:
         if kind == "session_not_found":
             raise _Away()  # Begin anew.
         if status != 200 and len(batch) > 1:
-            # One bad task spoils its batch; some may have room where all have none.
+            # One bad task makes its whole batch fail; some may have room where all have none.
             half = len(batch) // 2
             self._register_batch(batch[:half])
             if time.monotonic() >= self._full_until:
@@ -1028,7 +1028,7 @@ class _Engine:
         status, answer = self._post("/v1/tasks/finish", _json([end for _, end in batch]))
         if _is_busy(status):
             raise _Busy()
-        if status != 200 and len(batch) > 1:  # One bad end spoils its batch.
+        if status != 200 and len(batch) > 1:  # One bad end makes its whole batch fail.
             for one in batch:
                 self._end_batch([one])
         elif status != 200:

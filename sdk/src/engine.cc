@@ -355,7 +355,7 @@ Engine::Told Engine::RegisterBatch(const std::vector<Entry>& batch) {
   const bool busy = IsBusy(reply->status) || why.type == "draining";
   if (!busy && !IsFinal(reply->status)) return Told::kAway;
   if (batch.size() > 1) {
-    // One bad task spoils its batch; some may have room where all have none.
+    // One bad task makes its whole batch fail; some may have room where all have none.
     const auto middle = batch.begin() + static_cast<std::ptrdiff_t>(batch.size() / 2);
     const Told told = RegisterBatch({batch.begin(), middle});
     if (told != Told::kYes || Now() < full_until_) return told;
@@ -498,7 +498,7 @@ Engine::Told Engine::TellEndsOf(const std::vector<RecordPtr>& batch, std::vector
   const auto reply = api_.Post("/v1/tasks/finish", session_, body + "]", Now() + kCall);
   if (reply && IsBusy(reply->status)) return Told::kBusy;
   if (reply && IsFinal(reply->status)) {
-    if (batch.size() > 1) {  // One bad end spoils its batch.
+    if (batch.size() > 1) {  // One bad end makes its whole batch fail.
       for (const auto& record : batch) {
         const Told told = TellEndsOf({record}, over);
         if (told != Told::kYes) return told;

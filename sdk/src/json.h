@@ -47,7 +47,7 @@ struct RegisterAnswer {
 Refusal ParseRefusal(std::string_view text);
 // nullopt: not what the door answers.
 std::optional<RegisterAnswer> ParseRegisterAnswer(std::string_view text);
-// What became of each end, as HTTP statuses; nullopt likewise.
+// What became of each end, as HTTP statuses; nullopt: as above.
 std::optional<std::vector<int>> ParseFinishAnswer(std::string_view text);
 // A line of the command stream; nullopt: a keep-alive, or a command of a newer node.
 std::optional<Cancel> ParseCommand(std::string_view line);

@@ -91,19 +91,19 @@ class HttpTest(quelltest.SharedClusterCase):
         self.still_well()
 
     def test_what_the_local_api_does_not_read_is_refused(self):
-        door = self.shared.nodes["a"]["socket"]
+        local_api = self.shared.nodes["a"]["socket"]
         for path, body, word in (("/v1/tasks?parent=x:1", '{"action":"x"}', "[parent]"),
                                  ("/v1/tasks", '{"action":"x","key":""}', "key"),
                                  ("/v1/tasks", '{"action":"x","Key":"k"}', "unknown key"),
                                  ("/v1/tasks", '{"action":"a\\u0000b"}', "control character")):
-            self.refused(http_call(door, "POST", path, body), 400, word)
-        self.refused(http_call(door, "GET", "/v1/node", '{"x":1}'), 400, "body")
+            self.refused(http_call(local_api, "POST", path, body), 400, word)
+        self.refused(http_call(local_api, "GET", "/v1/node", '{"x":1}'), 400, "body")
 
     def test_a_parent_that_nobody_can_be_is_refused_and_hides_no_node(self):
-        door = self.shared.nodes["a"]["socket"]
+        local_api = self.shared.nodes["a"]["socket"]
         for parent in ("A" * 22 + ":3", "-" + "A" * 20 + "Q:3", "A" * 21 + "Q:9007199254740992"):
             body = json.dumps({"action": "zero/a", "parent": parent})
-            self.refused(http_call(door, "POST", "/v1/tasks", body), 400, "malformed task id")
+            self.refused(http_call(local_api, "POST", "/v1/tasks", body), 400, "malformed task id")
             program = ("import sys, quell_task as q\n"
                        f"context = q.Context.extract({{'Quell-Task-Id': {parent!r}}})\n"
                        "with q.start('zero/served', context=context): sys.stdin.read()")
@@ -124,10 +124,10 @@ class HttpTest(quelltest.SharedClusterCase):
                "oTUltX4IQMOUUVeiohTt8A:0", "oTUltX4IQMOUUVeiohTt8A:01",
                "oTUltX4IQMOUUVeiohTt8A:9007199254740992", "oTUltX4IQMOUUVeiohTt8A:9999999999999999",
                "oTUltX4IQMOUUVeiohTt8A:1\n", "n1:1", ""]
-        door = self.shared.nodes["a"]["socket"]
+        local_api = self.shared.nodes["a"]["socket"]
         for parent in good + bad:
             body = json.dumps({"action": "ids/a", "parent": parent})
-            answer = http_call(door, "POST", "/v1/tasks", body)
+            answer = http_call(local_api, "POST", "/v1/tasks", body)
             self.assertEqual(answer.status, 200 if parent in good else 400, (parent, answer))
         ids = json.dumps(good + bad)
         python = ("import json, quell_task as q\n"
@@ -235,7 +235,7 @@ class HttpTest(quelltest.SharedClusterCase):
         self.still_well()
 
     def test_a_flood_of_registrations_is_bounded_and_harms_nobody(self):
-        door = self.shared.nodes["a"]["socket"]
+        local_api = self.shared.nodes["a"]["socket"]
         job = self.job("a", *SLEEPER, flags=["--action", "flood/neighbour"])
         [pid] = job.pids()
         neighbour = self.shared.task_of("flood/neighbour")
@@ -246,7 +246,7 @@ class HttpTest(quelltest.SharedClusterCase):
             headers = {"Content-Type": "application/json"}
             if session:
                 headers["Quell-Session"] = session
-            answer = http_call(door, "POST", "/v1/tasks", batch, headers)
+            answer = http_call(local_api, "POST", "/v1/tasks", batch, headers)
             statuses.append(answer.status)
             if answer.status != 200:
                 break
@@ -262,7 +262,7 @@ class HttpTest(quelltest.SharedClusterCase):
         # The flood ends with its session: it had neither a stream nor a pid, so it is finished by
         # hand here.
         for task in self.shared.tasks("actions=flood/x"):
-            http_call(door, "POST", f"/v1/tasks/{task}/finish", '{"outcome":"success"}',
+            http_call(local_api, "POST", f"/v1/tasks/{task}/finish", '{"outcome":"success"}',
                       {"Content-Type": "application/json", "Quell-Session": session})
         self.assertEqual(len(self.shared.tasks("actions=flood/x")), 0)
 
@@ -499,12 +499,12 @@ class FullDiskTest(quelltest.TestCase):
         node = self.daemon(NODE, "--name", "n", "--data", node_data, "--coordinator",
                            coordinator.ready["grpc"], "--socket",
                            os.path.join(self.directory, "n.sock"))
-        self.door = node.wait_ready()["socket"]
+        self.local_api = node.wait_ready()["socket"]
         node.wait_joined()
         return coordinator, node
 
     def register(self, count=1):
-        return http_call(self.door, "POST", "/v1/tasks", json.dumps([{"action": "disk/x"}] * count),
+        return http_call(self.local_api, "POST", "/v1/tasks", json.dumps([{"action": "disk/x"}] * count),
                          {"Content-Type": "application/json"})
 
     def test_a_coordinator_that_cannot_commit_answers_no_200(self):

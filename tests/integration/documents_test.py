@@ -130,7 +130,7 @@ class DocumentsTest(quelltest.TestCase):
         self.assertTrue(same(shown, seen),
                         f"the document shows\n{shown}\nand this is seen\n{seen}")
 
-    def test_local_door(self):
+    def test_local_api(self):
         self.follow("docs/local-api.md")
 
     def test_readme(self):

@@ -205,7 +205,7 @@ class OldDataTest(OldDataCase):
             parent = self.expected["cancelled_parent"]
             child, _, told, warning = surface.register("a", "new/child", parent=parent)
             self.assertIsNone(warning)
-            self.assertEqual(told, self.expected["ended"][parent]["receipt"][0], f"{child} is born cancelled")
+            self.assertEqual(told, self.expected["ended"][parent]["receipt"][0], f"{child} is cancelled on registration")
         self.every(check)
 
     def test_the_next_start_has_nothing_left_to_change(self):

@@ -72,10 +72,10 @@ class ResourcesTest(quelltest.SharedClusterCase):
         self.assertGreaterEqual(task["resources"]["cpu_time_in_nanos"], BURNT_S * 1e9)
 
     def test_what_nobody_measures_is_absent_and_zero_only_in_the_strict_profile(self):
-        door = self.shared.nodes["a"]["socket"]
-        answer = http_call(door, "POST", "/v1/tasks", json.dumps({"action": "plain/a"}))
+        local_api = self.shared.nodes["a"]["socket"]
+        answer = http_call(local_api, "POST", "/v1/tasks", json.dumps({"action": "plain/a"}))
         [task] = [one["id"] for one in answer.json["tasks"]]
-        self.addCleanup(http_call, door, "POST", f"/v1/tasks/{task}/finish",
+        self.addCleanup(http_call, local_api, "POST", f"/v1/tasks/{task}/finish",
                         json.dumps({"outcome": "success"}))
         self.assertNotIn("resource_stats", self.shared.tasks()[task])
         self.assertNotIn("resources", self.shared.record(task)["task"])

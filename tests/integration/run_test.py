@@ -447,7 +447,7 @@ class WithoutNodeTest(InvisibleCases, quelltest.TestCase):
                 self.assertIn(b"not tracked", done.stderr)
 
     def test_a_directory_that_is_gone_fails_no_job(self):
-        for path in ("door.sock", os.path.join(self.directory, "nosuch.sock")):
+        for path in ("node.sock", os.path.join(self.directory, "nosuch.sock")):
             gone = os.path.join(self.directory, "gone")
             os.mkdir(gone)
             self.env["QUELL_SOCKET"] = path
@@ -456,9 +456,9 @@ class WithoutNodeTest(InvisibleCases, quelltest.TestCase):
             self.assertEqual(done.returncode, 3, done.stderr)
 
     def test_a_relative_socket_is_passed_on_as_an_absolute_path(self):
-        self.env["QUELL_SOCKET"] = "door.sock"
+        self.env["QUELL_SOCKET"] = "node.sock"
         done = self.wrapped("sh", "-c", "echo $QUELL_SOCKET", cwd=self.directory)
-        self.assertEqual(done.stdout.decode().strip(), os.path.join(self.directory, "door.sock"))
+        self.assertEqual(done.stdout.decode().strip(), os.path.join(self.directory, "node.sock"))
 
     def test_a_mistake_in_its_own_flags_is_2_and_starts_nothing(self):
         for flags in (["--grace", "soon"], ["--parent", "x"], ["--nonsense"]):

@@ -175,7 +175,7 @@ class PythonTest(HostCase):
             import os, signal, socket, tempfile, threading
             signal.signal(signal.SIGPIPE, signal.SIG_DFL)
             folder = tempfile.mkdtemp()
-            path = os.environ["QUELL_SOCKET"] = os.path.join(folder, "door.sock")
+            path = os.environ["QUELL_SOCKET"] = os.path.join(folder, "node.sock")
             server = socket.socket(socket.AF_UNIX)
             server.bind(path)
             server.listen(8)

@@ -1,7 +1,7 @@
 """Goal: under `quell run` the terminal behaves as without it: Ctrl-C, Ctrl-Z, fg, pagers and
 editors; and a job of the terminal can be cancelled.
 Method: an interactive bash on a pseudo terminal is typed to, and what it shows is read. No node is
-needed, but for the cancel."""
+needed, except for the cancel."""
 
 import os
 import pty

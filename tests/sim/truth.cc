@@ -120,7 +120,7 @@ void Truth::Registered(const Registration& registration, const Result<RegisterRe
     world_.Trace((spec.resume ? "resumed " : "registered ") + id.ToString() + " " + spec.action +
                  (spec.cancellable ? "" : " not cancellable") +
                  (spec.parent ? " below " + spec.parent->ToString() : "") +
-                 (reply->tasks[i].cancel ? " born cancelled" : ""));
+                 (reply->tasks[i].cancel ? " cancelled on registration" : ""));
     if (registration.cancelled[i] && !reply->tasks[i].cancel) {
       world_.Violation("task " + id.ToString() + " is cancelled, or below a task that is, and " +
                        (spec.resume ? "was resumed" : "was born") + " without a word of it");

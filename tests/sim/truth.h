@@ -39,7 +39,7 @@ struct TrueTask {
   std::uint64_t life = 0;
   std::optional<MonoTime> ended;   // The node took note of its end.
   std::optional<MonoTime> fading;  // Its program is gone: the node may note its end any time now.
-  bool ending = false;             // Likewise: its program has said so to the present life.
+  bool ending = false;             // As above: its program has said so to the present life.
   bool said_end = false;  // Its program has said so, perhaps to a life that could not keep it.
   std::optional<CancelCommand> told;  // As its program heard it first.
   bool may_have_ended() const { return ended || fading || ending; }

@@ -47,7 +47,7 @@ class Soak:
         self.node_kills = {name: [] for name in NAMES}  # When.
         self.cancels = {}  # Of those that were acknowledged: id to operation, and when it had surely arrived.
         self.counts = {}
-        self.door = None  # Of node a.
+        self.local_api = None  # Of node a.
 
     def count(self, what):
         self.counts[what] = self.counts.get(what, 0) + 1
@@ -142,13 +142,13 @@ class Soak:
 
     def local(self, method, path, body, session=None):
         """One call of the local API of node a, by a connection that is kept."""
-        if self.door is None:
-            self.door = http.client.HTTPConnection("localhost", timeout=120)
-            self.door.sock = quelltest.socket.socket(quelltest.socket.AF_UNIX)
-            self.door.sock.settimeout(120)
-            self.door.sock.connect(self.world.nodes["a"]["socket"])
-        self.door.request(method, path, json.dumps(body), {"Quell-Session": session} if session else {})
-        response = self.door.getresponse()
+        if self.local_api is None:
+            self.local_api = http.client.HTTPConnection("localhost", timeout=120)
+            self.local_api.sock = quelltest.socket.socket(quelltest.socket.AF_UNIX)
+            self.local_api.sock.settimeout(120)
+            self.local_api.sock.connect(self.world.nodes["a"]["socket"])
+        self.local_api.request(method, path, json.dumps(body), {"Quell-Session": session} if session else {})
+        response = self.local_api.getresponse()
         answer = quelltest.Answer(response.status, response.getheaders(), response.read())
         if answer.status != 200:
             raise AssertionError(repr(answer))
@@ -180,7 +180,7 @@ class Soak:
 
     def live_long(self, cancels):
         """Returns what is wrong."""
-        self.door = None
+        self.local_api = None
         seen = []  # (Cancelled so far, memory).
         cancelled = 0
         while cancelled < cancels:
@@ -201,7 +201,7 @@ class Soak:
                 wrong.append(f"memory of the {name} grows with full tables: {[used >> 20 for used in full]} MB")
         self.world.kill_node("a")
         self.world.start_again(self.world.nodes["a"]).wait_joined()
-        self.door = None
+        self.local_api = None
         self.cancel_a_round()
         return wrong
 

@@ -33,7 +33,7 @@ Error Stopping() {
   return {ErrorCode::kUnavailable, "the coordinator is stopping"};
 }
 
-// What the calls of one server share; for the loop's thread, but for the handler.
+// What the calls of one server share; for the loop's thread, except for the handler.
 class Calls {
  public:
   explicit Calls(CqLoop& event_loop, Executor& coordinator)

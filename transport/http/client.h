@@ -30,7 +30,7 @@ struct ClientRequest {
   std::string body;  // Sent with Content-Length where there is one, or the method is POST.
 };
 
-// One request on a connection of its own, within `timeout` in all (but for the name server). No
+// One request on a connection of its own, within `timeout` in all (except for the name server). No
 // proxy is used, whatever the environment says. Thread-safe. Errors: kUnavailable (not connected:
 // nothing happened), kOutcomeUnknown (sent, and the connection broke or time ran out), kInternal
 // (not HTTP), kInvalidArgument (a target or header that is none), kResourceExhausted (an answer

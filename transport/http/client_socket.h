@@ -24,7 +24,7 @@ class Deadline {
   std::chrono::nanoseconds at_ = std::chrono::nanoseconds::max();
 };
 
-// Not thread-safe, but for Shutdown().
+// Not thread-safe, except for Shutdown().
 class ClientSocket {
  public:
   // Tries each address that the host's name has. Errors: kUnavailable, kInvalidArgument (a path too

@@ -48,7 +48,7 @@ struct ServerState {
 using StreamSocket = boost::asio::generic::stream_protocol::socket;
 
 // A state machine: head, body, answer (whole or streamed), head, ... On the context's thread only,
-// but for context(), AddQueued() and TakeQueued().
+// except for context(), AddQueued() and TakeQueued().
 class Connection : public std::enable_shared_from_this<Connection> {
  public:
   // `rules` are one of the server's.

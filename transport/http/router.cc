@@ -33,7 +33,7 @@ bool Matches(const std::vector<std::string>& pattern, const std::vector<std::str
 }
 
 // Of two patterns that match the same path: negative if `a` is literal where `b` first differs in
-// kind, 0 if they are the same but for the names of captures.
+// kind, 0 if they are the same except for the names of captures.
 int CompareSpecificity(const std::vector<std::string>& a, const std::vector<std::string>& b) {
   for (std::size_t i = 0; i < a.size(); ++i) {
     if (IsCapture(a[i]) != IsCapture(b[i])) return IsCapture(a[i]) ? 1 : -1;

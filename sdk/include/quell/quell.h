@@ -67,7 +67,7 @@ typedef struct quell_task_options {
 #define QUELL_TASK_OPTIONS_INIT \
   { sizeof(quell_task_options), NULL, NULL, NULL, 0, 0 }
 
-/* Begins a task. Never NULL but for lack of memory. A text that is too long is cut. */
+/* Begins a task. Never NULL except for lack of memory. A text that is too long is cut. */
 QUELL_API quell_task* quell_task_start(const quell_task_options* options);
 /* The same, as a child of `parent`; options->context is ignored. */
 QUELL_API quell_task* quell_task_start_child(quell_task* parent, const quell_task_options* options);

@@ -62,16 +62,17 @@ bool ReceiveExactly(int fd, char* to, std::size_t size) {
 
 }  // namespace
 
-DoorClient::DoorClient(const std::string& socket) : fd_(Connect(socket)) {}
+LocalApiConnection::LocalApiConnection(const std::string& socket) : fd_(Connect(socket)) {}
 
-DoorClient::DoorClient(DoorClient&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
+LocalApiConnection::LocalApiConnection(LocalApiConnection&& other) noexcept
+    : fd_(std::exchange(other.fd_, -1)) {}
 
-DoorClient::~DoorClient() {
+LocalApiConnection::~LocalApiConnection() {
   if (fd_ >= 0) ::close(fd_);
 }
 
-std::string_view DoorClient::Post(std::string_view target, std::string_view session,
-                                  std::string_view body) {
+std::string_view LocalApiConnection::Post(std::string_view target, std::string_view session,
+                                          std::string_view body) {
   request_.assign("POST ").append(target).append(" HTTP/1.1\r\nHost: quell\r\ncontent-length: ");
   request_.append(std::to_string(body.size()));
   if (!session.empty()) request_.append("\r\nQuell-Session: ").append(session);
@@ -96,7 +97,7 @@ std::string_view DoorClient::Post(std::string_view target, std::string_view sess
   return std::string_view(answer_).substr(head_);
 }
 
-void DoorClient::Listen(std::string_view session) {
+void LocalApiConnection::Listen(std::string_view session) {
   request_.assign("GET /v1/sessions/").append(session).append("/commands HTTP/1.1\r\nHost: quell");
   request_.append("\r\nQuell-Session: ").append(session).append("\r\n\r\n");
   SendAll(fd_, request_);
@@ -106,7 +107,7 @@ void DoorClient::Listen(std::string_view session) {
   if (!answer_.starts_with("HTTP/1.1 200 ")) Fail("commands: " + answer_);
 }
 
-void DoorClient::Hear(std::size_t commands) {
+void LocalApiConnection::Hear(std::size_t commands) {
   const auto heard = [this] {
     std::size_t count = 0;
     for (std::size_t at = answer_.find("{\"cancel\""); at != std::string::npos;

@@ -8,12 +8,12 @@
 
 namespace quell::bench {
 
-class DoorClient {
+class LocalApiConnection {
  public:
-  explicit DoorClient(const std::string& socket);
-  ~DoorClient();
-  DoorClient(DoorClient&& other) noexcept;
-  DoorClient& operator=(DoorClient&&) = delete;
+  explicit LocalApiConnection(const std::string& socket);
+  ~LocalApiConnection();
+  LocalApiConnection(LocalApiConnection&& other) noexcept;
+  LocalApiConnection& operator=(LocalApiConnection&&) = delete;
 
   // POSTs `body`; the answer's body stays valid until the next call. Fails the bench unless it is a
   // 200. `session` may be empty.

@@ -87,7 +87,7 @@ class Run {
  private:
   // Each call's tasks end with the process that they name, before the next block begins.
   std::vector<Row> Registration(const std::string& what, int tasks) {
-    DoorClient door(node_.socket);
+    LocalApiConnection local_api(node_.socket);
     EchoClient echo(echo_path_);
     std::size_t there = 0;
     std::size_t back = 0;
@@ -102,25 +102,25 @@ class Run {
       WaitUntilQuiet();
       process = std::make_unique<IdleProcess>();
       body = tasks == 1 ? OneTask(process->pid()) : ManyTasks(process->pid(), tasks);
-      session = SessionOf(door.Post("/v1/tasks", {}, OneTask(process->pid())));
+      session = SessionOf(local_api.Post("/v1/tasks", {}, OneTask(process->pid())));
     };
     const Plan plan{6, tasks == 1 ? sizes_.requests : sizes_.requests / 10 + 1, {Nanos(0)}};
     begin();
-    door.Post("/v1/tasks", session, body);
-    there = door.sent();
-    back = door.received();
+    local_api.Post("/v1/tasks", session, body);
+    there = local_api.sent();
+    back = local_api.received();
     return Compare(
-        what, plan, begin, [&] { door.Post("/v1/tasks", session, body); },
+        what, plan, begin, [&] { local_api.Post("/v1/tasks", session, body); },
         [&] { echo.Call(there, back); });
   }
 
   void Memory() {
     const IdleProcess process;
     const long before = ResidentKilobytes(node_.pid);
-    DoorClient door(node_.socket);
+    LocalApiConnection local_api(node_.socket);
     std::string session;
     for (int done = 0; done < sizes_.many; done += 250) {
-      const std::string_view answer = door.Post(
+      const std::string_view answer = local_api.Post(
           "/v1/tasks", session, ManyTasks(process.pid(), std::min(250, sizes_.many - done)));
       if (session.empty()) session = SessionOf(answer);
       if (done + 250 == sizes_.many / 2)
@@ -139,12 +139,13 @@ class Run {
     const IdleProcess process;
     WaitUntilQuiet();
     const long before = ResidentKilobytes(node_.pid);
-    std::vector<DoorClient> streams;
+    std::vector<LocalApiConnection> streams;
     streams.reserve(static_cast<std::size_t>(sizes_.programs));
     const Nanos start = Now();
     for (int i = 0; i < sizes_.programs; ++i) {
-      DoorClient door(node_.socket);
-      const std::string session = SessionOf(door.Post("/v1/tasks", {}, OneTask(process.pid())));
+      LocalApiConnection local_api(node_.socket);
+      const std::string session =
+          SessionOf(local_api.Post("/v1/tasks", {}, OneTask(process.pid())));
       streams.emplace_back(node_.socket).Listen(session);
     }
     Say("programs that register and listen, each", MillisSince(start) / sizes_.programs, "ms");
@@ -153,7 +154,7 @@ class Run {
     const Nanos cancel = Now();
     client.Ask("POST", "/_tasks/_cancel?actions=bench/one");
     Say("cancel of all of them, until its answer", MillisSince(cancel), "ms");
-    for (DoorClient& stream : streams)
+    for (LocalApiConnection& stream : streams)
       stream.Hear(1);
     Say("  and until each of them has heard", MillisSince(cancel), "ms");
     Say("  programs", sizes_.programs, "programs");

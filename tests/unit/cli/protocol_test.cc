@@ -141,7 +141,7 @@ TEST(NodesTest, ReadsTheMembers) {
   EXPECT_FALSE(ParseNodes("{}"));
 }
 
-TEST(LocalDoorTest, RegistersWithEverythingTheNodeMustKnow) {
+TEST(LocalApiClientTest, RegistersWithEverythingTheNodeMustKnow) {
   JobTask task{"run/x", "x \"1\"", "N:9", 77, 5, std::nullopt};
   task.start_boot = BootTime(std::chrono::microseconds(7));
   EXPECT_EQ(RenderRegistration(task),
@@ -159,7 +159,7 @@ TEST(LocalDoorTest, RegistersWithEverythingTheNodeMustKnow) {
   EXPECT_THAT(RenderRegistration(task), HasSubstr(R"("parent":"N:9","parent_required":true)"));
 }
 
-TEST(LocalDoorTest, ReportsOnlyWhatThereIsToSay) {
+TEST(LocalApiClientTest, ReportsOnlyWhatThereIsToSay) {
   EXPECT_EQ(RenderReport({true, false, ""}), R"({"stopping":true})");
   EXPECT_EQ(RenderReport({true, true, "pid 5"}),
             R"({"stopping":true,"killed":true,"ignoring":"pid 5"})");
@@ -173,7 +173,7 @@ TEST(LocalDoorTest, ReportsOnlyWhatThereIsToSay) {
             R"({"outcome":"failure","resources":{"cpu_time_in_nanos":7}})");
 }
 
-TEST(LocalDoorTest, ReadsARegistrationThatIsBornCancelled) {
+TEST(LocalApiClientTest, ReadsARegistrationThatIsBornCancelled) {
   const auto session =
       ParseRegistered(R"({"session":"S","tasks":[{"id":"N:12","cancel":{"intent":"I","by":"root",)"
                       R"("reason":"r","grace_in_millis":2500,"at_millis":1}}]})");
@@ -189,14 +189,14 @@ TEST(LocalDoorTest, ReadsARegistrationThatIsBornCancelled) {
   EXPECT_EQ(live->ancestors, (std::vector<std::string>{"N:9", "M:3"}));
 }
 
-TEST(LocalDoorTest, RefusesARegistrationThatNamesNoTask) {
+TEST(LocalApiClientTest, RefusesARegistrationThatNamesNoTask) {
   for (const char* text : {"", "{}", R"({"session":"S","tasks":[]})", R"({"tasks":[{"id":"N:1"}]})",
                            R"({"session":"S","tasks":[{}]})", R"({"session":"S","tasks":[7]})"}) {
     EXPECT_FALSE(ParseRegistered(text)) << text;
   }
 }
 
-TEST(LocalDoorTest, TakesOnlyCommandsForItsOwnTask) {
+TEST(LocalApiClientTest, TakesOnlyCommandsForItsOwnTask) {
   const char* line = R"({"cancel":{"task":"N:12","intent":"I","by":"b","reason":"",)"
                      R"("grace_in_millis":10000,"at_millis":1}})";
   ASSERT_TRUE(ParseCommand(line, "N:12"));
@@ -206,13 +206,13 @@ TEST(LocalDoorTest, TakesOnlyCommandsForItsOwnTask) {
   EXPECT_FALSE(ParseCommand(R"({"something":"newer"})", "N:12"));
 }
 
-TEST(LocalDoorTest, WhatIsNotKnownIsSaidByTheTypeOfAnErrorAndNotByA404) {
+TEST(LocalApiClientTest, WhatIsNotKnownIsSaidByTheTypeOfAnErrorAndNotByA404) {
   const auto refusal = [](const std::string& type) {
     return ParseRefusal(404, R"({"error":{"type":")" + type + R"(","reason":"why"},"status":404})");
   };
   for (const char* type : {"parent_not_found", "session_not_found", "task_not_found"})
     EXPECT_EQ(refusal(type), (Error{ErrorCode::kNotFound, "why"})) << type;
-  EXPECT_EQ(refusal("not_found").code, ErrorCode::kInternal) << "this is no node's door";
+  EXPECT_EQ(refusal("not_found").code, ErrorCode::kInternal) << "no node answers like this";
   EXPECT_EQ(ParseRefusal(404, "plain"), (Error{ErrorCode::kInternal, "plain"}));
   EXPECT_EQ(ParseRefusal(409, "plain").code, ErrorCode::kFailedPrecondition);
 }

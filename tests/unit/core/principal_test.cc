@@ -1,5 +1,5 @@
 // Goal: nobody from beyond this host may do anything, and records name everybody.
-// Method: all permissions against all doors.
+// Method: all permissions against all transports.
 #include "core/principal.h"
 
 #include <set>

@@ -1,6 +1,6 @@
 // Goal: a turn that holds an executor for too long is counted, and told now and then with what ran;
 // a machine that is merely busy can be told from a long piece of work. Method: a clock that the
-// test sets, and a processor's time likewise.
+// test sets, and a processor's time too.
 #include "core/turn_watch.h"
 
 #include <thread>

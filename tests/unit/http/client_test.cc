@@ -87,7 +87,7 @@ TEST_F(ClientTest, FetchesOverTcp) {
 
 TEST_F(ClientTest, FetchesOverAUnixSocket) {
   Start();
-  const std::string path = folder_ + "/door.sock";
+  const std::string path = folder_ + "/node.sock";
   OnServer([&] { ASSERT_TRUE(server_->ListenUnix(path)); });
   ClientRequest request = GetOf("/echo");
   request.method = Method::kPost;

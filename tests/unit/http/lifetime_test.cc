@@ -208,7 +208,7 @@ TEST_F(LifetimeTest, BeyondTheReserveEachIsToldAndClosed) {
 }
 
 TEST_F(LifetimeTest, RefusesWhoMayNotUseARoute) {
-  // Remote clients have no door to a server yet, so one is handed to the connection itself.
+  // Remote clients have no way to a server yet, so one is handed to the connection itself.
   Start();
   boost::asio::local::stream_protocol::socket ours(context_);
   boost::asio::local::stream_protocol::socket theirs(context_);

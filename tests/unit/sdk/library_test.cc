@@ -33,8 +33,8 @@ using testing::IsEmpty;
 using testing::SizeIs;
 
 // The library finds its node once, by the environment: one for all tests of this program.
-DoorNode& TheNode() {
-  static DoorNode node([] {
+LocalApiNode& TheNode() {
+  static LocalApiNode node([] {
     std::string name = testing::TempDir() + "/quell-sdk-XXXXXX";
     const std::string path = std::string(::mkdtemp(name.data())) + "/quell.sock";
     ::setenv("QUELL_SOCKET", path.c_str(), 1);
@@ -85,7 +85,7 @@ class LibraryTest : public testing::Test {
     node_.Cancel(*TaskId::Parse(IdOf(task)), reason);
   }
 
-  DoorNode& node_ = TheNode();
+  LocalApiNode& node_ = TheNode();
 };
 
 TEST_F(LibraryTest, TellsTheNodeAndHearsFromIt) {

@@ -51,7 +51,7 @@ class ListWriter final : public ReplyWriter {
 
 }  // namespace
 
-class DoorNode::Impl {
+class LocalApiNode::Impl {
  public:
   explicit Impl(std::string path) : path_(std::move(path)) {
     info_.id = NodeId::Make(random_);
@@ -72,9 +72,9 @@ class DoorNode::Impl {
     node_ = std::make_unique<Node>(
         NodeOptions{info_}, NodeServices{*executor_, random_, *journal_, processes_, nullptr},
         state);
-    door_.emplace(*node_, *executor_, LocalApiOptions{"node.db"});
+    local_api_.emplace(*node_, *executor_);
     router_.emplace();
-    door_->AddRoutes(*router_);
+    local_api_->AddRoutes(*router_);
     http::ServerLimits limits;
     limits.body_max = limits::kLocalBodyMax;
     server_.emplace(*context_, *router_, limits);
@@ -87,8 +87,8 @@ class DoorNode::Impl {
     context_->stop();
     thread_.join();
     server_.reset();
-    door_->Close();
-    door_.reset();
+    local_api_->Close();
+    local_api_.reset();
     router_.reset();
     node_.reset();
     journal_.reset();
@@ -157,36 +157,36 @@ class DoorNode::Impl {
   std::optional<AsioExecutor> executor_;
   std::optional<QuickJournal> journal_;
   std::unique_ptr<Node> node_;
-  std::optional<LocalApiServer> door_;
+  std::optional<LocalApiServer> local_api_;
   std::optional<http::Router> router_;
   std::optional<http::Server> server_;
   std::thread thread_;
 };
 
-DoorNode::DoorNode(std::string path) : impl_(std::make_unique<Impl>(std::move(path))) {}
-DoorNode::~DoorNode() = default;
+LocalApiNode::LocalApiNode(std::string path) : impl_(std::make_unique<Impl>(std::move(path))) {}
+LocalApiNode::~LocalApiNode() = default;
 
-void DoorNode::Stop() {
+void LocalApiNode::Stop() {
   impl_->Stop();
 }
 
-void DoorNode::Start() {
+void LocalApiNode::Start() {
   impl_->Start();
 }
 
-void DoorNode::SetDiskFull(bool full) {
+void LocalApiNode::SetDiskFull(bool full) {
   impl_->SetDiskFull(full);
 }
 
-std::vector<SeenTask> DoorNode::List() {
+std::vector<SeenTask> LocalApiNode::List() {
   return impl_->List();
 }
 
-void DoorNode::Cancel(const TaskId& task, const std::string& reason) {
+void LocalApiNode::Cancel(const TaskId& task, const std::string& reason) {
   impl_->Apply(task, reason);
 }
 
-void DoorNode::CancelAll() {
+void LocalApiNode::CancelAll() {
   for (const SeenTask& task : List())
     Cancel(task.id, "all");
 }

@@ -12,12 +12,12 @@
 namespace quell {
 
 // Thread-safe. All that is named here waits until the node has done it.
-class DoorNode {
+class LocalApiNode {
  public:
-  explicit DoorNode(std::string path);
-  ~DoorNode();
-  DoorNode(const DoorNode&) = delete;
-  DoorNode& operator=(const DoorNode&) = delete;
+  explicit LocalApiNode(std::string path);
+  ~LocalApiNode();
+  LocalApiNode(const LocalApiNode&) = delete;
+  LocalApiNode& operator=(const LocalApiNode&) = delete;
 
   // The daemon goes, and one that knows nothing of its tasks but their numbers comes.
   void Stop();

@@ -21,7 +21,7 @@ class FilterPath {
 
   // Keeps everything.
   bool empty() const { return wanted_.empty() && unwanted_.empty(); }
-  // Of one valid JSON value. Objects and arrays of which nothing is left go too, but for the
+  // Of one valid JSON value. Objects and arrays of which nothing is left go too, except for the
   // outermost object; of an outermost array with nothing left, the text is empty.
   std::string Apply(std::string_view json) const;
 

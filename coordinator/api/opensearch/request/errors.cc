@@ -40,9 +40,7 @@ Problem ToProblem(const Error& error, ErrorSource whose) {
   problem.status = row.status;
   problem.type = row.type;
   problem.reason = error.message;
-  // A node that is not connected was asked for nothing: see FailureOf().
-  if (error.code == ErrorCode::kUnavailable &&
-      error.message.find("][cluster:") == std::string::npos) {
+  if (error.code == ErrorCode::kUnavailable && error.cause != ErrorCause::kConnectionBroke) {
     problem.type = "node_not_connected_exception";
   }
   return problem;

@@ -232,7 +232,8 @@ TEST_F(ApplyTest, AnIntentThatTheJournalRefusedIsNotKnownAfterACrash) {
   world_.file.disk.fail_next = 1;
   const Intent intent = world_.Cancel(task);
   world_.Ask(ApplyRequest{{intent}});
-  // A child is born cancelled meanwhile: that must not make the journal believe in the intent.
+  // A child is cancelled on registration meanwhile: that must not make the journal believe in the
+  // intent.
   ASSERT_TRUE(world_.RegisterChild(task).cancel.has_value()) << "not cancelled";
   world_.Restart();
   ASSERT_THAT(world_.Register(ResumeOf(task, start)), IsOk());

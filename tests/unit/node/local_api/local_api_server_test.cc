@@ -1,5 +1,5 @@
 // Goal: programs can do all of it with HTTP and JSON alone; what is wrong is refused by name.
-// Method: the door over a real unix socket, a node with doubles behind it, and sockets of the
+// Method: the local API over a real unix socket, a node with doubles behind it, and sockets of the
 // test's own. The test runs the one loop that both share until what it waits for has come.
 #include "node/local_api/local_api_server.h"
 
@@ -49,10 +49,10 @@ class NullWriter final : public ReplyWriter {
   void OnGone(std::function<void()>) override {}
 };
 
-class LocalDoorTest : public testing::Test {
+class LocalApiServerTest : public testing::Test {
  protected:
-  LocalDoorTest() {
-    std::string name = testing::TempDir() + "/quell-door-XXXXXX";
+  LocalApiServerTest() {
+    std::string name = testing::TempDir() + "/quell-local-api-XXXXXX";
     directory_ = ::mkdtemp(name.data());
     NodeInfo info;
     info.id = NodeId::Make(random_);
@@ -62,14 +62,14 @@ class LocalDoorTest : public testing::Test {
     state.incarnation = Incarnation{3};
     node_ = std::make_unique<Node>(
         NodeOptions{info}, NodeServices{executor_, random_, journal_, processes_, nullptr}, state);
-    door_ = std::make_unique<LocalApiServer>(*node_, executor_, LocalApiOptions{"node.db"});
-    door_->AddRoutes(router_);
+    local_api_ = std::make_unique<LocalApiServer>(*node_, executor_);
+    local_api_->AddRoutes(router_);
     server_ = std::make_unique<http::Server>(context_, router_, http::ServerLimits{});
     EXPECT_THAT(server_->ListenUnix(path()), IsOk());
   }
-  ~LocalDoorTest() override {
+  ~LocalApiServerTest() override {
     server_.reset();
-    door_->Close();
+    local_api_->Close();
     node_.reset();
     std::filesystem::remove_all(directory_);
   }
@@ -175,12 +175,12 @@ class LocalDoorTest : public testing::Test {
   QuickJournal journal_{executor_};
   NoProcesses processes_;
   std::unique_ptr<Node> node_;
-  std::unique_ptr<LocalApiServer> door_;
+  std::unique_ptr<LocalApiServer> local_api_;
   http::Router router_;
   std::unique_ptr<http::Server> server_;
 };
 
-TEST_F(LocalDoorTest, RegistersOneTaskAndKnowsWhoAsks) {
+TEST_F(LocalApiServerTest, RegistersOneTaskAndKnowsWhoAsks) {
   const std::string answer = Post("/v1/tasks", R"({"action":"work","description":"d","parent":null,
       "status":{"phase":1.0},"headers":{"X-Opaque-Id":"mine"},"cancellable":false})");
   EXPECT_THAT(answer, StartsWith("200 {\"session\":\""));
@@ -196,7 +196,7 @@ TEST_F(LocalDoorTest, RegistersOneTaskAndKnowsWhoAsks) {
   EXPECT_THAT(refused[0], FailsWith(ErrorCode::kPermissionDenied));
 }
 
-TEST_F(LocalDoorTest, RegistersManyInOneSession) {
+TEST_F(LocalApiServerTest, RegistersManyInOneSession) {
   const Registered first = Register();
   const std::string answer = Post("/v1/tasks", R"([{"action":"a"},{"action":"b"}])",
                                   "Quell-Session: " + first.session + "\r\n");
@@ -206,7 +206,7 @@ TEST_F(LocalDoorTest, RegistersManyInOneSession) {
   EXPECT_THAT(answer, HasSubstr(":3\""));
 }
 
-TEST_F(LocalDoorTest, RefusesWhatIsWrongByName) {
+TEST_F(LocalApiServerTest, RefusesWhatIsWrongByName) {
   const auto refuse = [&](const std::string& body, const char* what) {
     const std::string answer = Post("/v1/tasks", body);
     EXPECT_THAT(answer, StartsWith("400 {\"error\":{\"type\":\"invalid_argument\""));
@@ -246,7 +246,7 @@ TEST_F(LocalDoorTest, RefusesWhatIsWrongByName) {
   refuse(R"({"action":"x","Parent":"x:1"})", "unknown key");
 }
 
-TEST_F(LocalDoorTest, RefusesWhatItWouldNotRead) {
+TEST_F(LocalApiServerTest, RefusesWhatItWouldNotRead) {
   EXPECT_THAT(Post("/v1/tasks?parent=x:1", R"({"action":"x"})"),
               AllOf(StartsWith("400"), HasSubstr("[parent]")));
   const Registered task = Register();
@@ -259,7 +259,7 @@ TEST_F(LocalDoorTest, RefusesWhatItWouldNotRead) {
       AllOf(StartsWith("400"), HasSubstr("twice")));
 }
 
-TEST_F(LocalDoorTest, ReportsAndFinishes) {
+TEST_F(LocalApiServerTest, ReportsAndFinishes) {
   const Registered task = Register();
   const std::string target = "/v1/tasks/" + task.task;
   EXPECT_EQ(Post(target + "/report", R"({"status":{"phase":"on"}})"), "200 {\"cancel\":null}");
@@ -280,7 +280,7 @@ TEST_F(LocalDoorTest, ReportsAndFinishes) {
   EXPECT_THAT(Post("/v1/tasks/nonsense/finish", R"({"outcome":"success"})"), StartsWith("400"));
 }
 
-TEST_F(LocalDoorTest, TakesWhatATaskHasUsedAndRefusesWhatCannotBe) {
+TEST_F(LocalApiServerTest, TakesWhatATaskHasUsedAndRefusesWhatCannotBe) {
   const Registered task = Register();
   auto report = [&](const std::string& resources) {
     return Post("/v1/tasks/" + task.task + "/report", R"({"resources":)" + resources + "}");
@@ -313,7 +313,7 @@ TEST_F(LocalDoorTest, TakesWhatATaskHasUsedAndRefusesWhatCannotBe) {
             "200 {}");
 }
 
-TEST_F(LocalDoorTest, FinishesManyAndARefusalSpoilsNothing) {
+TEST_F(LocalApiServerTest, FinishesManyAndARefusalSpoilsNothing) {
   const Registered task = Register();
   const Registered other = Register();
   const Registered before = Register();
@@ -330,7 +330,7 @@ TEST_F(LocalDoorTest, FinishesManyAndARefusalSpoilsNothing) {
   EXPECT_EQ(Post("/v1/tasks/finish", "[]"), "200 {\"tasks\":[]}");
 }
 
-TEST_F(LocalDoorTest, EachThingThatIsNotKnownHasATypeOfItsOwn) {
+TEST_F(LocalApiServerTest, EachThingThatIsNotKnownHasATypeOfItsOwn) {
   const std::string gone = node_->info().id.ToString() + ":9000000";
   const std::string child = R"({"action":"x","parent":")" + gone + "\"";
   const auto error = [](const char* type) {
@@ -353,7 +353,7 @@ TEST_F(LocalDoorTest, EachThingThatIsNotKnownHasATypeOfItsOwn) {
   EXPECT_THAT(Get("/v1/sessions/" + stranger + "/commands"), error("session_not_found"));
 }
 
-TEST_F(LocalDoorTest, MalformedEndsFinishNothing) {
+TEST_F(LocalApiServerTest, MalformedEndsFinishNothing) {
   const Registered task = Register();
   const std::string fine = R"({"id":")" + task.task + R"(","outcome":"success"})";
   const auto refuse = [&](const std::string& body, const char* what) {
@@ -371,7 +371,7 @@ TEST_F(LocalDoorTest, MalformedEndsFinishNothing) {
   EXPECT_EQ(Post("/v1/tasks/" + task.task + "/finish", R"({"outcome":"success"})"), "200 {}");
 }
 
-TEST_F(LocalDoorTest, RefusesATokenThatIsNone) {
+TEST_F(LocalApiServerTest, RefusesATokenThatIsNone) {
   const Registered task = Register();
   EXPECT_THAT(Post("/v1/tasks/" + task.task + "/report", "{}", "Quell-Session: x\r\n"),
               StartsWith("400"));
@@ -379,16 +379,17 @@ TEST_F(LocalDoorTest, RefusesATokenThatIsNone) {
   EXPECT_THAT(Get("/v1/sessions/AbcdefghijklmnopqrstuQ/commands"), StartsWith("404"));
 }
 
-TEST_F(LocalDoorTest, AFullDiskIsNoOrdinaryLimit) {
-  journal_.error = Error{ErrorCode::kResourceExhausted, "cannot write node.db: the disk is full"};
+TEST_F(LocalApiServerTest, AFullDiskIsNoOrdinaryLimit) {
+  journal_.error = Error{ErrorCode::kResourceExhausted, "cannot write node.db: the disk is full",
+                         ErrorCause::kStorage};
   std::string many = "[";
   for (std::size_t i = 0; i < 2 * limits::kIdBlock; ++i)
     many += std::string(i > 0 ? "," : "") + R"({"action":"x"})";
   EXPECT_THAT(Post("/v1/tasks", many + "]"), StartsWith("507"));
-  EXPECT_EQ(StatusOf(Error{ErrorCode::kResourceExhausted, "too many tasks"}, "node.db"), 429);
+  EXPECT_EQ(StatusOf(Error{ErrorCode::kResourceExhausted, "too many tasks"}), 429);
 }
 
-TEST_F(LocalDoorTest, SaysWhoseItIsAndThatItLives) {
+TEST_F(LocalApiServerTest, SaysWhoseItIsAndThatItLives) {
   EXPECT_THAT(Get("/v1/node"),
               StartsWith("200 {\"id\":\"" + node_->info().id.ToString() + "\",\"name\":\"node\""));
   EXPECT_THAT(Get("/v1/node"), HasSubstr("\"incarnation\":3"));
@@ -396,14 +397,14 @@ TEST_F(LocalDoorTest, SaysWhoseItIsAndThatItLives) {
   EXPECT_THAT(Get("/v1/tasks"), StartsWith("405"));
 }
 
-TEST_F(LocalDoorTest, AClosedDoorAnswersThatTheNodeIsStopping) {
-  door_->Close();
+TEST_F(LocalApiServerTest, OnceClosedItAnswersThatTheNodeIsStopping) {
+  local_api_->Close();
   EXPECT_THAT(Post("/v1/tasks", R"({"action":"x"})"), StartsWith("503"));
 }
 
 // ---- Streams.
 
-TEST_F(LocalDoorTest, AStreamBringsALineForEachCancel) {
+TEST_F(LocalApiServerTest, AStreamBringsALineForEachCancel) {
   const Registered task = Register();
   std::string received;
   const FileDescriptor stream = OpenStream(task.session, received);
@@ -414,7 +415,7 @@ TEST_F(LocalDoorTest, AStreamBringsALineForEachCancel) {
   EXPECT_THAT(received, HasSubstr("\"grace_in_millis\":1500,\"at_millis\":"));
 }
 
-TEST_F(LocalDoorTest, ASecondStreamEndsTheFirstAndHearsItAllAgain) {
+TEST_F(LocalApiServerTest, ASecondStreamEndsTheFirstAndHearsItAllAgain) {
   const Registered task = Register();
   std::string first;
   const FileDescriptor one = OpenStream(task.session, first);
@@ -426,7 +427,7 @@ TEST_F(LocalDoorTest, ASecondStreamEndsTheFirstAndHearsItAllAgain) {
   RunUntil([&] { return Receive(one, first), first.find("0\r\n\r\n") != std::string::npos; });
 }
 
-TEST_F(LocalDoorTest, TheNodeNoticesThatAProgramHasGone) {
+TEST_F(LocalApiServerTest, TheNodeNoticesThatAProgramHasGone) {
   const Registered task = Register();
   std::string received;
   { const FileDescriptor stream = OpenStream(task.session, received); }

@@ -1,4 +1,4 @@
-// Goal: the table of sessions is bounded, but for the sessions of tasks that are older than it.
+// Goal: the table of sessions is bounded, except for the sessions of tasks that are older than it.
 // Method: the plain class with a small bound.
 #include "node/programs/sessions.h"
 

@@ -16,16 +16,16 @@ ADR_STATUS = re.compile(r"^(accepted|superseded by \[\d{4}\]\(\d{4}-[a-z0-9-]+\.
 
 def check(tree):
     return (readmes(tree) + links(tree) + paths(tree) + tests(tree) + adrs(tree)
-            + warnings(tree) + versions(tree))
+            + warnings(tree) + versions(tree) + retired(tree))
 
 
 def readmes(tree):
-    """Top-level folders, and the rooms of transport/ and tests/, have a page of their own."""
+    """Top-level folders, and the modules of transport/ and tests/, have a page of their own."""
     findings = []
     for folder in tree.folders():
         parts = folder.split("/")
-        room = len(parts) == 1 or (len(parts) == 2 and parts[0] in ("transport", "tests"))
-        if room and not parts[0].startswith(".") and f"{folder}/README.md" not in tree.texts:
+        module = len(parts) == 1 or (len(parts) == 2 and parts[0] in ("transport", "tests"))
+        if module and not parts[0].startswith(".") and f"{folder}/README.md" not in tree.texts:
             findings.append(Finding(f"{folder}/README.md", 0, "readme",
                                     "is missing: one page with purpose, main classes, what must "
                                     "not be included, where to start"))
@@ -192,6 +192,32 @@ def warnings(tree):
     return findings
 
 
+# Words that only this project used, or that need a second reading, and what stands in their place.
+RETIRED = [(re.compile(pattern), instead) for pattern, instead in [
+    (r"(?i)\blocal[ _-]?door\b|\b(Open|Local)Door\b|\bDoor(Client|Node)\b", "local API"),
+    (r"(?i)\bneighbou?rhood\b", "cluster information endpoints"),
+    (r"(?i)\bborn[ _-]cancelled\b", "cancelled on registration"),
+    (r"\b(Keeper|KeptTask|Revive)\b", "LiveTaskWriter, LiveTaskRecord, RestoreTasks"),
+    (r"\b(Canceller|OwedIntents|JoinLoop|TableWishes|CancelWords)\b", "the name in docs/glossary.md"),
+    (r"\b[Ll]ikewise\b", "say it: 'the same', 'too', 'as above'"),
+    (r"\b[Hh]e may\b", "name who: 'the caller may'"),
+    (r"\bbut for (the|a|an|its|what|those|where|lack)\b", "except for"),
+    (r"\bmust not be forgotten\b", "has to be durable"),
+]]
+
+
+def retired(tree):
+    """A document, a source or a message uses the field's words. A decision and a changelog stay."""
+    findings = []
+    for path in tree.names(".md", ".h", ".cc", ".proto", ".py", ".mjs"):
+        if path == "CHANGELOG.md" or path.startswith(("docs/adr/", "tools/")):
+            continue
+        for number, line in enumerate(tree.texts[path].split("\n"), 1):
+            findings += [Finding(path, number, "retired", f"'{match.group(0)}' is retired: {instead}")
+                         for pattern, instead in RETIRED if (match := pattern.search(line))]
+    return findings
+
+
 def versions(tree):
     """The clients that are one file each cannot ask CMake: they repeat the project's version."""
     project = re.search(r"^project\(\w+ VERSION ([\d.]+)", tree.texts.get("CMakeLists.txt", ""),
@@ -214,6 +240,9 @@ def samples():
     decision = "# 0001 Title\n\n## Status\naccepted\n\n## Context\n\n## Decision\n\n## Consequences\n"
     return [
         (page, []),
+        ({**page, "node/a.h": "// Likewise.\n"}, ["readme", "retired"]),
+        ({**page, "docs/a.md": "the neighbourhood\n"}, ["retired"]),
+        ({**page, "docs/adr/0001-a.md": decision + "once a LocalDoor\n"}, []),
         ({"docs/a.md": ""}, ["readme"]),
         ({**page, "docs/a.md": "[x](README.md#a-heading) [y](https://example.org/)\n"}, []),
         ({**page, "docs/a.md": "[x](gone.md)\n"}, ["link"]),

@@ -1,4 +1,5 @@
-// `quell cancel`: asks that tasks stop, and says what came of it: recorded is not stopped.
+// `quell cancel`: asks that tasks stop, and reports how far each cancel has come. A recorded cancel has not
+// stopped anything yet.
 #pragma once
 
 #include <chrono>

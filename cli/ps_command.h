@@ -16,7 +16,7 @@ struct PsArguments {
   Format format = Format::kTable;
 };
 
-// Returns the exit code: kPartial if a selected node is not part of the answer.
+// Returns the exit code: kPartial if a selected node did not respond.
 int PsCommand(const PsArguments& arguments);
 
 // The table and the JSON of an answer. `ended`: with columns for what has ended.

@@ -45,7 +45,7 @@ struct ListQuery {
   // Then `after` and `share` have no effect: all that is waited for comes.
   bool wait = false;
   std::shared_ptr<RequestContext> context = nullptr;
-  // Those that have ended within this time too, as far as their nodes remember them.
+  // Ended tasks too, if they ended within this time and their nodes still remember them.
   std::optional<WallClock::duration> ended_within = {};
   // This request as a task of the coordinator, which names its action. Then requests are listed
   // too: this one, its parts, and those of others. None: it is not shown, and shows none.

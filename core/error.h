@@ -13,7 +13,7 @@ enum class ErrorCode {
   kInvalidArgument,     // The request is wrong whatever the state is: correct it, do not repeat it.
   kNotFound,            // The named thing does not exist (any more).
   kAlreadyExists,       // Somebody else holds the name or the id.
-  kFailedPrecondition,  // The state forbids it now: mend the state first, then repeat.
+  kFailedPrecondition,  // The state forbids it now: fix the cause first, then repeat.
   kResourceExhausted,   // A limit is met: come back later, or ask for less.
   kUnavailable,         // Nobody was reached, nothing happened: repeat the call.
   kDraining,            // The node takes no new tasks: register on another, or when that is over.
@@ -21,7 +21,7 @@ enum class ErrorCode {
   kCancelled,           // The caller went away or took the call back.
   kUnauthenticated,     // Nobody knows who is asking.
   kPermissionDenied,    // It is known who asks, and the caller is not allowed to do this.
-  kInternal,            // A bug or a broken file of ours; see the log.
+  kInternal,            // A bug or a corrupt Quell file; see the log.
   kOutcomeUnknown,      // It may or may not have been applied: repeat only with the same id.
 };
 

@@ -102,7 +102,7 @@ std::string Absolute(const std::string& path) {
 }
 
 void OnError(const Error& error) {
-  LogWarning("something is wrong, and will be tried again", {{"error", error}});
+  LogWarning("a background operation failed and will be retried", {{"error", error}});
 }
 
 void Spared(const Intent& intent, const std::vector<TaskId>& tasks) {
@@ -324,7 +324,7 @@ void Daemon::Joined() {
   json.BeginObject().Field("joined", true);
   json.Field("coordinator", node_->coordinator().view()).EndObject();
   if (Status told = WriteStdoutLine(line); !told) {
-    LogWarning("nobody reads what was said on standard output", {{"error", told.error()}});
+    LogWarning("cannot write to standard output", {{"error", told.error()}});
   }
 }
 

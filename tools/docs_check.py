@@ -195,6 +195,9 @@ def warnings(tree):
 # Words that only this project used, or that need a second reading, and what stands in their place.
 RETIRED = [(re.compile(pattern), instead) for pattern, instead in [
     (r"(?i)\blocal[ _-]?door\b|\b(Open|Local)Door\b|\bDoor(Client|Node)\b", "local API"),
+    (r"(?i)\b(strict|the) gate\b|\bgate\.(h|cc)\b", "request validation"),
+    (r"\bmakes? no sense\b", "could not be parsed, or cannot be read"),
+    (r"(?i)\bmend the state\b", "fix the cause"),
     (r"(?i)\bneighbou?rhood\b", "cluster information endpoints"),
     (r"(?i)\bborn[ _-]cancelled\b", "cancelled on registration"),
     (r"\b(Keeper|KeptTask|Revive)\b", "LiveTaskWriter, LiveTaskRecord, RestoreTasks"),

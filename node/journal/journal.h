@@ -82,7 +82,7 @@ struct Life {
   friend bool operator==(const Life&, const Life&) = default;
 };
 
-// A row of the file that makes no sense. It costs itself alone: it is left out, and stays where it
+// A row of the file that cannot be read. It alone is left out, and stays where it
 // is.
 struct SkippedRow {
   std::string row;  // "live task 17"

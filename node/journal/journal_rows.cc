@@ -155,7 +155,7 @@ Result<AppliedFilter> ReadFilter(const sqlite::Statement& row) {
   return applied;
 }
 
-// Runs `sql` and adds what `read` makes of each row. A row that makes no sense costs itself alone.
+// Runs `sql` and adds what `read` makes of each row. A row that cannot be read is left out alone.
 // It is named by `what` and its first column.
 template <typename T, typename Read>
 Status LoadAll(sqlite::Database& database, std::string_view sql, std::string_view what,

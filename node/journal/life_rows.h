@@ -35,7 +35,7 @@ ALTER TABLE live ADD COLUMN unchecked INTEGER NOT NULL DEFAULT 0;
 Status InsertLife(sqlite::Database& database, const LifeId& life);
 // The present life has joined; only the first time counts.
 Status KeepJoined(sqlite::Database& database, std::uint64_t next_number);
-// Columns: id, first_number, joined_number. Errors: kInvalidArgument for a row that makes no sense.
+// Columns: id, first_number, joined_number. Errors: kInvalidArgument for a row that cannot be read.
 Result<Life> ReadLife(const sqlite::Statement& row);
 
 }  // namespace quell

@@ -753,7 +753,7 @@ class _Engine:
         except (_Away, OSError, http.client.HTTPException, ValueError):
             self._disconnect()
         except Exception:  # pylint: disable=broad-except
-            _warn_once(("turn",), "what the node answers makes no sense", exc_info=True)
+            _warn_once(("turn",), "an answer of the node could not be parsed", exc_info=True)
             self._disconnect()
         with self._condition:
             self._tried = True

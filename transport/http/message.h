@@ -44,7 +44,7 @@ struct QueryParam {
   bool has_value = false;  // "?v=" has one, "?v" has none.
 };
 
-// A request that has passed the gate: one Host, origin form, no Transfer-Encoding, within the
+// A request that has passed request validation: one Host, origin form, no Transfer-Encoding, within the
 // limits.
 struct Request {
   Method method = Method::kGet;
@@ -52,7 +52,7 @@ struct Request {
   std::string path;                   // Still percent-encoded, without the query.
   std::vector<std::string> segments;  // Of the path, decoded; "/_tasks/a%3A5" is {"_tasks", "a:5"},
                                       // and so is "/_tasks/a:5/". "%2F" never separates.
-  std::vector<QueryParam> query;      // Decoded, in order; '&' and ';' separate, '+' is a blank.
+  std::vector<QueryParam> query;      // Decoded, in order; '&' and ';' separate, '+' is a space.
   std::vector<Header> headers;        // Names as sent.
   std::string body;
   Principal principal;

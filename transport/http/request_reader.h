@@ -1,4 +1,4 @@
-// The strict gate (docs/http.md): decides from the raw bytes of a request's head whether it is a
+// Request validation (docs/http.md): decides from the raw bytes of a request's head whether it is a
 // request at all, and where its body ends. What two parsers could read in two ways is refused,
 // never repaired. No I/O, no clock; a refused connection is closed after the answer.
 #pragma once

@@ -1,4 +1,4 @@
-// HTTP/1.1 on TCP and unix sockets, behind the strict gate (docs/http.md).
+// HTTP/1.1 on TCP and unix sockets, behind request validation (docs/http.md).
 #pragma once
 
 #include <chrono>
@@ -50,7 +50,7 @@ struct ServerLimits {
   // Runs each time a connection finds no file descriptor left; may be empty.
   std::function<void()> no_descriptors;
 
-  // Names, besides localhost and IP addresses, by which clients may call a TCP listener (gate.h).
+  // Names, besides localhost and IP addresses, by which clients may call a TCP listener (request_reader.h).
   std::vector<std::string> host_names;
 };
 

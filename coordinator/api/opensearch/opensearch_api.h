@@ -31,7 +31,7 @@ class OpenSearchApi {
   void AddRoutes(http::Router& router);
   // Where clients reach this coordinator, "127.0.0.1:9480"; nobody is told of one before this.
   void PublishHttp(std::string address) { http_address_ = std::move(address); }
-  // Of what the gate and the permissions refuse.
+  // Of what request validation and the permissions refuse.
   static std::string ErrorBody(int status, std::string_view type, std::string_view reason);
 
  private:

@@ -1,4 +1,4 @@
-// As what the coordinator presents itself to clients of OpenSearch.
+// The identity that the coordinator reports to clients of OpenSearch.
 #pragma once
 
 #include <string>

@@ -1,5 +1,5 @@
-// `quell cancel`: asks that tasks stop, and reports how far each cancel has come. A recorded cancel has not
-// stopped anything yet.
+// `quell cancel`: asks that tasks stop, and reports how far each cancel has come. A recorded cancel
+// has not stopped anything yet.
 #pragma once
 
 #include <chrono>

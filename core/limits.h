@@ -53,7 +53,7 @@ inline constexpr std::size_t kTombstonesKept =
     100'000;  // Of cancelled tasks that do not live, the first that ended forgotten first; each
               // live task can have one besides.
 inline constexpr std::size_t kSkippedRowsNamed =
-    100;  // Rows of a journal that make no sense and are named at the start; all are counted.
+    100;  // Rows of a journal that cannot be read and are named at the start; all are counted.
 inline constexpr std::uint64_t kIdBlock = 1000;  // Numbers reserved ahead in one durable write.
 inline constexpr std::size_t kRegisterBatchMax = 10'000;
 inline constexpr std::size_t kFinishBatchMax = 10'000;

@@ -32,7 +32,7 @@ class SqliteStore final : public Store {
     StoreState state;
   };
   // Blocks while it reads the file. Errors: those of sqlite::Database::Open(), and kInternal for
-  // rows that make no sense.
+  // rows that cannot be read.
   static Result<Opened> Open(const std::string& path, Executor& executor,
                              SqliteStoreOptions options = {});
   // What was submitted is done first.

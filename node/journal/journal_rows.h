@@ -26,7 +26,7 @@ std::span<const std::string_view> JournalMigrations();
 // A new incarnation, durable when this returns. `life` is its name. Numbers that were given out in
 // commits which are lost are not given out again.
 Status BeginLife(sqlite::Database& database, const LifeId& life);
-// Everything that the node needs to go on in the life that has begun. Rows that make no sense are
+// Everything that the node needs to go on in the life that has begun. Rows that cannot be read are
 // left out, and named.
 Result<JournalState> LoadJournal(sqlite::Database& database, const NodeId& node);
 

@@ -37,7 +37,7 @@ class SqliteJournal final : public Journal {
     JournalState state;
   };
   // Blocks while it reads the file, or rescues it; the new incarnation is durable when it returns.
-  // Errors: those of sqlite::Database::Open(), and kInternal for rows that make no sense.
+  // Errors: those of sqlite::Database::Open(), and kInternal for rows that cannot be read.
   static Result<Opened> Open(const std::string& path, Executor& executor,
                              SqliteJournalOptions options);
   // What was submitted is done first.

@@ -44,8 +44,8 @@ struct QueryParam {
   bool has_value = false;  // "?v=" has one, "?v" has none.
 };
 
-// A request that has passed request validation: one Host, origin form, no Transfer-Encoding, within the
-// limits.
+// A request that has passed request validation: one Host, origin form, no Transfer-Encoding, within
+// the limits.
 struct Request {
   Method method = Method::kGet;
   std::string target;                 // As sent: path and query.

@@ -50,7 +50,8 @@ struct ServerLimits {
   // Runs each time a connection finds no file descriptor left; may be empty.
   std::function<void()> no_descriptors;
 
-  // Names, besides localhost and IP addresses, by which clients may call a TCP listener (request_reader.h).
+  // Names, besides localhost and IP addresses, by which clients may call a TCP listener
+  // (request_reader.h).
   std::vector<std::string> host_names;
 };
 

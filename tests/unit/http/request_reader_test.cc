@@ -1,7 +1,7 @@
-// Goal: request validation takes exactly the requests that can be read in one way only, and says of each
-// other one what is wrong. Every case of the attacks that Beast 1.81 lets through is here. Method:
-// raw heads against the expected status; each is also fed in pieces. Random mutations check that
-// nothing crashes, that how the bytes are cut does not matter, and that Beast's parser, which
+// Goal: request validation takes exactly the requests that can be read in one way only, and says of
+// each other one what is wrong. Every case of the attacks that Beast 1.81 lets through is here.
+// Method: raw heads against the expected status; each is also fed in pieces. Random mutations check
+// that nothing crashes, that how the bytes are cut does not matter, and that Beast's parser, which
 // shares no code with it, reads what it takes in the same way.
 #include "transport/http/request_reader.h"
 

@@ -20,7 +20,7 @@ class JsonEvents {
   virtual void OnLiteral(std::string_view text) = 0;
 };
 
-// `json` is one valid value, in UTF-8; of anything else the events make no sense, but they end.
+// `json` is one valid value, in UTF-8; of anything else the events mean nothing, but they end.
 void WalkJson(std::string_view json, JsonEvents& events);
 
 // White space between two tokens of JSON.

@@ -1,4 +1,4 @@
-// Goal: a row of the journal that makes no sense costs itself alone: it is named, and the node
+// Goal: a row of the journal that cannot be read costs itself alone: it is named, and the node
 // starts. Method: a real SQLite file, in which single columns are spoiled between two lives.
 #include <boost/asio/io_context.hpp>
 #include <gmock/gmock.h>

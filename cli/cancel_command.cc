@@ -11,6 +11,7 @@
 #include "cli/terminal_text.h"
 #include "cli/wait_for_ends.h"
 #include "core/limits.h"
+#include "core/utc_time.h"
 
 namespace quell::cli {
 namespace {

@@ -7,6 +7,7 @@
 #include "cli/task_ref.h"
 #include "cli/terminal_text.h"
 #include "core/limits.h"
+#include "core/utc_time.h"
 #include "transport/http/json_writer.h"
 
 namespace quell::cli {

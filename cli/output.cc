@@ -3,15 +3,14 @@
 #include <algorithm>
 #include <cerrno>
 #include <csignal>
-#include <cstdio>
 #include <cstring>
-#include <ctime>
 #include <unistd.h>
 
 #include "cli/duration.h"
 #include "cli/exit_code.h"
 #include "cli/stream_writer.h"
 #include "cli/terminal_text.h"
+#include "core/utc_time.h"
 #include "transport/http/json_writer.h"
 
 namespace quell::cli {
@@ -109,17 +108,6 @@ std::string ShortId(const TaskEntry& task) {
 std::string StateOf(const TaskEntry& task) {
   if (task.ended_millis) return task.state;
   return task.cancelled ? "cancelling" : "running";
-}
-
-std::string IsoTime(std::int64_t millis) {
-  const std::time_t seconds = millis / 1000;
-  std::tm parts{};
-  ::gmtime_r(&seconds, &parts);
-  char day[32];
-  std::strftime(day, sizeof day, "%Y-%m-%dT%H:%M:%S", &parts);
-  char text[48];
-  std::snprintf(text, sizeof text, "%s.%03dZ", day, static_cast<int>(millis % 1000));
-  return text;
 }
 
 std::string CpuText(const ResourceEntry& used) {

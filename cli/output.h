@@ -42,9 +42,6 @@ std::string ShortId(const TaskEntry& task);
 // "running", "cancelling" (its node has recorded a cancel and it has not ended), or how it ended.
 std::string StateOf(const TaskEntry& task);
 
-// 1700000000000 -> "2023-11-14T22:13:20.000Z"
-std::string IsoTime(std::int64_t millis);
-
 // "1m05s", "70 MiB"; "-": not measured.
 std::string CpuText(const ResourceEntry& used);
 std::string MemoryText(const ResourceEntry& used);

@@ -6,6 +6,7 @@
 #include "cli/exit_code.h"
 #include "cli/table.h"
 #include "cli/task_ref.h"
+#include "core/utc_time.h"
 #include "transport/http/json_writer.h"
 
 namespace quell::cli {

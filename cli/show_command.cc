@@ -7,6 +7,7 @@
 #include "cli/table.h"
 #include "cli/task_ref.h"
 #include "cli/terminal_text.h"
+#include "core/utc_time.h"
 
 namespace quell::cli {
 namespace {

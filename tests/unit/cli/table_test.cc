@@ -151,9 +151,5 @@ TEST(OutputTest, NamesTheNodeThatDidNotRespondTheCauseAndSinceWhen) {
   EXPECT_THAT(FailureText({node.id, "something_new", "why"}, {node}), HasSubstr(": why"));
 }
 
-TEST(OutputTest, WritesTimesInUtc) {
-  EXPECT_EQ(IsoTime(1625145678901), "2021-07-01T13:21:18.901Z");
-}
-
 }  // namespace
 }  // namespace quell::cli

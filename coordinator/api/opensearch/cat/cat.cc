@@ -16,6 +16,7 @@
 #include "coordinator/api/opensearch/tasks/grouping.h"
 #include "coordinator/api/opensearch/tasks/render.h"
 #include "core/limits.h"
+#include "core/utc_time.h"
 
 namespace quell::opensearch {
 namespace {

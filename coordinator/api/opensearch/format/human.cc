@@ -1,22 +1,10 @@
 #include "coordinator/api/opensearch/format/human.h"
 
 #include <array>
-#include <chrono>
+#include <cstdint>
 #include <string_view>
 
 namespace quell::opensearch {
-namespace {
-
-namespace chrono = std::chrono;
-using Moment = chrono::sys_time<chrono::milliseconds>;
-
-std::string Digits(std::int64_t number, std::size_t width) {
-  std::string text = std::to_string(number);
-  if (text.size() < width) text.insert(0, width - text.size(), '0');
-  return text;
-}
-
-}  // namespace
 
 std::string HumanDuration(std::int64_t nanos) {
   struct Unit {
@@ -38,24 +26,6 @@ std::string HumanDuration(std::int64_t nanos) {
     return text + std::string(unit.suffix);
   }
   return std::to_string(nanos) + "nanos";
-}
-
-std::string TimeOfDay(std::int64_t millis) {
-  const Moment time{chrono::milliseconds(millis)};
-  const chrono::hh_mm_ss clock(chrono::floor<chrono::seconds>(time) -
-                               chrono::floor<chrono::days>(time));
-  return Digits(clock.hours().count(), 2) + ":" + Digits(clock.minutes().count(), 2) + ":" +
-         Digits(clock.seconds().count(), 2);
-}
-
-std::string IsoTime(std::int64_t millis) {
-  const Moment time{chrono::milliseconds(millis)};
-  const chrono::sys_days day = chrono::floor<chrono::days>(time);
-  const chrono::year_month_day date(day);
-  return Digits(static_cast<int>(date.year()), 4) + "-" +
-         Digits(static_cast<unsigned>(date.month()), 2) + "-" +
-         Digits(static_cast<unsigned>(date.day()), 2) + "T" + TimeOfDay(millis) + "." +
-         Digits((time - chrono::floor<chrono::seconds>(time)).count(), 3) + "Z";
 }
 
 }  // namespace quell::opensearch

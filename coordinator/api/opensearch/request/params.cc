@@ -9,6 +9,7 @@
 
 #include <boost/json.hpp>
 
+#include "core/edit_distance.h"
 #include "core/utf8.h"
 
 namespace quell::opensearch {
@@ -20,22 +21,6 @@ Problem NotANumber(std::string reason, std::string_view text) {
   problem.caused_by =
       Cause{"number_format_exception", "For input string: \"" + std::string(text) + "\""};
   return problem;
-}
-
-std::size_t EditDistance(std::string_view a, std::string_view b) {
-  std::vector<std::size_t> row(b.size() + 1);
-  for (std::size_t j = 0; j <= b.size(); ++j)
-    row[j] = j;
-  for (std::size_t i = 1; i <= a.size(); ++i) {
-    std::size_t diagonal = row[0];
-    row[0] = i;
-    for (std::size_t j = 1; j <= b.size(); ++j) {
-      const std::size_t replaced = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
-      diagonal = row[j];
-      row[j] = std::min({row[j] + 1, row[j - 1] + 1, replaced});
-    }
-  }
-  return row[b.size()];
 }
 
 std::string_view Trim(std::string_view text) {
@@ -160,7 +145,8 @@ std::string SuggestFor(std::string_view unknown, const std::vector<std::string_v
   std::vector<Candidate> near;
   for (std::string_view name : names) {
     const auto longest = static_cast<double>(std::max(unknown.size(), name.size()));
-    const double likeness = 1.0 - static_cast<double>(EditDistance(unknown, name)) / longest;
+    const double likeness =
+        1.0 - static_cast<double>(EditDistance(unknown, name, Swaps::kNone)) / longest;
     if (likeness > 0.5) near.push_back({likeness, name});
   }
   std::stable_sort(near.begin(), near.end(),

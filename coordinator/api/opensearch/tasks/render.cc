@@ -6,6 +6,7 @@
 
 #include "coordinator/api/opensearch/format/human.h"
 #include "coordinator/api/opensearch/request/failures.h"
+#include "core/utc_time.h"
 
 namespace quell::opensearch {
 namespace {

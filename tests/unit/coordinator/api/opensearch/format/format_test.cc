@@ -234,10 +234,7 @@ TEST(SmileTest, IsWrittenAsTheSpecificationHasIt) {
   EXPECT_EQ(ToSmile("[\"" + text + "\"]"), std::string(":)\n\0\xf8\xe0", 6) + text + "\xfc\xf9");
 }
 
-TEST(HumanTest, TimesAreUtcAndDurationsAreCut) {
-  EXPECT_EQ(IsoTime(1795401742373), "2026-11-23T02:42:22.373Z");
-  EXPECT_EQ(IsoTime(0), "1970-01-01T00:00:00.000Z");
-  EXPECT_EQ(TimeOfDay(1795401742373), "02:42:22");
+TEST(HumanTest, DurationsAreCut) {
   EXPECT_EQ(HumanDuration(1957229127), "1.9s");
 }
 

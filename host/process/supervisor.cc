@@ -24,6 +24,7 @@ using std::chrono::milliseconds;
 
 constexpr int kLostStatus = 125;        // Somebody else has waited for the command.
 constexpr int kOutOfMemoryPause = 100;  // Milliseconds.
+constexpr int kLateRequest = 100;       // Milliseconds.
 
 // Whether the shell that started us waits for us in the foreground of its terminal.
 bool InForeground() {
@@ -79,13 +80,27 @@ int Supervisor::Run() {
       ::poll(nullptr, 0, kOutOfMemoryPause);
     }
   }
+  if (EndedByStopSignal() && !sweep_) WaitForLateRequest();
   return *status_;
 }
 
 std::string Supervisor::outcome() const {
   // Exit code 0 is the command's own word that it did its work, whatever it was told meanwhile.
   if (WIFEXITED(*status_) && WEXITSTATUS(*status_) == 0) return "success";
-  return sweep_ ? "cancelled" : "failure";
+  return sweep_ || (late_request_ && EndedByStopSignal()) ? "cancelled" : "failure";
+}
+
+bool Supervisor::EndedByStopSignal() const {
+  return WIFSIGNALED(*status_) && (WTERMSIG(*status_) == SIGTERM || WTERMSIG(*status_) == SIGKILL);
+}
+
+// A cancel of an outer task ends this command with the rest of that task's processes: then the word
+// of its own cancel may still be on its way here.
+void Supervisor::WaitForLateRequest() {
+  if (client_ == nullptr || late_request_) return;
+  pollfd news{client_->fd(), POLLIN, 0};
+  ::poll(&news, 1, kLateRequest);
+  late_request_ = client_->TakeRequest().has_value();
 }
 
 void Supervisor::Wait() {
@@ -200,7 +215,10 @@ milliseconds Supervisor::Grace(const StopRequest& request) const {
 }
 
 void Supervisor::OnStopRequest(const StopRequest& request) {
-  if (status_ && !sweep_) return;
+  if (status_ && !sweep_) {
+    late_request_ = true;
+    return;
+  }
   if (sweep_) {
     sweep_->ShortenGrace(clock_.Now(), Grace(request));
     return;

@@ -55,11 +55,15 @@ class Supervisor {
 
   // Returns the command's wait status. Without a cancel it returns as soon as the command has
   // ended, whatever that has left in the background; after one, when nothing of the tree is left.
+  // If SIGTERM or SIGKILL ended the command, a cancel may still arrive: it waits for that, 100 ms
+  // at most.
   int Run();
   // "success", "failure" or "cancelled", after Run().
   std::string outcome() const;
 
  private:
+  bool EndedByStopSignal() const;
+  void WaitForLateRequest();
   void Wait();
   void OnSignals();
   void Forward(const signalfd_siginfo& info);
@@ -80,6 +84,7 @@ class Supervisor {
   const std::function<void(const std::string&)> say_;
 
   std::optional<int> status_;  // Of the command, once it has ended.
+  bool late_request_ = false;  // A request to stop it came after that.
   bool stopped_ = false;
   bool continued_ = false;  // The next SIGCONT is the one by which we went on.
   bool childless_ = false;

@@ -55,6 +55,18 @@ class TreeTest(quelltest.SharedClusterCase):
         self.assertEqual(record["task"]["state"], "cancelled")
         self.assertIn("escalated_at_millis", record["receipt"])
 
+    def test_a_command_that_ends_by_the_signal_of_an_outer_cancel_was_cancelled_too(self):
+        job = self.job("a", "sh", "-c", "echo $$ >>$PIDS; exec sleep 1000", flags=["--action", "tree/inner"])
+        pid, = job.pids()
+        os.kill(job.process.pid, signal.SIGSTOP)
+        until(lambda: quelltest.stopped(job.process.pid), "the wrapper stands still")
+        task = self.cancel("tree/inner")
+        os.kill(pid, signal.SIGTERM)  # As the wrapper of the outer task does.
+        until(lambda: quelltest.state_of(pid) == "Z", "the command has ended")
+        os.kill(job.process.pid, signal.SIGCONT)
+        self.assertEqual(job.wait(), -signal.SIGTERM)
+        self.assertEqual(self.ended(task)["task"]["state"], "cancelled")
+
     def test_the_cancels_own_grace_wins_over_the_jobs(self):
         job = self.job("a", *STUBBORN, flags=["--action", "tree/now", "--grace", "1h"])
         job.pids()

@@ -83,7 +83,8 @@ TEST(FileDescriptorTest, LetsGoOfItsFile) {
 TEST(ErrnoErrorTest, NamesActionPathCauseAndRemedy) {
   EXPECT_EQ(ErrnoError(ENOSPC, "write", "/x/y"),
             (Error{ErrorCode::kResourceExhausted,
-                   "cannot write /x/y: No space left on device; free some space there"}));
+                   "cannot write /x/y: No space left on device; free some space there",
+                   ErrorCause::kStorage}));
   EXPECT_EQ(ErrnoError(EACCES, "open", "/x").code, ErrorCode::kPermissionDenied);
   EXPECT_EQ(ErrnoError(EROFS, "open", "/x").code, ErrorCode::kPermissionDenied);
   EXPECT_EQ(ErrnoError(ENOENT, "open", "/x").code, ErrorCode::kNotFound);
